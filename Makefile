@@ -1,0 +1,62 @@
+# The commands of this repository. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TESTS ?= tests
+PYTEST_ARGS ?=
+DEST ?=
+ANSWERS ?=
+# By the environment, not by the command line: an answer may hold any character.
+export DEST ANSWERS
+
+.PHONY: help new test lint format bench lock packages clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [ANSWERS="framework=flask ..." or file.yml]
+	@$(BIN)/python scripts/new.py
+
+test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) $(TESTS)
+
+lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --scripts-are-modules hooks/pre-commit hooks/pre-push hooks/update hooks/verify
+
+format: $(VENV)/.dev ## Format this repository's own code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: $(VENV)/.dev packages ## Run the benchmarks and write their results
+	@$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev ## Lock requirements/*.in again, with hashes
+	@for name in new dev; do \
+	  $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-header --no-annotate --no-emit-index-url \
+	    -o requirements/$$name.txt requirements/$$name.in; \
+	done
+
+packages: $(VENV)/.dev
+	@$(BIN)/python -m tests.needs
+
+clean: ## Remove the virtual environment and the caches
+	@rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(VENV)/.new: requirements/new.txt scripts/bootstrap
+	@PYTHON=$(PYTHON) scripts/bootstrap $(VENV) $<
+	@touch $@
+
+# uv, which came with requirements/new.txt, installs the rest.
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.new
+	@echo "bootstrap: installing $<"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $<
+	@touch $@

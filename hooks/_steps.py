@@ -1,0 +1,211 @@
+"""What the hooks share: the project they stand in, the steps they run, and how they say so.
+
+Owned by the template: extend, do not edit. Standard library only, because the hooks run before
+anything is installed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# Up to here nothing is newer than Python 3.6; tomllib came with 3.11, which the project needs too.
+try:
+    import tomllib
+except ModuleNotFoundError:
+    name, version = Path(sys.argv[0]).name, ".".join(map(str, sys.version_info[:3]))
+    print(f"{name}: needs Python 3.11 or newer, this is {version}", file=sys.stderr)
+    sys.exit(2)
+
+ROOT = Path(__file__).resolve().parent.parent
+FAILED, REFUSED, CONFLICTS = 1, 2, 3
+INSTALL_UV = "install it with `pipx install uv` (other ways: https://docs.astral.sh/uv/)"
+
+# git sets these for its hooks; a test that runs git would then work on this repository.
+GIT_LOCAL = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_CONFIG_COUNT",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_WORK_TREE",
+    }
+)
+# What uv says when it cannot reach an index. An answer of the index (401, 404), or a certificate
+# that is not trusted, is not among them: those have to be read.
+OFFLINE = (
+    "network was disabled",
+    "Network connectivity is disabled",
+    "dns error",
+    "tcp connect error",
+    "operation timed out",
+)
+
+
+class Refused(Exception):
+    """Raised if a hook cannot begin, before it changed anything; the text holds the remedy."""
+
+
+class Step(NamedTuple):
+    """One command with the name under which it is reported."""
+
+    name: str
+    command: Sequence[str]
+
+
+class Result(NamedTuple):
+    """How a step ended: exit code, duration in seconds, and both its output streams."""
+
+    step: Step
+    code: int
+    seconds: float
+    output: str
+
+    @property
+    def offline(self) -> bool:
+        """Tell whether the step failed because there is no network."""
+        return self.code != 0 and any(sign in self.output for sign in OFFLINE)
+
+    @property
+    def last_line(self) -> str:
+        """Return the last line that is not empty, without pytest's frame."""
+        lines = [line for line in self.output.splitlines() if line.strip()]
+        return lines[-1].strip("= ") if lines else ""
+
+
+def hook(main: Callable[[], int]) -> None:
+    """Run a hook's `main`, turn its refusal into one line, and exit with its code."""
+    name = Path(sys.argv[0]).name
+    try:
+        sys.exit(main())
+    except Refused as refusal:
+        print(f"{name}: {refusal}", file=sys.stderr)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def project() -> tuple[str, str]:
+    """Return the project's command and its package, by `[project.scripts]`."""
+    scripts = load_toml(ROOT / "pyproject.toml").get("project", {}).get("scripts")
+    if not scripts:
+        raise Refused("pyproject.toml names no command in [project.scripts]")
+    command, target = next(iter(scripts.items()))
+    return command, target.split(":")[0].split(".")[0]
+
+
+def load_toml(path: Path) -> dict[str, Any]:
+    """Return the content of one of the project's TOML files."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise Refused(f"{path.relative_to(ROOT)}: {reason}; mend it first") from error
+
+
+def find_uv() -> str:
+    """Return the path of uv: environment variable `UV`, PATH, then where its installers put it."""
+    home = Path.home()
+    places = [home / ".local/bin", home / ".cargo/bin"]
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, places)])
+    found = shutil.which(os.environ.get("UV") or "uv", path=path)
+    if found is None:
+        raise Refused(f"uv is not there, nothing was changed; {INSTALL_UV}")
+    return found
+
+
+def environment() -> Path:
+    """Return the folder of the project's virtual environment, as uv decides it."""
+    return ROOT / os.environ.get("UV_PROJECT_ENVIRONMENT", ".venv")
+
+
+def installed_python() -> str:
+    """Return the interpreter of the project's virtual environment."""
+    for name in ("bin/python", "Scripts/python.exe"):
+        if (environment() / name).exists():
+            return str(environment() / name)
+    raise Refused("the project is not installed; run hooks/verify")
+
+
+def checks(python: str, package: str) -> list[Step]:
+    """Return what `verify` checks, shortest first, except for the two that take long."""
+    return [
+        Step("format", [python, "-m", "ruff", "format", "--check", "."]),
+        Step("lint", [python, "-m", "ruff", "check", "."]),
+        Step("types", [python, "-m", "mypy"]),
+        Step("tests", [python, "-m", "pytest", "-q"]),
+        Step("check", [python, "-m", package, "check"]),
+    ]
+
+
+def git(*arguments: str) -> str:
+    """Return what git prints about this project; empty where git or the repository is missing."""
+    program = shutil.which("git")
+    if program is None:
+        return ""
+    command = [program, "-C", str(ROOT), *arguments]
+    done = subprocess.run(command, capture_output=True, check=False)
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
+
+
+def is_repository() -> bool:
+    """Tell whether the project itself is a git repository, not a folder in one."""
+    top = git("rev-parse", "--show-toplevel").strip()
+    return bool(top) and Path(top).resolve() == ROOT
+
+
+def run(step: Step) -> Result:
+    """Run one step in the project's folder without input."""
+    # VIRTUAL_ENV of another project makes uv warn at every call.
+    left_out = GIT_LOCAL | {"VIRTUAL_ENV"}
+    variables = {name: value for name, value in os.environ.items() if name not in left_out}
+    start = time.monotonic()
+    done = subprocess.run(
+        step.command,
+        cwd=ROOT,
+        env=variables,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    output = done.stdout.decode(errors="replace")
+    return Result(step, done.returncode, time.monotonic() - start, output)
+
+
+def report(result: Result) -> None:
+    """Print a step's line: whether it passed, its name, its seconds, and what it counted."""
+    state = "ok  " if result.code == 0 else "FAIL"
+    detail = f"  {result.last_line}" if result.step.name == "tests" else ""
+    print(f"  {state}  {result.step.name:<9}{result.seconds:5.1f} s{detail}", flush=True)
+
+
+def run_all(steps: Sequence[Step]) -> bool:
+    """Run independent steps two at a time, report each as it ends, then show what failed."""
+    results = []
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for future in as_completed([pool.submit(run, step) for step in steps]):
+            results.append(future.result())
+            report(results[-1])
+    failed = [result for result in results if result.code]
+    for result in failed:
+        show(result)
+    return not failed
+
+
+def show(result: Result) -> None:
+    """Print the whole output of a step that failed, with the command that repeats it."""
+    command = " ".join(result.step.command).replace(f"{ROOT}{os.sep}", "")
+    print(f"\n--- {result.step.name}: {command} (exit code {result.code})\n", flush=True)
+    print(result.output.rstrip(), flush=True)

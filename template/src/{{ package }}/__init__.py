@@ -1,0 +1,1 @@
+"""A web service in three layers: app uses adapter, which uses security; never backwards."""

@@ -1,0 +1,7 @@
+"""Run the command line by `python -m`, where the console script is not on the path."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,26 @@
+// Comfort only: every page works without this file. Builds nodes, never HTML from text, so that
+// trusted types hold.
+"use strict";
+
+for (const input of document.querySelectorAll("input[type=password]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = "Show";
+  button.setAttribute("aria-label", `Show ${input.labels[0].textContent.toLowerCase()}`);
+  button.setAttribute("aria-pressed", "false");
+
+  const show = (visible) => {
+    input.type = visible ? "text" : "password";
+    button.textContent = visible ? "Hide" : "Show";
+    button.setAttribute("aria-pressed", String(visible));
+  };
+  button.addEventListener("click", () => show(input.type === "password"));
+  // Sent as a password field again: browsers remember what was typed into a text field.
+  input.form.addEventListener("submit", () => show(false));
+
+  const row = document.createElement("div");
+  row.className = "reveal";
+  input.replaceWith(row);
+  row.append(input, button);
+}

@@ -1,0 +1,122 @@
+"""Response headers (guide: Use Helmet, Reduce fingerprinting; ASVS 3.4, 13.4).
+
+One place decides which headers leave the service, with which values and in which order, for every
+response of every framework. What does not depend on the request is computed once, at start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from . import csp
+from .policy import Policy, PolicyError
+
+Pairs = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The policy's headers for one kind of response, as ASGI (`raw`) and WSGI (`text`) want them."""
+
+    raw: tuple[tuple[bytes, bytes], ...]
+    text: tuple[tuple[str, str], ...]
+    nonce_csp: tuple[bytes, ...]
+    """Where the CSP has a nonce: its header name, and the text before and after the nonce."""
+
+
+class HeaderPolicy:
+    """Turns the headers that a view made into the ones that are sent."""
+
+    def __init__(self, policy: Policy, *, blank_server: bool = False) -> None:
+        """Compute what is the same for all responses.
+
+        `blank_server` sends `Server` without a value, for a server that would otherwise name itself
+        (RFC 9110 section 10.2.4). Raises `PolicyError` for an HSTS preload that is not confirmed.
+        """
+        self._policy = policy
+        self._common = {
+            **policy.headers.values,
+            "permissions-policy": ", ".join(f"{name}=()" for name in policy.headers.permissions_off),
+            **({"server": ""} if blank_server else {}),
+        }
+        self._csp = csp.header_name(policy.csp)
+        self._hsts = _hsts(policy)
+        self._rank = {name.encode(): rank for rank, name in enumerate(policy.headers.allowed)}
+        self._known = {
+            name.encode() for name in (*self._common, self._csp, "strict-transport-security")
+        }
+        self._blocks = {
+            (html, https): self._block(html=html, https=https, own={})
+            for html in (False, True)
+            for https in (False, True)
+        }
+
+    def finish(
+        self, own: Iterable[tuple[bytes, bytes]], *, https: bool, nonce: str
+    ) -> tuple[Pairs, Block]:
+        """Return the response's own headers in policy order, and the block to send after them.
+
+        Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
+        sent once, and one that the policy has too stands unless it is fixed.
+        """
+        rank = self._rank
+        kept: Pairs = []
+        views: dict[str, str] = {}
+        html = False
+        for name, value in own:
+            if name in rank:
+                kept.append((name, value))
+                if name == b"content-type":
+                    html = value.startswith(b"text/html")
+            elif name in self._known:
+                views[name.decode()] = value.decode("latin-1")
+        if len(kept) > 1:
+            kept.sort(key=lambda pair: rank[pair[0]])
+            kept = [
+                pair
+                for pair, after in zip(kept, [*kept[1:], (b"", b"")], strict=True)
+                if pair[0] != after[0] or pair[0] == b"set-cookie"
+            ]
+        block = (
+            self._block(html=html, https=https, own=views) if views else self._blocks[html, https]
+        )
+        if block.nonce_csp:
+            name, before, after = block.nonce_csp
+            kept.append((name, before + nonce.encode() + after))
+        return kept, block
+
+    def _block(self, *, html: bool, https: bool, own: dict[str, str]) -> Block:
+        values = dict(self._common)
+        if https:
+            values["strict-transport-security"] = self._hsts
+        if not html:
+            values[self._csp] = self._policy.csp.other
+        for name in self._policy.headers.dangerously_omit:
+            values.pop(name, None)
+        values |= {k: v for k, v in own.items() if k not in self._policy.headers.fixed}
+        nonce_csp: tuple[bytes, ...] = ()
+        if html and self._csp not in values:
+            before, after = csp.html_policy(self._policy.csp, self._policy.service, https=https)
+            nonce_csp = (self._csp.encode(), before.encode(), after.encode())
+        return Block(
+            tuple((name.encode(), value.encode("latin-1")) for name, value in values.items()),
+            tuple(values.items()),
+            nonce_csp,
+        )
+
+
+def _hsts(policy: Policy) -> str:
+    hsts = policy.headers.hsts
+    value = f"max-age={hsts.max_age}"
+    if hsts.include_subdomains:
+        value += "; includeSubDomains"
+    if hsts.preload_confirmed_for:
+        if hsts.preload_confirmed_for != policy.service.domain:
+            raise PolicyError(
+                f"headers.hsts.preload-confirmed-for is {hsts.preload_confirmed_for!r}, but the service"
+                f" is {policy.service.domain!r}; a preloaded name cannot be taken back for months:"
+                " repeat the service's own name, or leave it empty"
+            )
+        value += "; preload"
+    return value

@@ -1,0 +1,260 @@
+"""The policy: `baseline.toml`, changed only by the dated exceptions in the service's `policy.toml`.
+
+Values have no defaults in code, so the two files are the whole policy. A mistake in either is a
+`PolicyError` that names the file, the setting, the value seen and the remedy.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+HeaderName = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9-]*\Z")]
+HeaderValue = Annotated[str, Field(pattern=r"\A[\x20-\x7e]*\Z")]
+HostName = Annotated[str, Field(pattern=r"\A[a-z0-9.-]+(:[0-9]{1,5})?\Z")]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class PolicyError(ValueError):
+    """Raised if `baseline.toml` or `policy.toml` cannot be used."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        alias_generator=lambda name: name.replace("_", "-"),
+    )
+
+
+_M = TypeVar("_M", bound=_Model)
+
+
+class Hsts(_Model):
+    """Strict-Transport-Security (RFC 6797)."""
+
+    max_age: Literal[300, 604800, 63072000]
+    include_subdomains: bool
+    preload_confirmed_for: str
+
+
+class Headers(_Model):
+    """Response headers (guide: Use Helmet; ASVS 3.4)."""
+
+    allowed: tuple[HeaderName, ...]
+    fixed: tuple[HeaderName, ...]
+    dangerously_omit: tuple[HeaderName, ...]
+    permissions_off: tuple[HeaderName, ...]
+    values: dict[HeaderName, HeaderValue]
+    hsts: Hsts
+
+
+class Csp(_Model):
+    """Content-Security-Policy level 3."""
+
+    dangerously_report_only: bool
+    other: HeaderValue
+    html: dict[HeaderName, HeaderValue]
+
+
+class Cookies(_Model):
+    """Cookie names and attributes (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
+
+    session_name: Annotated[str, Field(pattern=r"\A[a-z]+\Z")]
+    device_name: Annotated[str, Field(pattern=r"\A[a-z]+\Z")]
+    same_site: Literal["Lax", "Strict"]
+    domain: Annotated[str, Field(pattern=r"\A[a-z0-9.-]*\Z")]
+    max_bytes: Positive
+
+
+class SessionTimes(_Model):
+    """Session lifetimes in seconds (ASVS 7.3)."""
+
+    idle_timeout: Positive
+    absolute_timeout: Positive
+    touch_interval: Positive
+
+
+class Rule(_Model):
+    """A login counter: see `stores.Counter`."""
+
+    limit: Positive
+    window: Positive
+
+
+class BlockingRule(Rule):
+    """A login counter whose blocks get longer."""
+
+    block: Positive
+    max_block: Positive
+
+
+class Throttle(_Model):
+    """Login throttle (guide: Prevent brute-force attacks; ASVS 6.3.1)."""
+
+    ipv6_prefix: Annotated[int, Field(ge=32, le=128)]
+    device_lifetime: Positive
+    pair: BlockingRule
+    address: Rule
+    account: Rule
+
+
+class Passwords(_Model):
+    """Password rules and hashing cost (ASVS 6.2, 11.4.2)."""
+
+    min_length: Annotated[int, Field(ge=8)]
+    max_length: Annotated[int, Field(ge=64)]
+    min_guesses_log10: float
+    memory_kib: Annotated[int, Field(ge=7168)]
+    time_cost: Positive
+    parallelism: Positive
+    concurrent: Positive
+    waiting: Positive
+
+
+class Input(_Model):
+    """What a request may be (ASVS 4.2, 5.2)."""
+
+    methods: tuple[str, ...]
+    max_body: Positive
+    max_url: Positive
+    max_header_count: Positive
+    max_header_bytes: Positive
+    max_form_fields: Positive
+    max_json_depth: Positive
+    api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\Z")]
+
+
+class Static(_Model):
+    """Static files, named by content hash."""
+
+    max_age: Positive
+
+
+class Baseline(_Model):
+    """Everything in `baseline.toml`."""
+
+    headers: Headers
+    csp: Csp
+    cookies: Cookies
+    sessions: SessionTimes
+    throttle: Throttle
+    passwords: Passwords
+    input: Input
+    static: Static
+
+
+class Service(_Model):
+    """Facts about this service that are no policy: `[service]` in `policy.toml`."""
+
+    name: str
+    description: str
+    domain: HostName
+    contact: str
+    redirect_hosts: tuple[HostName, ...]
+    image_hosts: tuple[HostName, ...]
+
+
+class Deviation(_Model):
+    """One `[[exception]]` in `policy.toml`."""
+
+    setting: str
+    value: JsonValue
+    reason: Annotated[str, Field(min_length=10)]
+    owner: Annotated[str, Field(min_length=1)]
+    expires: date
+
+
+class _Local(_Model):
+    service: Service
+    exception: tuple[Deviation, ...] = ()
+
+
+class Policy(Baseline):
+    """The policy in force: the baseline with the exceptions applied."""
+
+    service: Service
+    exceptions: tuple[Deviation, ...]
+    replaced: dict[str, JsonValue]
+    """Baseline value of each setting that an exception changes."""
+
+    def expired(self, today: date) -> tuple[Deviation, ...]:
+        """Return the exceptions whose last day is over.
+
+        They stay in force in a running service, which only logs them: a date must not cause an
+        outage. `check`, and so CI, fails.
+        """
+        return tuple(each for each in self.exceptions if each.expires < today)
+
+
+def load(local: Path) -> Policy:
+    """Read the baseline and the service's file at `local`, or raise `PolicyError`."""
+    baseline = tomllib.loads(files(__package__).joinpath("baseline.toml").read_text("utf-8"))
+    try:
+        text = local.read_text("utf-8")
+    except OSError as error:
+        raise PolicyError(
+            f"{local}: {error.strerror}; run from the project's folder, or restore the file"
+        ) from None
+    try:
+        own = _validate(_Local, tomllib.loads(text), local.name)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyError(f"{local.name}: {error}") from None
+    _validate(Baseline, baseline, "baseline.toml")
+    replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
+    return _validate(
+        Policy,
+        {
+            **baseline,
+            "service": own.service.model_dump(by_alias=True),
+            "exceptions": [each.model_dump(by_alias=True) for each in own.exception],
+            "replaced": replaced,
+        },
+        f"{local.name}: after its [[exception]] entries",
+    )
+
+
+def _replace(baseline: dict[str, Any], deviation: Deviation, name: str) -> JsonValue:
+    *path, last = deviation.setting.split(".")
+    table: Any = baseline
+    for part in path:
+        table = table.get(part) if isinstance(table, dict) else None
+    if not isinstance(table, dict) or last not in table or isinstance(table[last], dict):
+        close = difflib.get_close_matches(deviation.setting, settings(baseline), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "see `policy show` for the names"
+        raise PolicyError(f"{name}: [[exception]] setting {deviation.setting!r} is unknown; {hint}")
+    before: JsonValue = table[last]
+    table[last] = deviation.value
+    return before
+
+
+def settings(table: dict[str, Any], prefix: str = "") -> dict[str, JsonValue]:
+    """Flatten nested tables to dotted names, as exceptions and reports use them."""
+    flat: dict[str, JsonValue] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat |= settings(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _validate(model: type[_M], data: dict[str, Any], place: str) -> _M:
+    try:
+        # As JSON: strict about types, but a list is what TOML has for a tuple.
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        lines = [
+            f"{place}: {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            + ("" if each["type"] == "missing" else f" (found {each['input']!r})")
+            for each in error.errors(include_url=False)
+        ]
+        raise PolicyError("\n".join(lines)) from None

@@ -1,0 +1,117 @@
+"""Where sessions and login counters live: one small interface, two engines.
+
+Both are exact with many threads and processes: every method is one transaction (SQLite) or one
+script (Redis, Valkey), so nobody reads, decides and writes in three steps. Times are whole seconds
+since the epoch and always come from the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class StoreError(Exception):
+    """Raised if the store cannot answer: server down, disk full, file locked for too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One session as the store keeps it: never its id, only the id's SHA-256 (ASVS 7.2)."""
+
+    id_hash: str
+    """Lower-case hex SHA-256 of the session id."""
+    user: str
+    """Id of the signed-in user, or "" for a visitor."""
+    created: int
+    """Start of the absolute timeout. Survives a change of id."""
+    seen: int
+    """Last use; start of the idle timeout."""
+    client: str
+    """What the account page shows about the device, for example a short user agent."""
+    data: str
+    """JSON object with the session's content; "{}" where the cookie carries the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A rule for one login counter. See `throttle` for the three that every attempt touches."""
+
+    key: str
+    limit: int
+    """Failures until the key is blocked."""
+    window: int
+    """Seconds after which the count is forgotten: from the first failure on or, with `block`, from
+    the end of the last failure or block on."""
+    block: int = 0
+    """0: blocked until the window ends. Else seconds of the first block; each further `limit`
+    failures double it."""
+    max_block: int = 0
+    """Longest block in seconds, where `block` is set."""
+
+
+class Store(Protocol):
+    """What an engine must do. Every method raises `StoreError` and nothing else when it cannot."""
+
+    def get(self, id_hash: str) -> SessionRow | None:
+        """Return the row, perhaps an expired one not yet swept: the caller judges the times."""
+
+    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
+        """Insert a new session, first used at `row.seen`; delete the row `replaces` with it.
+
+        `expires` only says when the row may be swept.
+        """
+
+    def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
+        """Set `seen` and, unless None, `data`. False if the row is gone: ended stays ended."""
+
+    def delete(self, id_hash: str) -> bool:
+        """Delete one session; False if there was none."""
+
+    def of_user(self, user: str) -> list[SessionRow]:
+        """Return all rows of a user, most recently used first."""
+
+    def delete_of_user(self, user: str, keep: str = "") -> int:
+        """Delete all rows of a user except the one with hash `keep`; return how many."""
+
+    def reserve(self, counters: Sequence[Counter], now: int) -> int:
+        """Count one attempt on every counter, or on none if any is blocked.
+
+        Returns 0 if the attempt may go on, else the seconds until the longest block ends. This is
+        the one atomic step of a login attempt (ASVS 6.3.1), taken before the password is looked at.
+        """
+
+    def release(self, counters: Sequence[Counter], now: int) -> None:
+        """Give back a reserved attempt that succeeded.
+
+        Counters with `block` restart from zero, the others lose one.
+        """
+
+    def ping(self) -> None:
+        """Return if the store can read and write."""
+
+    def close(self) -> None:
+        """Close all connections; the next call opens new ones."""
+
+
+def open_store(url: str) -> Store:
+    """Return the store at `url`; nothing is opened before its first use.
+
+    Raises `ValueError` for anything but `sqlite:///path`, `redis[s]://...` and `valkey[s]://...`.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme == "sqlite" and rest.startswith("///") and rest != "///":
+        from .sqlite import SqliteStore
+
+        return SqliteStore(rest[3:])
+    if scheme in {"redis", "rediss", "valkey", "valkeys"}:
+        # Imported here: the client costs 13 MiB of memory in each worker that does not use it.
+        from .redis import RedisStore
+
+        return RedisStore(url)
+    # Not the URL itself: it may hold a password.
+    raise ValueError(
+        "APP_STORE_URL: use sqlite:///path, redis://host:port/number or valkey://host:port/number"
+        f" (with TLS rediss://, valkeys://), not {scheme}:..."
+    )

@@ -1,0 +1,151 @@
+"""Sessions and login counters in Redis or Valkey, for workers on several machines.
+
+Every change is one run of `sessions.lua` or `counters.lua`. Rows carry a time to live, so nothing
+needs sweeping. The server must not evict (`maxmemory-policy noeviction`) and should persist
+(`appendonly yes`), else sessions and counters are forgotten early. No cluster mode: one script
+touches keys that may live on several nodes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.retry import Retry
+
+from . import Counter, SessionRow, StoreError
+
+CONNECT_SECONDS = 1.0
+READ_SECONDS = 1.0
+
+# The package's name: services that share a server do not see each other's users.
+_PREFIX = __name__.partition(".")[0] + ":"
+_FIELDS = ("user", "created", "seen", "client", "data")
+
+T = TypeVar("T")
+
+
+class _Script:
+    def __init__(self, name: str) -> None:
+        self.text = Path(__file__).with_name(name).read_text("utf-8")
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+
+_SESSIONS, _COUNTERS = _Script("sessions.lua"), _Script("counters.lua")
+
+
+class RedisStore:
+    """The store at `url`, connected at the first use. Raises `ValueError` for a malformed URL."""
+
+    def __init__(self, url: str, prefix: str = _PREFIX) -> None:
+        # The client does not retry: it would do so after a timeout too, and for release().
+        self._client = Redis.from_url(
+            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            decode_responses=True,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=CONNECT_SECONDS,
+            socket_timeout=READ_SECONDS,
+        )
+        pool = self._client.connection_pool
+        options = pool.connection_kwargs
+        try:
+            pool.connection_class(**options)
+        except (TypeError, RedisError) as error:
+            raise ValueError(f"APP_STORE_URL: {error}") from error
+        self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
+        self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "c:"))
+
+    def get(self, id_hash: str) -> SessionRow | None:
+        key = self._session + id_hash
+        row: list[Any] = self._run(lambda: self._client.hmget(key, _FIELDS))
+        return self._row(key, row) if row[0] is not None else None
+
+    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
+        keys = (self._session + row.id_hash, self._session + replaces, self._user + row.user)
+        # Seconds to live, not a time: the server's clock need not agree with ours.
+        ttl = max(1, expires - row.seen)
+        fields = [part for name in _FIELDS for part in (name, getattr(row, name))]
+        self._call(_SESSIONS, "put", keys, (self._user, ttl, expires, *fields))
+
+    def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
+        fields = ("seen", seen) if data is None else ("seen", seen, "data", data)
+        return bool(self._call(_SESSIONS, "update", (self._session + id_hash,), fields))
+
+    def delete(self, id_hash: str) -> bool:
+        return bool(self._call(_SESSIONS, "delete", (self._session + id_hash,), (self._user,)))
+
+    def of_user(self, user: str) -> list[SessionRow]:
+        found = self._call(_SESSIONS, "of_user", (self._user + user,), _FIELDS)
+        rows = [self._row(key, row) for key, row in found]
+        return sorted(rows, key=lambda row: (-row.seen, row.id_hash))
+
+    def delete_of_user(self, user: str, keep: str = "") -> int:
+        keys = (self._user + user, self._session + keep)
+        return int(self._call(_SESSIONS, "delete_of_user", keys))
+
+    def reserve(self, counters: Sequence[Counter], now: int) -> int:
+        if not counters:
+            return 0
+        keys = [self._counter + counter.key for counter in counters]
+        rules = [f"{c.limit} {c.window} {c.block} {c.max_block}" for c in counters]
+        return int(self._call(_COUNTERS, "reserve", keys, (now, *rules)))
+
+    def release(self, counters: Sequence[Counter], now: int) -> None:
+        keys = [self._counter + counter.key for counter in counters]
+        blocks = [counter.block for counter in counters]
+        self._call(_COUNTERS, "release", keys, (now, *blocks), again=False)
+
+    def ping(self) -> None:
+        self._run(lambda: self._client.set(self._counter + "ping", 1, ex=1))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _row(self, key: str, row: Sequence[str]) -> SessionRow:
+        user, created, seen, client, data = row
+        id_hash = key.removeprefix(self._session)
+        return SessionRow(id_hash, user, int(created), int(seen), client, data)
+
+    def _call(
+        self,
+        script: _Script,
+        function: str,
+        keys: Sequence[str],
+        args: Sequence[str | int] = (),
+        again: bool = True,
+    ) -> Any:
+        rest = (*keys, function, *args)
+
+        def command() -> Any:
+            try:
+                return self._client.evalsha(script.sha, len(keys), *rest)
+            except NoScriptError:  # first use, or the server was restarted
+                return self._client.eval(script.text, len(keys), *rest)
+
+        return self._run(command, again)
+
+    def _run(self, command: Callable[[], T], again: bool = True) -> T:
+        """Run `command`; `again` on a new connection if the first broke on the way.
+
+        It may have been carried out all the same. To count an attempt twice is safe; to give one
+        back twice is not.
+        """
+        try:
+            try:
+                return command()
+            except ConnectionLost:
+                if not again:
+                    raise
+                return command()
+        except (RedisError, OSError) as error:
+            if isinstance(error, ReadOnlyError):
+                # The primary became a replica; only a new connection looks its name up again.
+                self._client.connection_pool.disconnect(inuse_connections=False)
+            raise StoreError(f"store at {self._where}: {error}") from error

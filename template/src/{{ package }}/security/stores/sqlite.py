@@ -1,0 +1,258 @@
+"""Sessions and login counters in one SQLite file, for all workers of one machine.
+
+`synchronous = NORMAL` with a write-ahead log: a crash of the service loses nothing, and a power cut
+never damages the file, but it may take back what the system had not flushed yet (on Linux, about
+30 s): failures counted then are forgotten, and a session ended then lives until it times out.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from . import Counter, SessionRow, StoreError
+
+BUSY_SECONDS = 5.0
+"""Longest wait for another writer."""
+SWEEP_EVERY, SWEEP_ROWS = 16, 64
+"""Every 16th insert deletes up to 64 expired rows per table, more than 16 inserts can add."""
+VERSION = 1
+
+_SCHEMA = f"""
+CREATE TABLE store_session (id_hash TEXT PRIMARY KEY, user TEXT NOT NULL, created INT NOT NULL,
+  seen INT NOT NULL, client TEXT NOT NULL, data TEXT NOT NULL, expires INT NOT NULL);
+CREATE INDEX store_session_user ON store_session (user);
+CREATE INDEX store_session_expires ON store_session (expires);
+CREATE TABLE store_counter (key TEXT PRIMARY KEY, count INT NOT NULL, until INT NOT NULL,
+  expires INT NOT NULL) WITHOUT ROWID;
+CREATE INDEX store_counter_expires ON store_counter (expires);
+PRAGMA user_version = {VERSION}
+""".split(";")
+_ROW = "SELECT id_hash, user, created, seen, client, data FROM store_session"
+_COUNTER = "SELECT key, count, until, expires FROM store_counter"
+_OLD_SESSIONS = """DELETE FROM store_session WHERE id_hash IN
+  (SELECT id_hash FROM store_session WHERE expires <= ? LIMIT ?)"""
+_OLD_COUNTERS = """DELETE FROM store_counter WHERE key IN
+  (SELECT key FROM store_counter WHERE expires <= ? LIMIT ?)"""
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "end the program that holds it, for example a backup or a shell",
+    sqlite3.SQLITE_FULL: "free space on the disk",
+    sqlite3.SQLITE_IOERR: "check the disk's free space and health",
+    sqlite3.SQLITE_CORRUPT: "move it away; a new file starts empty and everybody logs in again",
+    sqlite3.SQLITE_NOTADB: "correct APP_STORE_URL, or move the file away",
+}
+_RIGHTS = "the service's user must be able to write the file and its folder"
+
+# One writer at a time in this process; SQLite itself would wait by sleeping, ever longer.
+_WRITER = threading.RLock()
+_STORES: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+
+T = TypeVar("T")
+
+
+def _before_fork() -> None:
+    """Close all connections, even those the child would never touch.
+
+    SQLite keeps the process's file locks in memory. A child that inherits this list believes to
+    hold locks that only its parent holds, even on connections of its own: the last close in the
+    parent deletes the log that the child goes on writing to.
+    """
+    _WRITER.acquire()
+    for store in list(_STORES):
+        store.close()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_WRITER.release, after_in_child=_WRITER.release
+    )
+
+
+@cache
+def _alive(keys: int) -> str:
+    return f"{_COUNTER} WHERE key IN ({', '.join('?' * keys)}) AND expires > ?"
+
+
+@cache
+def _save(rows: int) -> str:
+    values = ", ".join(["(?, ?, ?, ?)"] * rows)
+    return f"REPLACE INTO store_counter VALUES {values}"  # noqa: S608 - question marks
+
+
+class SqliteStore:
+    """The store in the file `path`, which is created, for its owner alone, at the first use."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self._idle: list[sqlite3.Connection] = []
+        self._inserts = 0
+        _STORES.add(self)
+
+    def get(self, id_hash: str) -> SessionRow | None:
+        sql = f"{_ROW} WHERE id_hash = ?"
+        row = self._run(lambda db: db.execute(sql, (id_hash,)).fetchone())
+        return SessionRow(*row) if row else None
+
+    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
+        values = (row.id_hash, row.user, row.created, row.seen, row.client, row.data, expires)
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM store_session WHERE id_hash = ?", (replaces,))
+            db.execute("REPLACE INTO store_session VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            self._sweep(db, row.seen)
+
+        self._write(work)
+
+    def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
+        sql = "UPDATE store_session SET seen = ?, data = coalesce(?, data) WHERE id_hash = ?"
+        return self._write(lambda db: db.execute(sql, (seen, data, id_hash)).rowcount) > 0
+
+    def delete(self, id_hash: str) -> bool:
+        sql = "DELETE FROM store_session WHERE id_hash = ?"
+        return self._write(lambda db: db.execute(sql, (id_hash,)).rowcount) > 0
+
+    def of_user(self, user: str) -> list[SessionRow]:
+        sql = f"{_ROW} WHERE user = ? ORDER BY seen DESC, id_hash"
+        rows = self._run(lambda db: db.execute(sql, (user,)).fetchall())
+        return [SessionRow(*row) for row in rows]
+
+    def delete_of_user(self, user: str, keep: str = "") -> int:
+        sql = "DELETE FROM store_session WHERE user = ? AND id_hash != ?"
+        return self._write(lambda db: db.execute(sql, (user, keep)).rowcount)
+
+    def reserve(self, counters: Sequence[Counter], now: int) -> int:
+        keys = [counter.key for counter in counters]
+
+        def work(db: sqlite3.Connection) -> int:
+            found = {row[0]: row for row in db.execute(_alive(len(keys)), (*keys, now))}
+            wait = 0
+            rows: list[str | int] = []
+            for rule in counters:
+                _, count, until, expires = found.get(rule.key, ("", 0, 0, now + rule.window))
+                if rule.block:
+                    wait = max(wait, until - now)
+                elif count >= rule.limit:
+                    wait = max(wait, expires - now)
+                count += 1
+                if rule.block:
+                    if count % rule.limit == 0:
+                        block = rule.block * 2 ** (count // rule.limit - 1)
+                        until = now + min(block, rule.max_block)
+                    expires = max(now, until) + rule.window
+                rows += (rule.key, count, until, expires)
+            if not wait:
+                db.execute(_save(len(keys)), rows)
+                self._sweep(db, now)
+            return wait
+
+        return self._write(work) if counters else 0
+
+    def release(self, counters: Sequence[Counter], now: int) -> None:
+        lower = "UPDATE store_counter SET count = count - 1 WHERE key = ? AND expires > ?"
+        clear = "DELETE FROM store_counter WHERE key = ? AND (? OR count < 1)"
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(lower, [(counter.key, now) for counter in counters])
+            db.executemany(clear, [(counter.key, counter.block) for counter in counters])
+
+        self._write(work)
+
+    def ping(self) -> None:
+        # Really writes: a transaction can begin on a full disk.
+        self._write(lambda db: db.execute(f"PRAGMA user_version = {VERSION}"))
+
+    def close(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    __del__ = close
+
+    def _sweep(self, db: sqlite3.Connection, now: int) -> None:
+        self._inserts += 1
+        if self._inserts % SWEEP_EVERY == 0:
+            db.execute(_OLD_SESSIONS, (now, SWEEP_ROWS))
+            db.execute(_OLD_COUNTERS, (now, SWEEP_ROWS))
+
+    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` in one transaction, with no other writer from its first read on."""
+
+        def transaction(db: sqlite3.Connection) -> T:
+            db.execute("BEGIN IMMEDIATE")
+            result = work(db)
+            db.execute("COMMIT")
+            return result
+
+        if not _WRITER.acquire(timeout=BUSY_SECONDS):
+            raise StoreError(f"{self.path}: busy: {_REMEDIES[sqlite3.SQLITE_BUSY]}")
+        try:
+            return self._run(transaction)
+        finally:
+            _WRITER.release()
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `work` on a connection that no other thread has. One that failed is given up."""
+        db: sqlite3.Connection | None = None
+        try:
+            try:
+                db = self._idle.pop()
+            except IndexError:
+                db = self._open()
+            result = work(db)
+        except BaseException as error:
+            if db:
+                db.close()
+            if isinstance(error, sqlite3.Error | OSError):
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                raise StoreError(f"{self.path}: {error}: {_REMEDIES.get(code, _RIGHTS)}") from error
+            raise
+        self._idle.append(db)
+        return result
+
+    def _open(self) -> sqlite3.Connection:
+        with _WRITER:
+            if not self.path.exists():
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # SQLite would let others read it; its log files copy the mode. Not while another
+                # thread has it open: closing any handle drops all locks of the process on a file.
+                os.close(os.open(self.path, os.O_CREAT, 0o600))
+            db = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(db)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        deadline = time.monotonic() + BUSY_SECONDS
+        mode = ""
+        while not mode:
+            try:
+                mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                # The one lock SQLite does not wait for: several workers start on a new file.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+        if mode != "wal":
+            raise StoreError(f"{self.path}: no write-ahead log here: use a local disk")
+        db.execute("PRAGMA synchronous = NORMAL")
+        if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            db.execute("BEGIN IMMEDIATE")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in {0, VERSION}:
+                raise StoreError(f"{self.path}: written by a newer release: update the service")
+            for statement in _SCHEMA if version == 0 else ():
+                db.execute(statement)
+            db.execute("COMMIT")

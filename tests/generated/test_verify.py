@@ -1,0 +1,70 @@
+"""Each kind of project, as its user meets it: `copier copy`, then `hooks/verify` to green."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import projects
+from tests.needs import PACKAGES, find
+from tests.projects import CHOICES, Project
+
+KINDS = ("framework", "sessions", "storage")
+MATRIX = [
+    pytest.param(dict(zip(KINDS, row, strict=True)), id="-".join(row))
+    for row in itertools.product(*(CHOICES[kind] for kind in KINDS))
+]
+STEPS = {"lock", "install", "format", "lint", "types", "tests", "check"}
+
+
+def pythons() -> dict[str, str]:
+    """Return the interpreters of this machine, on the PATH or pyenv's, that are newer than ours."""
+    found = {}
+    for line in ("3.12", "3.13", "3.14"):
+        pyenv = Path.home().glob(f".pyenv/versions/{line}.*/bin/python{line}")
+        for path in (shutil.which(f"python{line}"), *map(str, sorted(pyenv))):
+            # pyenv puts a program of each line on the PATH that only works where it is chosen.
+            if (
+                path
+                and subprocess.run([path, "-V"], capture_output=True, check=False).returncode == 0
+            ):
+                found[line] = path
+                break
+    return found
+
+
+def verify(project: Project, *, ci: str = "", python: str = "") -> str:
+    """Run `hooks/verify` as a user does, insist on success, and return what it printed."""
+    return project.run("hooks/verify", CI=ci, UV_PYTHON=python).stdout
+
+
+@pytest.mark.parametrize("answers", MATRIX)
+def test_verifies(template: Path, tmp_path: Path, answers: dict[str, str]) -> None:
+    project = projects.render(template, tmp_path / "my-service", answers)
+    project.commit()
+    printed = verify(project)
+    assert set(re.findall(r"^  ok +(\w+)", printed, re.MULTILINE)) == STEPS
+    assert "FAIL" not in printed
+    if all(map(find, PACKAGES)):
+        assert not re.search(r"\d+ (skipped|xfailed|xpassed)", printed)
+    assert f"uv run {project.package} run" in printed
+    assert project.git("config", "core.hooksPath") == "hooks"
+    # Nothing but the lock is new, so it is all that the user has to commit.
+    assert project.git("status", "--porcelain") == "?? uv.lock"
+    verify(project, ci="true")
+
+
+@pytest.mark.parametrize("framework", CHOICES["framework"])
+@pytest.mark.parametrize("python", pythons())
+def test_verifies_on_newer_python(
+    template: Path, tmp_path: Path, framework: str, python: str
+) -> None:
+    project = projects.render(template, tmp_path / "my-service", {"framework": framework})
+    verify(project, python=pythons()[python])
+    version = project.run(project.python, "-c", "import sys; print(sys.version)").stdout
+    assert version.startswith(python)

@@ -1,0 +1,143 @@
+"""A small project that carries the hooks. What they do to a real one stands in tests/generated."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FILES = {
+    ".gitignore": ".venv/\n__pycache__/\n.*_cache/\n",
+    "pyproject.toml": """\
+[project]
+name = "demo-service"
+version = "0.1.0"
+requires-python = ">=3.11"
+
+[project.scripts]
+demo-service = "demo.cli:main"
+
+[build-system]
+requires = ["uv_build"]
+build-backend = "uv_build"
+
+[tool.uv.build-backend]
+module-name = "demo"
+
+[dependency-groups]
+dev = ["mypy", "pytest", "ruff"]
+
+[tool.mypy]
+files = ["src"]
+
+[tool.ruff]
+line-length = 100
+lint.select = ["E", "F", "I", "RUF100"]
+""",
+    "src/demo/__init__.py": '"""A service."""\n',
+    "src/demo/__main__.py": '"""Say that all is well."""\n\nprint("checked")\n',
+    "src/demo/security/baseline.toml": '[headers.hsts]\nmax-age = 1\nladder = ["a"]\n',
+    "tests/security/test_pass.py": "def test_pass() -> None:\n    assert True\n",
+}
+
+
+@dataclass
+class Project:
+    """A project's folder and the environment in which its hooks run."""
+
+    path: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> None:
+        """Write one file of the project."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+    def hook(
+        self, name: str, *arguments: str, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a hook as a user would, with more variables in its environment."""
+        command = [sys.executable, str(self.path / "hooks" / name), *arguments]
+        return self.run(*command, **variables)
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project's folder."""
+        return subprocess.run(
+            command,
+            cwd=self.path,
+            env={**self.environment, **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def git(self, *arguments: str) -> str:
+        """Run git, insist that it succeeds, and return what it printed."""
+        done = self.run("git", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def commit(self, message: str = "A change") -> None:
+        """Commit everything, without the hooks."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--no-verify", "--message", message)
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file with its content, but git's and the hooks' compiled form."""
+        return {
+            str(path.relative_to(self.path)): path.read_bytes()
+            for path in self.path.rglob("*")
+            if path.is_file() and not {".git", "__pycache__"} & set(path.parts)
+        }
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return an environment with git, uv and Copier, a home of its own, and nothing of CI's."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    uv = shutil.which("uv", path=programs)
+    assert uv is not None
+    cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout
+    home = tmp_path_factory.mktemp("home")
+    home.joinpath(".gitconfig").write_text(
+        "[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = main\n"
+    )
+    left_out = {"CI", "UV", "VIRTUAL_ENV", "PYTEST_ADDOPTS"}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in left_out and not name.startswith(("APP_", "GIT_CONFIG", "PYTEST_XDIST"))
+    }
+    return {**kept, "PATH": programs, "HOME": str(home), "UV_CACHE_DIR": cache.strip()}
+
+
+@pytest.fixture
+def project(tmp_path: Path, environment: dict[str, str]) -> Project:
+    """Return a project whose checks pass, not yet installed and not in git."""
+    return make_project(tmp_path / "demo", environment)
+
+
+def make_project(path: Path, environment: dict[str, str]) -> Project:
+    """Write the small project with the hooks of this repository."""
+    made = Project(path, dict(environment))
+    for name, text in FILES.items():
+        made.write(name, text)
+    shutil.copytree(ROOT / "hooks", path / "hooks", ignore=shutil.ignore_patterns("__pycache__"))
+    return made
+
+
+@pytest.fixture
+def repository(project: Project) -> Project:
+    """Return the project as a git repository with one commit."""
+    project.git("init", "--quiet")
+    project.commit("Begin")
+    return project

@@ -1,0 +1,95 @@
+"""hooks/pre-commit and hooks/pre-push: what they let through."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.hooks.conftest import Project, make_project
+
+CONFLICT = '"""A service."""\n<<<<<<< ours\nA = 1\n=======\nA = 2\n>>>>>>> theirs\n'
+LEAK = """\
+import os
+
+
+def test_git_of_the_hook_stays_out() -> None:
+    assert not {"GIT_DIR", "GIT_INDEX_FILE"} & set(os.environ)
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Project:
+    """Return a repository that `hooks/verify` has installed, for all tests of this file."""
+    made = make_project(tmp_path_factory.mktemp("hooks") / "demo", environment)
+    made.git("init", "--quiet")
+    made.commit("Begin")
+    done = made.hook("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    made.commit("Lock")
+    made.git("tag", "clean")
+    return made
+
+
+@pytest.fixture
+def verified(installed: Project) -> Project:
+    """Return a repository that runs the hooks, without what earlier tests changed."""
+    installed.git("reset", "--hard", "--quiet", "clean")
+    installed.git("clean", "--force", "-d", "--quiet")
+    return installed
+
+
+def commit(project: Project) -> tuple[int, str]:
+    """Commit everything with the hooks; return the exit code and what was printed."""
+    project.git("add", "--all")
+    done = project.run("git", "commit", "--quiet", "--message", "A change")
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_commit_of_sound_code(verified: Project) -> None:
+    verified.write("tests/security/test_leak.py", LEAK)
+    code, output = commit(verified)
+    assert code == 0, output
+    assert "tests" in output
+    assert "types" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("src/demo/__init__.py", CONFLICT, "conflict markers in src/demo/__init__.py"),
+        ("README.md", CONFLICT, "conflict markers in README.md"),
+        ("src/demo/it.py", "x  = 1\n", "FAIL  format"),
+        ("src/demo/it.py", "import os\n", "FAIL  lint"),
+        ("tests/security/test_it.py", "def test_it() -> None:\n    assert 0\n", "FAIL  tests"),
+    ],
+    ids=["conflict", "conflict-in-text", "format", "lint", "tests"],
+)
+def test_commit_of_unsound_code(verified: Project, name: str, text: str, message: str) -> None:
+    head = verified.git("rev-parse", "HEAD")
+    verified.write(name, text)
+    code, output = commit(verified)
+    assert code != 0
+    assert message in output
+    assert verified.git("rev-parse", "HEAD") == head
+
+
+def test_a_heading_is_no_conflict(verified: Project) -> None:
+    verified.write("README.md", "Title\n=======\n")
+    assert commit(verified)[0] == 0
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_push(verified: Project, *, sound: bool) -> None:
+    remote = f"../remote-{sound}"
+    verified.git("init", "--quiet", "--bare", remote)
+    if not sound:
+        verified.write("tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
+        verified.commit()
+    done = verified.run("git", "push", "--quiet", remote, "HEAD:main")
+    assert (done.returncode == 0) == sound, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("name", ["pre-commit", "pre-push"])
+def test_not_installed(repository: Project, name: str) -> None:
+    done = repository.hook(name)
+    assert done.returncode == 2
+    assert done.stderr == f"{name}: the project is not installed; run hooks/verify\n"

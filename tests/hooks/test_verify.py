@@ -1,0 +1,214 @@
+"""hooks/verify: what it proves, and that it changes nothing where it cannot begin."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.hooks.conftest import ROOT, Project
+
+HOOKS = sorted(path.name for path in (ROOT / "hooks").iterdir() if path.is_file())
+COMMANDS = [name for name in HOOKS if not name.startswith("_")]
+CLOSED_PORT = "http://127.0.0.1:9/simple"
+
+
+def test_passes_and_says_what_next(project: Project) -> None:
+    before = project.files()
+    done = project.hook("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  ok ")]
+    assert sorted(steps) == sorted(["lock", "install", "format", "lint", "types", "tests", "check"])
+    assert "uv run demo-service run" in done.stdout
+    assert "http://localhost:8000" in done.stdout
+    kept = {
+        name: content
+        for name, content in project.files().items()
+        if not name.startswith(".") or name in before
+    }
+    assert kept.keys() - before.keys() == {"uv.lock"}
+    assert before.items() <= kept.items()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "step"),
+    [
+        ("tests/test_it.py", "def test_it() -> None:\n    assert 1 == 2\n", "tests"),
+        ("src/demo/it.py", "x  = 1\n", "format"),
+        ("src/demo/it.py", "import os\n", "lint"),
+        ("src/demo/it.py", 'x: int = "text"\n', "types"),
+        ("src/demo/__main__.py", "raise SystemExit(1)\n", "check"),
+    ],
+    ids=["tests", "format", "lint", "types", "check"],
+)
+def test_fails_by_the_step_that_fails(project: Project, name: str, text: str, step: str) -> None:
+    project.write(name, text)
+    before = project.files()
+    done = project.hook("verify")
+    assert done.returncode == 1
+    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  FAIL")]
+    assert failed == [step]
+    assert f"--- {step}: " in done.stdout
+    assert "uv run" not in done.stdout
+    assert before.items() <= project.files().items()
+
+
+def test_failing_install_shows_why(project: Project) -> None:
+    text = project.files()["pyproject.toml"].decode()
+    project.write("pyproject.toml", text.replace('"mypy"', '"mypy>=999"'))
+    done = project.hook("verify")
+    assert done.returncode == 1
+    assert "FAIL  lock" in done.stdout
+    assert "mypy>=999" in done.stdout
+
+
+def test_without_uv(project: Project, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    git = shutil.which("git")
+    assert git is not None
+    (programs / "git").symlink_to(git)
+    before = project.files()
+    done = project.hook("verify", PATH=str(programs))
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "uv is not there, nothing was changed" in done.stderr
+    assert "pipx install uv" in done.stderr
+    assert project.files() == before
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"UV_OFFLINE": "1"}, {"UV_DEFAULT_INDEX": CLOSED_PORT, "UV_HTTP_RETRIES": "0"}],
+    ids=["forbidden", "unreachable"],
+)
+@pytest.mark.parametrize("locked", [False, True], ids=["new", "locked"])
+def test_offline(
+    project: Project, tmp_path: Path, variables: dict[str, str], *, locked: bool
+) -> None:
+    if locked:
+        assert project.run("uv", "lock").returncode == 0
+    before = project.files()
+    done = project.hook("verify", UV_CACHE_DIR=str(tmp_path / "empty"), **variables)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "verify: offline: uv cannot reach the package index, nothing was changed\n"
+    )
+    assert project.files() == before
+    assert not (project.path / ".venv").exists()
+
+
+def test_network_lost_half_way(project: Project, tmp_path: Path) -> None:
+    """The lock could be made, but nothing can be downloaded: the lock goes again."""
+    uv = shutil.which("uv", path=project.environment["PATH"])
+    losing = tmp_path / "uv"
+    losing.write_text(
+        "#!/bin/sh\n"
+        f'[ "$1" = sync ] && export UV_OFFLINE=1 UV_CACHE_DIR="{tmp_path}/empty"\n'
+        f'exec "{uv}" "$@"\n'
+    )
+    losing.chmod(0o755)
+    before = project.files()
+    done = project.hook("verify", UV=str(losing))
+    assert done.returncode == 2
+    assert "nothing was changed" in done.stderr
+    assert project.files() == before
+
+
+def test_ci_refuses_a_stale_lock(project: Project) -> None:
+    assert project.run("uv", "lock").returncode == 0
+    text = project.files()["pyproject.toml"].decode()
+    project.write("pyproject.toml", text.replace('"mypy"', '"iniconfig", "mypy"'))
+    before = project.files()
+    done = project.hook("verify", CI="true")
+    assert done.returncode == 1
+    assert "FAIL  lock" in done.stdout
+    assert project.files() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("pyproject.toml", "[project]\n", "names no command in [project.scripts]"),
+        ("pyproject.toml", "[project\n", "pyproject.toml: "),
+    ],
+    ids=["no-command", "no-toml"],
+)
+def test_refuses_a_broken_project(project: Project, name: str, text: str, message: str) -> None:
+    project.write(name, text)
+    done = project.hook("verify")
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_old_python_is_refused_in_one_line(project: Project, name: str) -> None:
+    hidden = (
+        "import runpy, sys; sys.modules['tomllib'] = None; sys.path.insert(0, 'hooks');"
+        f"sys.argv = ['hooks/{name}']; runpy.run_path('hooks/{name}', run_name='__main__')"
+    )
+    before = project.files()
+    done = project.run(sys.executable, "-c", hidden)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{name}: needs Python 3.11 or newer, this is ")
+    assert len(done.stderr.splitlines()) == 1
+    assert project.files() == before
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_old_python_can_read_the_hooks(name: str) -> None:
+    source = (ROOT / "hooks" / name).read_text("utf-8")
+    ast.parse(source, feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_hooks_can_be_run(name: str) -> None:
+    path = ROOT / "hooks" / name
+    assert path.stat().st_mode & 0o111 == 0o111
+    assert path.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
+
+
+def test_git_runs_the_hooks_afterwards(repository: Project) -> None:
+    done = repository.hook("verify")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert repository.git("config", "core.hooksPath") == "hooks"
+
+
+@pytest.mark.parametrize("case", ["own-path", "own-hook", "ci", "subfolder"])
+def test_git_hooks_of_the_user_stay(repository: Project, case: str) -> None:
+    variables = {}
+    if case == "own-path":
+        repository.git("config", "core.hooksPath", "theirs")
+    elif case == "own-hook":
+        own = repository.path / ".git" / "hooks" / "pre-commit"
+        own.parent.mkdir(exist_ok=True)
+        own.write_text("#!/bin/sh\n")
+        own.chmod(0o755)
+    elif case == "ci":
+        variables = {"CI": "true"}
+    else:
+        (repository.path / ".git").rename(repository.path.parent / ".git")
+    done = repository.hook("verify", **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    path = repository.run("git", "config", "core.hooksPath").stdout.strip()
+    assert path == ("theirs" if case == "own-path" else "")
+    assert ("your own hooks" in done.stdout) == (case == "own-hook")
+
+
+def test_uv_off_the_path_is_named_by_variable(project: Project, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    uv = shutil.which("uv", path=project.environment["PATH"])
+    git = shutil.which("git")
+    assert uv is not None
+    assert git is not None
+    (programs / "git").symlink_to(git)
+    (programs / "python3").symlink_to(Path(sys.executable).resolve())
+    done = project.hook("verify", PATH=str(programs), UV=uv)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ".venv/bin/demo-service run" in done.stdout

@@ -1,0 +1,173 @@
+"""Ways to render projects from the template as it stands in the working tree, and to run them."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "framework": ("fastapi", "flask"),
+    "sessions": ("server", "cookie"),
+    "storage": ("embedded", "distributed"),
+    "tls_profile": ("intermediate", "modern"),
+    "ci": ("github", "gitlab", "none"),
+}
+"""The questions that are choices; tests/render/test_answers.py holds it against copier.yml."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A rendered project."""
+
+    path: Path
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """The answers as Copier stored them."""
+        stored = yaml.safe_load((self.path / ".copier-answers.yml").read_text("utf-8"))
+        return {name: value for name, value in stored.items() if not name.startswith("_")}
+
+    @property
+    def package(self) -> str:
+        """The name of the Python package, and of the project's command."""
+        return self.answers["package"]
+
+    @property
+    def python(self) -> str:
+        """The interpreter of the project's environment."""
+        return str(self.path / ".venv" / "bin" / "python")
+
+    def run(
+        self, *command: str, check: bool = True, timeout: float = 300, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project, with `variables` in its environment.
+
+        `timeout` is in seconds. With `check`, a failure raises `AssertionError` with the output.
+        """
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=clean_environment() | variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        return done
+
+    def git(self, *arguments: str) -> str:
+        """Run git on the project, insist on success, and return what it prints."""
+        identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+        return self.run("git", *identity, *arguments).stdout.strip()
+
+    def commit(self) -> None:
+        """Commit all files, making the project a git repository if it is none."""
+        if not (self.path / ".git").exists():
+            self.git("init", "--quiet", "--initial-branch=main")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--no-verify", "--message", "State")
+
+    def install(self) -> None:
+        """Lock and install the project with its development group."""
+        self.run("uv", "sync", "--quiet")
+
+    def files(self) -> dict[str, bytes]:
+        """Return every file that was rendered or edited, by path, with its content."""
+        made = {".git", ".venv", "uv.lock", "__pycache__"}
+        return {
+            path.relative_to(self.path).as_posix(): path.read_bytes()
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and made.isdisjoint(path.relative_to(self.path).parts)
+        }
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would leak from this test run into a project's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("APP_", "GIT_", "PYTEST_", "UV_PROJECT", "VIRTUAL_ENV"))
+    }
+    kept["PATH"] = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    return kept
+
+
+def copy_template(target: Path) -> Path:
+    """Copy the template's working tree, without what git ignores, and return `target`.
+
+    As a plain folder: Copier then renders it as it is, and runs no git, which is faster.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if name.startswith(("template/", "includes/", "hooks/", "copier.yml")):
+            source, copy = ROOT / name, target / name
+            # A tracked file that was deleted is still listed.
+            if source.exists():
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, copy, follow_symlinks=False)
+    return target
+
+
+def render(template: Path, target: Path, answers: Mapping[str, Any]) -> Project:
+    """Render the template with defaults for what `answers` leave out. Raises what Copier raises.
+
+    Trust is never given, and no settings of the user who runs the tests are read.
+    """
+    copier.run_copy(
+        str(template),
+        target,
+        data=dict(answers),
+        defaults=True,
+        quiet=True,
+        unsafe=False,
+        settings=copier.Settings(),
+    )
+    return Project(target)
+
+
+def update(project: Project, **options: Any) -> None:
+    """Update a committed project to the newest version of its template, without trust."""
+    copier.run_update(
+        project.path,
+        defaults=True,
+        quiet=True,
+        overwrite=True,
+        unsafe=False,
+        settings=copier.Settings(),
+        **options,
+    )
+
+
+def pairs(choices: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:
+    """Yield few combinations in which every two values of different choices meet.
+
+    Greedy: each row is the full combination that covers most pairs not yet covered.
+    """
+    rows = [dict(zip(choices, row, strict=True)) for row in itertools.product(*choices.values())]
+    missing = {pair for row in rows for pair in itertools.combinations(row.items(), 2)}
+    while missing:
+        best = max(rows, key=lambda row: len(missing & {*itertools.combinations(row.items(), 2)}))
+        missing -= {*itertools.combinations(best.items(), 2)}
+        yield best
