@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from . import csp
 from .policy import Policy, PolicyError
@@ -25,6 +26,14 @@ class Block:
     """Where the CSP has a nonce: its header name, and the text before and after the nonce."""
 
 
+class HasNonce(Protocol):
+    """What makes the nonce of a response when its policy needs one."""
+
+    @property
+    def nonce(self) -> str:
+        """The nonce: the same each time for one response."""
+
+
 class HeaderPolicy:
     """Turns the headers that a view made into the ones that are sent."""
 
@@ -37,7 +46,9 @@ class HeaderPolicy:
         self._policy = policy
         self._common = {
             **policy.headers.values,
-            "permissions-policy": ", ".join(f"{name}=()" for name in policy.headers.permissions_off),
+            "permissions-policy": ", ".join(
+                f"{name}=()" for name in policy.headers.permissions_off
+            ),
             **({"server": ""} if blank_server else {}),
         }
         self._csp = csp.header_name(policy.csp)
@@ -53,7 +64,7 @@ class HeaderPolicy:
         }
 
     def finish(
-        self, own: Iterable[tuple[bytes, bytes]], *, https: bool, nonce: str
+        self, own: Iterable[tuple[bytes, bytes]], *, https: bool, visit: HasNonce
     ) -> tuple[Pairs, Block]:
         """Return the response's own headers in policy order, and the block to send after them.
 
@@ -83,7 +94,7 @@ class HeaderPolicy:
         )
         if block.nonce_csp:
             name, before, after = block.nonce_csp
-            kept.append((name, before + nonce.encode() + after))
+            kept.append((name, before + visit.nonce.encode() + after))
         return kept, block
 
     def _block(self, *, html: bool, https: bool, own: dict[str, str]) -> Block:

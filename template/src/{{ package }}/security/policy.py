@@ -16,9 +16,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-HeaderName = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9-]*\Z")]
-HeaderValue = Annotated[str, Field(pattern=r"\A[\x20-\x7e]*\Z")]
-HostName = Annotated[str, Field(pattern=r"\A[a-z0-9.-]+(:[0-9]{1,5})?\Z")]
+HeaderName = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9-]*\z")]
+HeaderValue = Annotated[str, Field(pattern=r"\A[\x20-\x7e]*\z")]
+HostName = Annotated[str, Field(pattern=r"\A[a-z0-9.-]+(:[0-9]{1,5})?\z")]
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -68,10 +68,10 @@ class Csp(_Model):
 class Cookies(_Model):
     """Cookie names and attributes (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
 
-    session_name: Annotated[str, Field(pattern=r"\A[a-z]+\Z")]
-    device_name: Annotated[str, Field(pattern=r"\A[a-z]+\Z")]
+    session_name: Annotated[str, Field(pattern=r"\A[a-z]+\z")]
+    device_name: Annotated[str, Field(pattern=r"\A[a-z]+\z")]
     same_site: Literal["Lax", "Strict"]
-    domain: Annotated[str, Field(pattern=r"\A[a-z0-9.-]*\Z")]
+    domain: Annotated[str, Field(pattern=r"\A[a-z0-9.-]*\z")]
     max_bytes: Positive
 
 
@@ -130,7 +130,7 @@ class Input(_Model):
     max_header_bytes: Positive
     max_form_fields: Positive
     max_json_depth: Positive
-    api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\Z")]
+    api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\z")]
 
 
 class Static(_Model):

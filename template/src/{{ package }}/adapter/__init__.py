@@ -1,0 +1,1 @@
+"""Owned by the template: the only code that knows both the framework and `security`."""

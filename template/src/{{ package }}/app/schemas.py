@@ -1,0 +1,90 @@
+"""What the service accepts and returns. Unknown fields are refused, types are not coerced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..security.errors import Problem
+from ..security.limits import invalid_fields, is_clean
+
+
+def _clean(text: str) -> str:
+    if not is_clean(text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+Line = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_clean)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_clean)]
+Secret = Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Strict(BaseModel):
+    """Base of everything that a client sends."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
+
+
+S = TypeVar("S", bound=Strict)
+
+
+class LoginForm(Strict):
+    """POST /login."""
+
+    username: Line
+    password: Secret
+    next: str = ""
+
+
+class PasswordForm(Strict):
+    """POST /account/password."""
+
+    current_password: Secret
+    new_password: Secret
+
+
+class SessionForm(Strict):
+    """POST /account/sessions/end."""
+
+    session: Line
+
+
+class NoteIn(Strict):
+    """A note as a client writes it."""
+
+    title: Line
+    body: Text = ""
+
+
+class NoteOut(BaseModel):
+    """A note as the API returns it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    title: str
+    body: str
+    created: datetime
+
+
+class NoteList(BaseModel):
+    """All notes of a user."""
+
+    notes: list[NoteOut]
+
+
+def parse(schema: type[S], data: Mapping[str, Any]) -> S:
+    """Validate `data`, or raise `Problem` 422 with the names of the fields."""
+    try:
+        return schema.model_validate(data)
+    except ValidationError as error:
+        raise Problem(422, fields=invalid_fields(error.errors())) from None
+
+
+def at(seconds: int) -> datetime:
+    """Return a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

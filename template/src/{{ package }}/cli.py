@@ -1,0 +1,132 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from .app.users import add_user, open_users
+from .config import ConfigError, Settings, load
+from .security import checks
+from .security.accounts import normalise
+from .security.policy import Policy, PolicyError
+from .security.policy import load as load_policy
+from .security.policy import settings as flatten
+from .security.stores import StoreError, open_store
+
+
+def _settings() -> Settings:
+    try:
+        return load()
+    except ConfigError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _policy(settings: Settings) -> Policy:
+    try:
+        return load_policy(settings.policy)
+    except PolicyError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group()
+def main() -> None:
+    """Run and look after the service."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--uds", type=click.Path(path_type=Path), help="Unix socket instead of host and port."
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
+def run(host: str, port: int, uds: Path | None, workers: int) -> None:
+    """Start the server."""
+    settings = _settings()
+    _policy(settings)
+    from . import serve
+
+    if not settings.production:
+        click.echo(f"http://localhost:{port} (development)", err=True)
+    serve.run(settings, host=host, port=port, uds=uds, workers=workers)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(as_json: bool) -> None:
+    """Compare the service with the policy; exit 1 on a failure."""
+    try:
+        settings, problems = load(), []
+    except ConfigError as error:
+        settings, problems = None, str(error).splitlines()
+    policy = _policy(settings or Settings(env="development"))
+    items = checks.run(policy, problems, today=datetime.now(UTC).date())
+    if as_json:
+        click.echo(json.dumps([item.as_dict() for item in items], indent=2))
+    else:
+        for item in items:
+            click.echo(item.as_text())
+    sys.exit(any(item.state == "fail" for item in items))
+
+
+@main.group()
+def user() -> None:
+    """Look after users."""
+
+
+@user.command("add")
+@click.argument("name")
+def user_add(name: str) -> None:
+    """Create a user; the password is asked for, or read from standard input."""
+    settings = _settings()
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    try:
+        add_user(settings.database_url, _policy(settings).passwords, name, password)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"user {normalise(name)} added")
+
+
+@main.group()
+def sessions() -> None:
+    """Look after sessions."""
+
+
+@sessions.command("revoke")
+@click.argument("name")
+def sessions_revoke(name: str) -> None:
+    """End all sessions of a user."""
+    settings = _settings()
+    account = open_users(settings.database_url).find(normalise(name))
+    if account is None:
+        raise click.ClickException(f"there is no user {name!r}")
+    try:
+        ended = open_store(settings.store_url).delete_of_user(account.id)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{ended} sessions of {account.name} ended")
+
+
+@main.group("policy")
+def policy_group() -> None:
+    """Look at the policy."""
+
+
+@policy_group.command("show")
+def policy_show() -> None:
+    """Print every setting in force, and what it replaces."""
+    policy = _policy(_settings())
+    data = policy.model_dump(mode="json", by_alias=True, exclude={"exceptions", "replaced"})
+    for name, value in flatten(data).items():
+        before = (
+            f"  # baseline: {json.dumps(policy.replaced[name])}" if name in policy.replaced else ""
+        )
+        click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}{before}")

@@ -1,0 +1,1 @@
+"""The security policy and what enforces it. Owned by the template; imports no web framework."""

@@ -1,0 +1,91 @@
+"""Security events as log lines (ASVS 16; names of the OWASP logging vocabulary).
+
+One JSON object a line, so that a newline from a client is an escape sequence and never a second line.
+No password, cookie, token or body is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import Protocol
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+
+class Who(Protocol):
+    """What a line says about the request that it belongs to."""
+
+    client: str
+
+    @property
+    def request_id(self) -> str:
+        """Id of the request, also shown on error pages."""
+
+
+REQUEST: ContextVar[Who | None] = ContextVar("request", default=None)
+
+_WARNINGS = frozenset(
+    {
+        "authn_login_fail",
+        "authn_login_lock",
+        "authn_password_change_fail",
+        "authz_fail",
+        "input_validation_fail",
+        "malicious_redirect",
+        "policy_exception_expired",
+        "session_use_after_expire",
+        "sys_store_unavailable",
+    }
+)
+_log = structlog.get_logger("security")
+
+
+def emit(event: str, **facts: str | int | None) -> None:
+    """Log a security event with the request that it happened in."""
+    (_log.warning if event in _WARNINGS else _log.info)(event, **facts)
+
+
+def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    if request := REQUEST.get():
+        line["request_id"] = request.request_id
+        line["client"] = request.client
+    return line
+
+
+def configure(*, production: bool) -> None:
+    """Send all log lines, also those of libraries, to standard error: JSON in production."""
+    shared = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_request,
+    ]
+    # A dictionary's repr escapes control characters, so the terminal is safe in development too.
+    render = (
+        structlog.processors.JSONRenderer()
+        if production
+        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)

@@ -1,0 +1,94 @@
+"""Passwords (ASVS 6.2, 11.4.2; OWASP Password Storage Cheat Sheet)."""
+
+from __future__ import annotations
+
+import threading
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from .policy import Passwords as Policy
+
+_MEASURED = 72
+"""Characters that the strength estimate looks at; longer ones cost time and change nothing."""
+
+
+class Busy(Exception):
+    """Raised if too many passwords are being checked at once."""
+
+
+class Passwords:
+    """Hashes, verifies and judges passwords.
+
+    Hashing is slow on purpose, so it is bounded: a flood of logins fills its own queue and leaves the
+    threads that serve the other pages alone.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        """Take the rules and the cost. Computes one hash."""
+        self._policy = policy
+        self._hasher = PasswordHasher(
+            time_cost=policy.time_cost,
+            memory_cost=policy.memory_kib,
+            parallelism=policy.parallelism,
+        )
+        self._slots = threading.BoundedSemaphore(policy.concurrent)
+        self._room = threading.BoundedSemaphore(policy.concurrent + policy.waiting)
+        self._dummy = self._hasher.hash("nobody has this password")
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise Busy
+        try:
+            with self._slots:
+                yield
+        finally:
+            self._room.release()
+
+    def hash(self, password: str) -> str:
+        """Return the argon2id hash. Raises `Busy`."""
+        with self._slot():
+            return self._hasher.hash(_normal(password))
+
+    def verify(self, hashed: str | None, password: str) -> bool:
+        """Tell whether the password fits. Raises `Busy`.
+
+        None stands for a user who does not exist: it takes the same time and never fits, so that the
+        time does not tell which names exist (ASVS 6.3.8).
+        """
+        with self._slot():
+            try:
+                self._hasher.verify(hashed or self._dummy, _normal(password))
+            except (VerificationError, InvalidHashError):
+                return False
+            return hashed is not None
+
+    def outdated(self, hashed: str) -> bool:
+        """Tell whether a hash was made at another cost than today's."""
+        return self._hasher.check_needs_rehash(hashed)
+
+    def objection(self, password: str, user: str) -> str:
+        """Return why `user` may not choose this password, or "" (ASVS 6.2.1 to 6.2.9)."""
+        password = _normal(password)
+        if len(password) < self._policy.min_length:
+            return f"Use at least {self._policy.min_length} characters."
+        if len(password) > self._policy.max_length:
+            return f"Use at most {self._policy.max_length} characters."
+        if user and user.casefold() in password.casefold():
+            return "Do not use your user name in it."
+        # Imported here: its word lists cost memory, and few workers ever set a password.
+        from zxcvbn import zxcvbn
+
+        guesses = zxcvbn(password[:_MEASURED], user_inputs=[user])["guesses_log10"]
+        if float(guesses) < self._policy.min_guesses_log10:
+            return "This password is common or easy to guess."
+        return ""
+
+
+def _normal(password: str) -> str:
+    """Return one form for what looks and is typed the same (NIST SP 800-63B section 3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)

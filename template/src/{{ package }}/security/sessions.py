@@ -1,0 +1,213 @@
+"""Sessions (guide: Use cookies securely; ASVS 7).
+
+Every session has a row in the store, so both kinds of cookie end, expire and are listed alike. An id
+that the service did not issue is never adopted, and the id changes whenever rights do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
+
+from . import events
+from .carrier import Carrier
+from .policy import SessionTimes
+from .stores import SessionRow, Store, StoreError
+
+HANDLE = 16
+"""Length of the public name of a session: the start of its id's hash, useless for taking it over."""
+
+
+class Sessions:
+    """Opens, lists and ends sessions."""
+
+    def __init__(
+        self, times: SessionTimes, carrier: Carrier, store: Store, clock: Callable[[], float]
+    ) -> None:
+        """Take the policy's times, the kind of cookie, the store and the time in seconds."""
+        self.times = times
+        self.carrier = carrier
+        self.store = store
+        self.clock = clock
+
+    def now(self) -> int:
+        """Return the time in whole seconds."""
+        return int(self.clock())
+
+    def alive(self, row: SessionRow, now: int) -> bool:
+        """Tell whether a row is within both timeouts (ASVS 7.3.1, 7.3.2)."""
+        return (
+            now - row.seen < self.times.idle_timeout
+            and now - row.created < self.times.absolute_timeout
+        )
+
+    def of_user(self, user: str) -> list[SessionRow]:
+        """Return a user's living sessions, last used first."""
+        now = self.now()
+        return [row for row in self.store.of_user(user) if self.alive(row, now)]
+
+    def end(self, user: str, handle: str) -> bool:
+        """End the user's session with that handle; False if the user has none."""
+        return any(
+            self.store.delete(row.id_hash)
+            for row in self.store.of_user(user)
+            if secrets.compare_digest(row.id_hash[:HANDLE].encode(), handle.encode())
+        )
+
+
+class Session(MutableMapping[str, Any]):
+    """The session of one request: a dictionary of JSON values that fetches itself at first use.
+
+    Nothing is stored and no cookie is sent for a visitor without content.
+    """
+
+    def __init__(self, sessions: Sessions, cookie: str, client: str) -> None:
+        """Take the presented cookie value, "" for none, and a label for the user's device."""
+        self._sessions = sessions
+        self._cookie = cookie
+        self._client = client
+        self._fetched = False
+        self._row: SessionRow | None = None
+        self._id = ""
+        self._user = ""
+        self._content: dict[str, Any] = {}
+        self._before = "{}"
+        self._rotate = False
+        self._restart = False
+        self.accessed = False
+        """True once the response may depend on the session."""
+        self.ended = False
+        self.unavailable = False
+        """True if the store did not answer, so nobody knows who is asking."""
+
+    @property
+    def cookie(self) -> str:
+        """The cookie value that the request brought, "" for none."""
+        return self._cookie
+
+    @property
+    def user(self) -> str:
+        """Id of the signed-in user, or ""."""
+        self._open()
+        return self._user
+
+    @property
+    def id_hash(self) -> str:
+        """Name of this session in the store, or ""."""
+        return self._row.id_hash if self._row else ""
+
+    def fetch(self) -> None:
+        """Read the session from the store, once. Does not count as a use."""
+        if self._fetched:
+            return
+        self._fetched = True
+        opened = self._sessions.carrier.open(self._cookie) if self._cookie else None
+        if opened is None:
+            return
+        self._id, content = opened
+        try:
+            row = self._sessions.store.get(_hash(self._id))
+            if row is None:
+                events.emit("session_use_after_expire")
+                return
+            if not self._sessions.alive(row, self._sessions.now()):
+                self._sessions.store.delete(row.id_hash)
+                events.emit("session_expired", user=row.user)
+                return
+        except StoreError as error:
+            self.unavailable = True
+            events.emit("sys_store_unavailable", error=str(error))
+            return
+        self._row = row
+        self._user = row.user
+        self._before = content or row.data
+        self._content = json.loads(self._before)
+
+    def sign_in(self, user: str) -> None:
+        """Start a session of `user` under a new id (session fixation; ASVS 7.2.4)."""
+        self._open()
+        self._user = user
+        self._rotate = self._restart = True
+
+    def rotate(self) -> None:
+        """Change the id; the old one is dead at once."""
+        self._open()
+        self._rotate = True
+
+    def end(self) -> None:
+        """End the session in the store and forget its content."""
+        self._open()
+        self._content.clear()
+        self._user = ""
+        self.ended = True
+
+    def commit(self, write: Callable[[str, int], str]) -> str:
+        """Store what changed; return the Set-Cookie line to send, or "".
+
+        `write` makes the line from cookie value and lifetime in seconds. It runs before the store is
+        touched, so a session that is too large for its cookie leaves no trace.
+        """
+        if not self._fetched or self.unavailable:
+            if self._content or self._user:
+                raise StoreError("the session cannot be stored now")
+            return ""
+        now = self._sessions.now()
+        row = self._row
+        if self.ended or not (self._content or self._user):
+            if row is None:
+                return ""
+            self._sessions.store.delete(row.id_hash)
+            return write("", 0)
+        text = json.dumps(self._content, separators=(",", ":")) if self.accessed else self._before
+        if row is None or self._rotate:
+            return self._begin(text, now, write)
+        changed = text != self._before
+        if not changed and now - row.seen < self._sessions.times.touch_interval:
+            return ""
+        line = ""
+        data = None
+        if changed:
+            value, data = self._sessions.carrier.seal(self._id, text)
+            if value != self._cookie:
+                line = write(value, row.created + self._sessions.times.absolute_timeout - now)
+        self._sessions.store.update(row.id_hash, seen=now, data=data)
+        return line
+
+    def _begin(self, text: str, now: int, write: Callable[[str, int], str]) -> str:
+        old = self._row
+        self._id = secrets.token_urlsafe(32)
+        value, data = self._sessions.carrier.seal(self._id, text)
+        created = old.created if old and not self._restart else now
+        expires = created + self._sessions.times.absolute_timeout
+        line = write(value, expires - now)
+        self._row = SessionRow(_hash(self._id), self._user, created, now, self._client, data)
+        self._sessions.store.put(self._row, expires, replaces=old.id_hash if old else "")
+        self._before, self._cookie, self._rotate = text, value, False
+        return line
+
+    def _open(self) -> dict[str, Any]:
+        self.accessed = True
+        self.fetch()
+        return self._content
+
+    def __getitem__(self, key: str) -> Any:
+        return self._open()[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._open()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._open()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._open())
+
+    def __len__(self) -> int:
+        return len(self._open())
+
+
+def _hash(session_id: str) -> str:
+    return hashlib.sha256(session_id.encode()).hexdigest()

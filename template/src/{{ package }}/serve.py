@@ -1,0 +1,44 @@
+"""The server: granian, for every framework, so that the socket has one face too."""
+
+from __future__ import annotations
+
+import multiprocessing
+from pathlib import Path
+
+from granian.constants import HTTPModes
+from granian.http import HTTP1Settings
+from granian.server import Server
+
+from .adapter.server import BLOCKING_THREADS, INTERFACE
+from .app.main import create_app
+from .config import Settings
+
+_HEADER_BUFFER = 65536
+_HEADER_SECONDS = 10
+_STOP_SECONDS = 30
+_LOGGERS = {"version": 1, "disable_existing_loggers": False, "handlers": {}, "loggers": {}}
+
+
+def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: int) -> None:
+    """Serve until SIGTERM or SIGINT; running requests get up to 30 s to finish."""
+    # Before the workers are forked: they share this memory, and a mistake shows at once.
+    multiprocessing.set_start_method("fork")
+    app = create_app(settings, blank_server=True)
+    Server(
+        f"{__package__}.app.main",
+        address=host,
+        port=port,
+        uds=uds,
+        uds_permissions=0o660 if uds else None,
+        interface=INTERFACE,
+        workers=workers,
+        blocking_threads=BLOCKING_THREADS,
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BUFFER
+        ),
+        websockets=False,
+        log_dictconfig=_LOGGERS,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_STOP_SECONDS,
+    ).serve(target_loader=lambda _: app, wrap_loader=False)

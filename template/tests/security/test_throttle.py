@@ -1,0 +1,371 @@
+# Owned by the template: extend, do not edit.
+"""Login throttle (guide: Prevent brute-force attacks; ASVS 6.3.1)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+
+from . import expect, services
+from .conftest import Make
+from .driver import DEVICE, Browser, Inside, Service, User, counted, new_address, new_user
+
+WRONG = "certainly not the password"
+DAY = 86_400
+
+
+def fail(browser: Browser, user: User, times: int = 1) -> None:
+    """Guess wrong, and insist that each guess was looked at."""
+    for _ in range(times):
+        assert browser.login(user.name, WRONG).status_code == 401
+
+
+def blocked(answer: httpx.Response) -> int:
+    """Insist on the answer to a blocked attempt; return the seconds to wait."""
+    expect.error(answer, 429)
+    assert "set-cookie" not in answer.headers
+    return int(expect.once(answer, "retry-after"))
+
+
+def passes(browser: Browser, user: User) -> bool:
+    return browser.login(user.name, user.password).status_code == 303
+
+
+def without_device(browser: Browser) -> Browser:
+    """Return another browser of the same address."""
+    return browser.service.visitor(browser.address)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def fresh(request: pytest.FixtureRequest, make: Make) -> Inside:
+    """A service whose counters are all at zero, on each kind of store."""
+    if request.param == "sqlite":
+        return make()
+    services.empty(url := request.getfixturevalue("redis_url"))
+    return make(store_url=url)
+
+
+@pytest.mark.contract("THR-1")
+def test_five_failures_block_for_longer_and_longer(fresh: Inside) -> None:
+    rule = fresh.policy.throttle.pair
+    user = fresh.add_user()
+    browser = fresh.visitor()
+    block = rule.block
+    while block <= rule.max_block:
+        fail(browser, user, rule.limit)
+        assert blocked(browser.login(user.name, WRONG)) == block
+        fresh.clock.advance(block - 1)
+        assert blocked(browser.login(user.name, user.password)) == 1
+        fresh.clock.advance(1)
+        if block == rule.max_block:
+            break
+        block = min(2 * block, rule.max_block)
+    assert passes(browser, user)
+
+
+@pytest.mark.contract("THR-1")
+def test_limits_of_the_contract(inside: Inside) -> None:
+    throttle = inside.policy.throttle
+    assert throttle.pair.limit <= 5
+    assert throttle.pair.block >= 900
+    assert throttle.pair.max_block >= DAY
+    assert throttle.address.limit <= 100
+    assert throttle.address.window >= DAY
+    assert throttle.account.limit <= 100
+    assert throttle.account.window >= DAY
+
+
+@pytest.mark.contract("THR-1")
+def test_block_is_for_one_name_and_one_address(inside: Inside) -> None:
+    user, other = inside.add_user(), inside.add_user()
+    browser = inside.visitor()
+    fail(browser, user, inside.policy.throttle.pair.limit)
+    blocked(browser.login(user.name, user.password))
+    assert passes(without_device(browser), other)
+    assert passes(inside.visitor(), user)
+
+
+@pytest.mark.contract("THR-1")
+def test_success_clears(inside: Inside) -> None:
+    user = inside.add_user()
+    browser = inside.visitor()
+    for _ in range(3):
+        fail(browser, user, inside.policy.throttle.pair.limit - 1)
+        assert passes(browser, user)
+
+
+@pytest.mark.contract("THR-1")
+@pytest.mark.parametrize("spell", [str.upper, str.title, "  {} ".format, "\u3000{}".format])
+def test_other_spellings_of_a_name_count_as_one(
+    inside: Inside, spell: Callable[[str], str]
+) -> None:
+    user = inside.add_user()
+    browser = inside.visitor()
+    fail(browser, user, inside.policy.throttle.pair.limit - 1)
+    assert browser.login(spell(user.name), WRONG).status_code in {401, 422}
+    fail(browser, user, 1 if browser.login(user.name, WRONG).status_code == 401 else 0)
+    blocked(browser.login(spell(user.name).strip(), WRONG))
+
+
+@pytest.mark.contract("THR-2")
+@pytest.mark.parametrize("addresses", ["one", "IPv6 network"])
+def test_failures_of_an_address_count_whatever_the_names(fresh: Inside, addresses: str) -> None:
+    rule = fresh.policy.throttle.address
+    user = fresh.add_user()
+    start = fresh.clock.now
+    for number in range(rule.limit):
+        address = "203.0.113.5" if addresses == "one" else f"2001:db8:0:1::{number:x}"
+        fail(fresh.visitor(address), new_user())
+        fresh.clock.advance(1)
+    last = fresh.visitor("203.0.113.5" if addresses == "one" else "2001:db8:0:1:ffff::1")
+    assert blocked(last.login(user.name, user.password)) == rule.window - rule.limit
+    near = "203.0.113.6" if addresses == "one" else "2001:db8:0:2::1"
+    assert passes(fresh.visitor(near), user)
+    fresh.clock.now = start + rule.window
+    assert passes(last, user)
+
+
+@pytest.mark.contract("THR-3")
+def test_account_under_attack_is_open_to_known_devices_alone(fresh: Inside) -> None:
+    rule = fresh.policy.throttle.account
+    user, other = fresh.add_user(), fresh.add_user()
+    known, stranger = fresh.login(user), fresh.login(other)
+    for _ in range(rule.limit):
+        fail(fresh.visitor(), user)
+    # A botnet can guess no more, not even right.
+    assert 0 < blocked(fresh.visitor().login(user.name, user.password)) <= rule.window
+    # The owner, from another address.
+    known.address = new_address()
+    assert passes(known, user)
+    assert passes(fresh.visitor(), other)
+    # A device of somebody else is no way in.
+    stranger.address = new_address()
+    blocked(stranger.login(user.name, user.password))
+    for forged in ("", "nonsense", "a.1.b", "..", known.cookies[DEVICE][:-1] + "g", "\u00e9.1.1"):
+        guesser = fresh.visitor()
+        guesser.cookies[DEVICE] = forged
+        blocked(guesser.login(user.name, user.password))
+    fresh.clock.advance(rule.window)
+    assert passes(fresh.visitor(), user)
+
+
+@pytest.mark.contract("THR-3")
+def test_stolen_device_cookie_has_a_limit_too(make: Make) -> None:
+    inside = make(exceptions={"throttle.account.limit": 10})
+    user = inside.add_user()
+    stolen = inside.login(user).cookies[DEVICE]
+    for _ in range(10):
+        thief = inside.visitor()
+        thief.cookies[DEVICE] = stolen
+        fail(thief, user)
+    thief = inside.visitor()
+    thief.cookies[DEVICE] = stolen
+    blocked(thief.login(user.name, user.password))
+
+
+@pytest.mark.contract("THR-3")
+def test_device_cookie_expires(make: Make) -> None:
+    inside = make(exceptions={"throttle.account.limit": 3})
+    user = inside.add_user()
+    known = inside.login(user)
+    inside.clock.advance(inside.policy.throttle.device_lifetime)
+    for _ in range(3):
+        fail(inside.visitor(), user)
+    blocked(known.login(user.name, user.password))
+
+
+@pytest.mark.contract("THR-4")
+def test_simultaneous_guesses_cause_few_verifications(fresh: Inside) -> None:
+    user = fresh.add_user()
+    limit = fresh.policy.throttle.pair.limit
+    browser = fresh.visitor()
+    start = threading.Barrier(200)
+
+    def guess(_: int) -> int:
+        start.wait()
+        return browser.login(user.name, WRONG).status_code
+
+    with counted() as verifications, ThreadPoolExecutor(200) as threads:
+        statuses = Counter(threads.map(guess, range(200)))
+    assert verifications.number <= limit
+    assert statuses == {401: limit, 429: 200 - limit}
+
+
+@pytest.mark.contract("THR-4")
+def test_right_passwords_all_pass(fresh: Inside) -> None:
+    user = fresh.add_user()
+    browser = fresh.visitor()
+    assert all(passes(without_device(browser), user) for _ in range(20))
+
+
+@pytest.mark.contract("THR-5")
+def test_workers_and_restarts_share_the_counters(make: Make) -> None:
+    first = make()
+    user = first.add_user()
+    browser = first.visitor()
+    fail(browser, user, first.policy.throttle.pair.limit - 1)
+    browser.service = make(first)
+    fail(browser, user)
+    for service in (browser.service, first, make(first)):
+        browser.service = service
+        blocked(browser.login(user.name, user.password))
+
+
+@pytest.mark.contract("THR-5")
+def test_login_is_closed_while_the_store_is_down(make: Make) -> None:
+    inside = make()
+    user = inside.add_user()
+    down = make(inside, store_url=f"redis://127.0.0.1:{services.free_port()}/0")
+    with counted() as verifications:
+        for name in (user.name, new_user().name):
+            expect.error(down.visitor().login(name, user.password), 503)
+    assert verifications.number == 0
+    visitor = down.visitor()
+    for target, status in (("/", 200), ("/login", 200), ("/healthz", 200), ("/unknown", 404)):
+        answer = visitor.get(target)
+        assert answer.status_code == status
+        expect.headers(answer)
+    expect.error(visitor.get("/readyz"), 503)
+    assert inside.visitor().get("/readyz").status_code == 200
+
+
+@pytest.mark.contract("THR-6")
+def test_blocked_answers_do_not_tell_anything(make: Make) -> None:
+    inside = make()
+    user, unknown = inside.add_user(), new_user()
+    browser = inside.visitor()
+    for each in (user, unknown):
+        fail(browser, each, inside.policy.throttle.pair.limit)
+    with counted() as verifications:
+        faces = {
+            expect.masked(browser.login(name, password))
+            for name in (user.name, unknown.name)
+            for password in (user.password, WRONG)
+        }
+    assert verifications.number == 0
+    assert len(faces) == 1
+    assert blocked(browser.login(user.name, WRONG)) == inside.policy.throttle.pair.block
+
+
+@pytest.mark.contract("THR-7")
+def test_unknown_user_and_wrong_password_are_the_same(inside: Inside) -> None:
+    user = inside.add_user()
+    unknown = User("x" * len(user.name), WRONG)
+    faces = set()
+    for each in (user, unknown):
+        with counted() as verifications:
+            answer = inside.visitor().login(each.name, WRONG, next="/notes")
+        assert answer.status_code == 401
+        assert verifications.number == 1
+        face = expect.masked(answer)
+        faces.add((face.status, face.headers, face.body.replace(each.name, "NAME")))
+    assert len(faces) == 1
+
+
+@pytest.mark.contract("THR-7")
+@pytest.mark.contract("FPR-2")
+def test_wrong_login_looks_the_same_from_outside(service: Service) -> None:
+    answer = service.visitor().login("nobody-of-that-name", WRONG)
+    assert answer.status_code == 401
+    expect.headers(answer)
+    assert expect.once(answer, "cache-control") == "no-store"
+    assert WRONG not in answer.text
+    assert "<form" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.contract("THR-8")
+def test_flood_of_logins_leaves_the_other_pages_alone(make: Make) -> None:
+    inside = make()
+    rules = inside.policy.passwords
+    room = rules.concurrent + rules.waiting
+    user = inside.add_user()
+    lock, release = threading.Lock(), threading.Event()
+    running = most = 0
+    entered = threading.Semaphore(0)
+    real = PasswordHasher.verify
+
+    def slow(self: PasswordHasher, hashed: str | bytes, password: str | bytes) -> bool:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        entered.release()
+        release.wait(20)
+        with lock:
+            running -= 1
+        return bool(real(self, hashed, password))
+
+    def login(_: int) -> int:
+        return inside.visitor().login(user.name, user.password).status_code
+
+    with mock.patch.object(PasswordHasher, "verify", slow), ThreadPoolExecutor(60) as threads:
+        try:
+            logins = [threads.submit(login, number) for number in range(room)]
+            for _ in range(rules.concurrent):
+                assert entered.acquire(timeout=10)
+            for target, status in (("/", 200), ("/login", 200), ("/healthz", 200)):
+                answer = threads.submit(inside.visitor().get, target).result(10)
+                assert answer.status_code == status
+            # More than those that may wait are turned away at once; a few may come before them.
+            more = [threads.submit(login, number) for number in range(20)]
+            for each in more:
+                if not each.done():
+                    threads.submit(release.wait, 0.1).result(10)
+        finally:
+            release.set()
+        statuses = Counter(each.result(20) for each in logins + more)
+    assert most <= rules.concurrent
+    assert set(statuses) == {303, 503}
+    assert statuses[303] >= room
+
+
+@pytest.mark.contract("THR-8")
+def test_refusal_of_a_full_pool_is_not_a_failure(make: Make) -> None:
+    inside = make(exceptions={"passwords.concurrent": 1, "passwords.waiting": 1})
+    user = inside.add_user()
+    browser = inside.visitor()
+    release, entered = threading.Event(), threading.Semaphore(0)
+    real = PasswordHasher.verify
+
+    def slow(self: PasswordHasher, hashed: str | bytes, password: str | bytes) -> bool:
+        entered.release()
+        release.wait(20)
+        return bool(real(self, hashed, password))
+
+    with mock.patch.object(PasswordHasher, "verify", slow), ThreadPoolExecutor(8) as threads:
+        try:
+            first = [
+                threads.submit(inside.visitor().login, user.name, user.password) for _ in range(2)
+            ]
+            assert entered.acquire(timeout=10)
+            refused = 0
+            for _ in range(200):
+                answer = threads.submit(browser.login, user.name, user.password)
+                try:
+                    refused += answer.result(0.2).status_code == 503
+                except TimeoutError:
+                    first.append(answer)
+                if refused > inside.policy.throttle.pair.limit:
+                    break
+        finally:
+            release.set()
+        assert {each.result(20).status_code for each in first} == {303}
+    assert refused > inside.policy.throttle.pair.limit
+    assert passes(browser, user)
+
+
+@pytest.mark.contract("THR-8")
+@pytest.mark.contract("ACC-1")
+def test_cost_of_a_hash(inside: Inside) -> None:
+    """OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes."""
+    baseline = {**inside.policy.replaced}
+    assert baseline["passwords.memory-kib"] == 19456
+    assert baseline["passwords.time-cost"] == 2

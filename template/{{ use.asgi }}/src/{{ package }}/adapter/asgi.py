@@ -1,0 +1,149 @@
+"""The policy around an ASGI application, outside everything that the framework does by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from ..security.csrf import SAFE_METHODS
+from ..security.errors import Answer
+from ..security.events import REQUEST
+from ..security.guard import Guard
+from ..security.headers import Pairs
+from ..security.visit import Visit
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AsgiHead:
+    """An ASGI scope as the policy reads it."""
+
+    __slots__ = ("_headers", "_scope", "method", "path", "peer", "query", "scheme")
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self.method: str = scope["method"]
+        self.path: bytes = scope["path"].encode("utf-8", "surrogateescape")
+        self.query: bytes = scope["query_string"]
+        client = scope.get("client")
+        self.peer: str = client[0] if client else ""
+        self.scheme: str = scope["scheme"]
+        self._headers = dict(scope["headers"])
+
+    def header(self, name: str) -> str:
+        key = name.encode()
+        if key not in self._headers:
+            return ""
+        if len(self._headers) == len(self._scope["headers"]):
+            return str(self._headers[key], "latin-1")
+        values = [value for each, value in self._scope["headers"] if each == key]
+        return (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
+
+    def size(self) -> tuple[int, int]:
+        pairs = self._scope["headers"]
+        return len(pairs), sum(len(name) + len(value) for name, value in pairs)
+
+
+class Guarded:
+    """The application that the server runs."""
+
+    def __init__(self, app: App, guard: Guard) -> None:
+        self.app = app
+        self.guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            # A WebSocket has none of the protections of a request; closing it is answered with 403.
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        visit = self.guard.enter(AsgiHead(scope))
+        token = REQUEST.set(visit)
+        try:
+            await _Exchange(self.guard, visit, send).run(self.app, scope, receive)
+        finally:
+            REQUEST.reset(token)
+
+
+class _Exchange:
+    """One request and its response."""
+
+    def __init__(self, guard: Guard, visit: Visit, send: Send) -> None:
+        self._guard = guard
+        self._visit = visit
+        self._send_raw = send
+        self._is_head = visit.head.method == "HEAD"
+        self._started = False
+        self._replaced = False
+
+    async def run(self, app: App, scope: Scope, receive: Receive) -> None:
+        visit = self._visit
+        try:
+            if visit.answer is None and visit.head.method not in SAFE_METHODS:
+                receive = await self._read_body(receive)
+            if visit.answer is not None:
+                await self._answer(await asyncio.to_thread(self._guard.respond, visit))
+                return
+            scope["visit"] = visit
+            scope["session"] = visit.session
+            if visit.session.cookie:
+                await asyncio.to_thread(visit.session.fetch)
+            if self._is_head:
+                scope["method"] = "GET"
+            await app(scope, receive, self._send)
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
+            answer = self._guard.crash(visit, error)
+            if not self._started:
+                await self._answer(answer)
+
+    async def _read_body(self, receive: Receive) -> Receive:
+        body = bytearray()
+        more = True
+        while more and len(body) <= self._guard.policy.input.max_body:
+            message = await receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self._visit.read_body(bytes(body))
+        messages = iter([{"type": "http.request", "body": bytes(body), "more_body": False}])
+
+        async def replay() -> Message:
+            return next(messages, None) or await receive()
+
+        return replay
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._begin(message["status"], list(message["headers"]))
+        elif not self._replaced:
+            await self._send_raw({**message, "body": b""} if self._is_head else message)
+
+    async def _answer(self, answer: Answer) -> None:
+        self._visit.final = True
+        if not await self._begin(answer.status, answer.pairs()):
+            await self._body(answer.body)
+
+    async def _begin(self, status: int, own: Pairs) -> bool:
+        """Send status and headers; if the policy has a body too, send it and return True."""
+        if self._visit.stores:
+            sent = await asyncio.to_thread(self._guard.leave, self._visit, status, own)
+        else:
+            sent = self._guard.leave(self._visit, status, own)
+        status, pairs, block, body = sent
+        self._started = True
+        headers = [*pairs, *block.raw]
+        await self._send_raw({"type": "http.response.start", "status": status, "headers": headers})
+        if body is None:
+            return False
+        self._replaced = True
+        await self._body(body)
+        return True
+
+    async def _body(self, body: bytes) -> None:
+        await self._send_raw({"type": "http.response.body", "body": b"" if self._is_head else body})

@@ -1,0 +1,6 @@
+"""How the server talks to the application."""
+
+from granian.constants import Interfaces
+
+INTERFACE = Interfaces.ASGI
+BLOCKING_THREADS = 1

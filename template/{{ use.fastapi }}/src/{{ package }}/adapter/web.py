@@ -1,0 +1,85 @@
+"""FastAPI and the policy: what views use, and the translation of FastAPI's own errors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
+from starlette.routing import Match
+
+from ..security.errors import Problem, allow_header
+from ..security.events import emit
+from ..security.guard import Guard
+from ..security.limits import invalid_fields
+from ..security.stores import StoreError
+from ..security.visit import Visit
+from .asgi import Guarded
+from .pages import JINJA_OPTIONS, TEMPLATES, context
+
+_templates = Jinja2Templates(
+    env=Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, **JINJA_OPTIONS)
+)
+
+
+def _visit(request: Request) -> Visit:
+    visit: Visit = request.scope["visit"]
+    return visit
+
+
+CurrentVisit = Annotated[Visit, Depends(_visit)]
+
+
+def page(visit: Visit, name: str, status: int = 200, **variables: Any) -> Response:
+    """Render a template; an error status stays as it is."""
+    visit.final = True
+    html = _templates.get_template(name).render({**context(visit), **variables})
+    return Response(html, status, media_type="text/html")
+
+
+def redirect(visit: Visit, target: str, *, default: str = "") -> Response:
+    """Send the client to `target` if the policy allows it: see `Visit.redirect`."""
+    visit.redirect(target, default=default)
+    return Response(status_code=303)
+
+
+def protect(app: FastAPI, guard: Guard) -> Guarded:
+    """Put the policy around the application."""
+    app.router.redirect_slashes = False
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(405, _method_not_allowed)
+    return Guarded(app, guard)
+
+
+def _fail(request: Request, problem: Problem) -> Response:
+    request.scope["visit"].problem = problem
+    return Response(status_code=problem.status)
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    return _fail(request, error if isinstance(error, Problem) else Problem(500))
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    emit("sys_store_unavailable", error=str(error))
+    return _fail(request, Problem(503))
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    errors = error.errors() if isinstance(error, RequestValidationError) else []
+    return _fail(request, Problem(422, fields=invalid_fields(errors)))
+
+
+def _method_not_allowed(request: Request, _: Exception) -> Response:
+    """Name the methods of all routes with this path; Starlette knows those of the first one only."""
+    methods = {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods
+    }
+    return _fail(request, Problem(405, headers=[("allow", allow_header(methods))]))

@@ -1,0 +1,63 @@
+"""The database: SQLite to begin with, PostgreSQL by APP_DATABASE_URL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from ..security.stores import StoreError
+from .models import Base
+
+
+class Database:
+    """Connections to one database. Tables that are missing are created."""
+
+    def __init__(self, url: str) -> None:
+        """Connect to `url`, for example `sqlite:///var/app.db` or `postgresql://user@host/name`."""
+        self.engine = _engine(url)
+        Base.metadata.create_all(self.engine)
+        # Before workers are forked: two processes must not share a connection.
+        self.engine.dispose()
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session that commits at the end, or rolls back if an exception passes.
+
+        Raises `StoreError`, which becomes 503, while the database is away.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except OperationalError as error:
+            raise StoreError(f"database: {error.orig}") from error
+
+    def ping(self) -> None:
+        """Return if the database answers."""
+        with self.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.drivername == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    engine = create_engine(parsed)
+    if parsed.drivername == "sqlite" and parsed.database:
+        path = Path(parsed.database)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")

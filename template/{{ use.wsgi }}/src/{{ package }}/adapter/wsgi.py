@@ -1,0 +1,158 @@
+"""The policy around a WSGI application, outside everything that the framework does by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+from ..security.csrf import SAFE_METHODS
+from ..security.errors import Answer
+from ..security.events import REQUEST
+from ..security.guard import Guard
+from ..security.headers import Pairs
+from ..security.visit import Visit
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+App = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+VISIT = "visit"
+"""Where the environ holds the visit."""
+
+
+class WsgiHead:
+    """A WSGI environ as the policy reads it."""
+
+    __slots__ = ("_environ", "method", "path", "peer", "query", "scheme")
+
+    def __init__(self, environ: Environ) -> None:
+        self._environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.path = environ.get("PATH_INFO", "").encode("latin-1")
+        self.query = environ.get("QUERY_STRING", "").encode("latin-1")
+        self.peer: str = environ.get("REMOTE_ADDR", "")
+        self.scheme: str = environ["wsgi.url_scheme"]
+
+    def header(self, name: str) -> str:
+        value: str = self._environ.get(_key(name), "")
+        return value
+
+    def size(self) -> tuple[int, int]:
+        lengths = [
+            len(name) + len(value)
+            for name, value in self._environ.items()
+            if name.startswith("HTTP_")
+        ]
+        return len(lengths), sum(lengths)
+
+
+@cache
+def _key(name: str) -> str:
+    key = name.upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+class Guarded:
+    """The application that the server runs."""
+
+    def __init__(self, app: App, guard: Guard) -> None:
+        self.app = app
+        self.guard = guard
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        visit = self.guard.enter(WsgiHead(environ))
+        token = REQUEST.set(visit)
+        try:
+            return self._run(visit, environ, start_response)
+        finally:
+            REQUEST.reset(token)
+
+    def _run(
+        self, visit: Visit, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        is_head = visit.head.method == "HEAD"
+        try:
+            if visit.answer is None and visit.head.method not in SAFE_METHODS:
+                self._read_body(visit, environ)
+            if visit.answer is not None:
+                return self._answer(visit, self.guard.respond(visit), start_response)
+            environ[VISIT] = visit
+            if is_head:
+                environ["REQUEST_METHOD"] = "GET"
+            status, headers, chunks = _call(self.app, environ)
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
+            return self._answer(visit, self.guard.crash(visit, error), start_response)
+        own = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+        replaced = self._begin(visit, int(status[:3]), own, start_response)
+        if replaced is None and not is_head:
+            return chunks
+        _close(chunks)
+        return [] if is_head else [replaced or b""]
+
+    def _read_body(self, visit: Visit, environ: Environ) -> None:
+        body = environ["wsgi.input"].read(self.guard.policy.input.max_body + 1)
+        visit.read_body(body)
+        environ["wsgi.input"] = BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+
+    def _answer(
+        self, visit: Visit, answer: Answer, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        visit.final = True
+        replaced = self._begin(visit, answer.status, answer.pairs(), start_response)
+        if visit.head.method == "HEAD":
+            return []
+        return [answer.body if replaced is None else replaced]
+
+    def _begin(
+        self, visit: Visit, status: int, own: Pairs, start_response: StartResponse
+    ) -> bytes | None:
+        """Send status and headers; return the body if the policy has one too."""
+        status, pairs, block, body = self.guard.leave(visit, status, own)
+        headers = [(name.decode(), value.decode("latin-1")) for name, value in pairs]
+        # Without a reason phrase: it is optional, and each framework has its own.
+        start_response(f"{status} ", headers + list(block.text))
+        return body
+
+
+def _call(app: App, environ: Environ) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+    """Call the application until it has named its status; it may do so as late as the first chunk."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start(
+        status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        started[:] = [(status, headers)]
+        return _no_write
+
+    chunks = app(environ, start)
+    if not started:
+        iterator = iter(chunks)
+        first = next(iterator, b"")
+        chunks = _Rest(first, iterator, chunks)
+    return *started[0], chunks
+
+
+class _Rest:
+    """An iterable whose first chunk was taken already."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], whole: Iterable[bytes]) -> None:
+        self._first, self._rest, self._whole = first, rest, whole
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._first
+        yield from self._rest
+
+    def close(self) -> None:
+        _close(self._whole)
+
+
+def _close(chunks: Iterable[bytes]) -> None:
+    if close := getattr(chunks, "close", None):
+        close()
+
+
+def _no_write(_: bytes) -> object:
+    raise RuntimeError("the write function of WSGI is not supported; return the body")
