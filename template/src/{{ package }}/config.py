@@ -80,7 +80,12 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - replaced below
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no file in the project's folder
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - APP_X_FILE instead
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read arguments, then the environment; no `.env` file, no folder of secrets."""
         return init_settings, _EnvironmentOrFile(settings_cls)
@@ -133,7 +138,7 @@ class Settings(BaseSettings):
                 network = None
             if network is None or network.prefixlen < _WIDEST_PROXIES[network.version]:
                 found.append(
-                    f"APP_TRUSTED_PROXIES: {proxy!r} is not an address or a narrow network; a client"
+                    f"APP_TRUSTED_PROXIES: {proxy!r} is no address or narrow network; a client"
                     " that counts as a proxy can claim any address, so list the proxies alone"
                 )
         return found

@@ -41,4 +41,4 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         log_dictconfig=_LOGGERS,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
-    ).serve(target_loader=lambda _: app, wrap_loader=False)
+    ).serve(target_loader=lambda: app, wrap_loader=False)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -45,11 +46,10 @@ def without_device(browser: Browser) -> Browser:
 
 @pytest.fixture(params=["sqlite", "redis"])
 def fresh(request: pytest.FixtureRequest, make: Make) -> Inside:
-    """A service whose counters are all at zero, on each kind of store."""
+    """A service with a clock of its own, on each kind of store."""
     if request.param == "sqlite":
         return make()
-    services.empty(url := request.getfixturevalue("redis_url"))
-    return make(store_url=url)
+    return make(store_url=request.getfixturevalue("redis_url"))
 
 
 @pytest.mark.contract("THR-1")
@@ -120,13 +120,13 @@ def test_failures_of_an_address_count_whatever_the_names(fresh: Inside, addresse
     rule = fresh.policy.throttle.address
     user = fresh.add_user()
     start = fresh.clock.now
+    one, network = new_address(), f"2001:db8:{secrets.token_hex(2)}"
     for number in range(rule.limit):
-        address = "203.0.113.5" if addresses == "one" else f"2001:db8:0:1::{number:x}"
-        fail(fresh.visitor(address), new_user())
+        fail(fresh.visitor(one if addresses == "one" else f"{network}:1::{number:x}"), new_user())
         fresh.clock.advance(1)
-    last = fresh.visitor("203.0.113.5" if addresses == "one" else "2001:db8:0:1:ffff::1")
+    last = fresh.visitor(one if addresses == "one" else f"{network}:1:ffff::1")
     assert blocked(last.login(user.name, user.password)) == rule.window - rule.limit
-    near = "203.0.113.6" if addresses == "one" else "2001:db8:0:2::1"
+    near = new_address() if addresses == "one" else f"{network}:2::1"
     assert passes(fresh.visitor(near), user)
     fresh.clock.now = start + rule.window
     assert passes(last, user)

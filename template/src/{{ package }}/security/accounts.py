@@ -61,8 +61,8 @@ def change_password(
 ) -> dict[str, str]:
     """Change the password of the signed-in user `name`; return objections by field.
 
-    Counts in the throttle like a login, and ends all other sessions of the user. Raises `Problem` as
-    `login` does.
+    Counts in the throttle like a login, and ends all other sessions of the user. Raises `Problem`
+    as `login` does.
     """
     if objection := visit.guard.passwords.objection(new, name):
         return {"new_password": objection}

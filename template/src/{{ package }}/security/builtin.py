@@ -39,7 +39,7 @@ class Builtin:
         return self._answers.get(path)
 
     def options(self) -> Answer:
-        """Answer any OPTIONS: what exists is not told, and no other site gets leave (CORS closed)."""
+        """Answer any OPTIONS alike: what exists is not told, and no site gets leave (CORS)."""
         return Answer(204, headers=(("allow", self._guard.allow), *_NO_STORE))
 
     def _ready(self) -> Answer:

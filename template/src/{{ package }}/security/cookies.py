@@ -52,7 +52,7 @@ class CookieJar:
         line = f"{self.prefix}{name}={value}; Max-Age={max_age}{self.attributes}"
         if len(line) > self.max_bytes:
             raise CookieTooLarge(
-                f"cookie {name!r} would be {len(line)} bytes, {self.max_bytes} is the limit of browsers;"
+                f"cookie {name!r} would be {len(line)} bytes, but browsers keep {self.max_bytes};"
                 " keep less in the session, or generate the service with server-side sessions"
             )
         return line

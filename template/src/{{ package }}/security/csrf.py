@@ -12,9 +12,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 def forged(method: str, site: str, origin: str, own_origin: str, *, has_session: bool) -> bool:
     """Tell whether to refuse the request. `site` and `origin` are headers, "" where absent.
 
-    `site` decides where it is there: with `Referrer-Policy: no-referrer` browsers send `Origin: null` with
-    forms of our own pages. A request with neither header comes from a program or a very old browser:
-    it may pass as long as it has no session to abuse.
+    `site` decides where it is there: with `Referrer-Policy: no-referrer` browsers send
+    `Origin: null` with forms of our own pages. A request with neither header comes from a program
+    or a very old browser: it may pass as long as it has no session to abuse.
     """
     if method in SAFE_METHODS:
         return False

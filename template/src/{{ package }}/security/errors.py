@@ -73,7 +73,7 @@ def wants_json(path: str, accept: str, api_prefix: str) -> bool:
 
 def render(problem: Problem, *, request_id: str, as_json: bool, stylesheet: str) -> Answer:
     """Return the error as a page or, for programs, as a problem document."""
-    title, detail = _TEXTS.get(problem.status, _TEXTS[400 if problem.status < 500 else 500])
+    title, detail = _TEXTS.get(problem.status, _TEXTS[problem.status // 100 * 100])
     if as_json:
         document = {
             "type": "about:blank",
@@ -98,6 +98,6 @@ def render(problem: Problem, *, request_id: str, as_json: bool, stylesheet: str)
 
 
 def allow_header(methods: Iterable[str]) -> str:
-    """Return the Allow header: sorted, with what every address supports (RFC 9110 section 10.2.1)."""
+    """Return the Allow header, sorted (RFC 9110 section 10.2.1)."""
     names = {*methods, "OPTIONS"}
     return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))

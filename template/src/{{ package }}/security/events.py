@@ -1,7 +1,7 @@
 """Security events as log lines (ASVS 16; names of the OWASP logging vocabulary).
 
-One JSON object a line, so that a newline from a client is an escape sequence and never a second line.
-No password, cookie, token or body is logged.
+One JSON object a line, so that a newline from a client is an escape sequence and never a second
+line. No password, cookie, token or body is logged.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
+from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 class Who(Protocol):
@@ -57,14 +57,14 @@ def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 def configure(*, production: bool) -> None:
     """Send all log lines, also those of libraries, to standard error: JSON in production."""
-    shared = [
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request,
     ]
     # A dictionary's repr escapes control characters, so the terminal is safe in development too.
-    render = (
+    render: Processor = (
         structlog.processors.JSONRenderer()
         if production
         else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])

@@ -36,7 +36,7 @@ Response = tuple[int, Pairs, Block, bytes | None]
 _log = logging.getLogger(__name__)
 _STYLESHEET = "app.css"
 _LOGIN = "/login"
-_ERROR, _CRASH = 400, 500
+_ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _ERROR_HEADERS = frozenset({b"allow", b"retry-after", b"www-authenticate"})
 
 
@@ -142,7 +142,7 @@ class Guard:
         visit.final = True
         accept = visit.head.header("accept")
         as_json = wants_json(visit.path, accept, self.policy.input.api_prefix)
-        if problem.status == 401 and not as_json:
+        if problem.status == _UNAUTHENTICATED and not as_json:
             here = visit.path if visit.head.method in csrf.SAFE_METHODS else ""
             target = f"{_LOGIN}?next={quote(here)}" if here else _LOGIN
             return Answer(303, headers=(("location", visit.origin + target),))
@@ -177,8 +177,8 @@ class Guard:
     def leave(self, visit: Visit, status: int, own: Pairs) -> Response:
         """Turn the status and headers that the framework answered into what is sent.
 
-        Names in `own` are lower-case. Stores the session. An error that is not meant as it is becomes our
-        own page, whoever made it.
+        Names in `own` are lower-case. Stores the session. An error that is not meant as it is
+        becomes our own page, whoever made it.
         """
         body = None
         if status >= _ERROR and not visit.final:

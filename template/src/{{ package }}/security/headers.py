@@ -18,7 +18,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The policy's headers for one kind of response, as ASGI (`raw`) and WSGI (`text`) want them."""
+    """The policy's headers for one kind of response, for ASGI (`raw`) and for WSGI (`text`)."""
 
     raw: tuple[tuple[bytes, bytes], ...]
     text: tuple[tuple[str, str], ...]
@@ -125,8 +125,8 @@ def _hsts(policy: Policy) -> str:
     if hsts.preload_confirmed_for:
         if hsts.preload_confirmed_for != policy.service.domain:
             raise PolicyError(
-                f"headers.hsts.preload-confirmed-for is {hsts.preload_confirmed_for!r}, but the service"
-                f" is {policy.service.domain!r}; a preloaded name cannot be taken back for months:"
+                f"headers.hsts.preload-confirmed-for is {hsts.preload_confirmed_for!r}, but the"
+                f" service is {policy.service.domain!r}; preloading cannot be taken back for months:"
                 " repeat the service's own name, or leave it empty"
             )
         value += "; preload"

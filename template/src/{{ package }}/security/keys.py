@@ -1,4 +1,4 @@
-"""Keys from `APP_SECRET_KEYS`: newest first, each purpose with keys of its own (ASVS 11.2, 13.3)."""
+"""Keys from `APP_SECRET_KEYS`, newest first; each purpose has keys of its own (ASVS 13.3)."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ class Keys:
         self._secrets = [secret.encode() for secret in secrets]
 
     def derive(self, purpose: str) -> list[bytes]:
-        """Return a 256-bit key for each secret, newest first (HMAC-SHA256 as in RFC 5869 expand)."""
+        """Return a 256-bit key for each secret, newest first: its HMAC-SHA256 of the purpose."""
         return [hmac.digest(secret, purpose.encode(), "sha256") for secret in self._secrets]

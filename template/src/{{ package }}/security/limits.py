@@ -1,7 +1,7 @@
 """What a request may look like before anything reads it (ASVS 1.5, 2.2, 4.2, 5.2).
 
-Frameworks disagree on malformed input. It is refused here, so that no two parsers of one request can
-see different things.
+Frameworks disagree on malformed input. It is refused here, so that no two parsers of one request
+can see different things.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ class Busy(Exception):
 class Passwords:
     """Hashes, verifies and judges passwords.
 
-    Hashing is slow on purpose, so it is bounded: a flood of logins fills its own queue and leaves the
-    threads that serve the other pages alone.
+    Hashing is slow on purpose, so it is bounded: a flood of logins fills its own queue and leaves
+    the threads that serve the other pages alone.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -57,8 +57,8 @@ class Passwords:
     def verify(self, hashed: str | None, password: str) -> bool:
         """Tell whether the password fits. Raises `Busy`.
 
-        None stands for a user who does not exist: it takes the same time and never fits, so that the
-        time does not tell which names exist (ASVS 6.3.8).
+        None stands for a user who does not exist: it takes the same time and never fits, so that
+        the time does not tell which names exist (ASVS 6.3.8).
         """
         with self._slot():
             try:

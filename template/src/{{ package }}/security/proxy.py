@@ -19,7 +19,7 @@ class TrustedProxies:
     """The peers whose forwarding headers count."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
-        """Take addresses, networks in CIDR form, and `unix`. Raises `ValueError` for anything else."""
+        """Take addresses, networks in CIDR form, and `unix`. Raises `ValueError` for others."""
         names = set(proxies)
         self._unix = UNIX in names
         self._networks: tuple[Network, ...] = tuple(ip_network(name) for name in names - {UNIX})
@@ -37,8 +37,8 @@ class TrustedProxies:
     def client(self, peer: str, forwarded_for: str) -> str:
         """Return the address nearest to us that is not a trusted proxy.
 
-        `forwarded_for` is the whole X-Forwarded-For of a request that came from `peer`. A part that is
-        no address ends the walk: what stands left of it was written by nobody we know.
+        `forwarded_for` is the whole X-Forwarded-For of a request that came from `peer`. A part that
+        is no address ends the walk: what stands left of it was written by nobody we know.
         """
         client = peer
         for part in reversed(forwarded_for.split(",")):

@@ -1,7 +1,7 @@
 """Sessions (guide: Use cookies securely; ASVS 7).
 
-Every session has a row in the store, so both kinds of cookie end, expire and are listed alike. An id
-that the service did not issue is never adopted, and the id changes whenever rights do.
+Every session has a row in the store, so both kinds of cookie end, expire and are listed alike. An
+id that the service did not issue is never adopted, and the id changes whenever rights do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .policy import SessionTimes
 from .stores import SessionRow, Store, StoreError
 
 HANDLE = 16
-"""Length of the public name of a session: the start of its id's hash, useless for taking it over."""
+"""Length of a session's public name: the start of its id's hash, useless for taking it over."""
 
 
 class Sessions:
@@ -147,8 +147,8 @@ class Session(MutableMapping[str, Any]):
     def commit(self, write: Callable[[str, int], str]) -> str:
         """Store what changed; return the Set-Cookie line to send, or "".
 
-        `write` makes the line from cookie value and lifetime in seconds. It runs before the store is
-        touched, so a session that is too large for its cookie leaves no trace.
+        `write` makes the line from cookie value and lifetime in seconds. It runs before the store
+        is touched, so a session that is too large for its cookie leaves no trace.
         """
         if not self._fetched or self.unavailable:
             if self._content or self._user:

@@ -67,7 +67,7 @@ class Devices:
         return f"{text}.{_sign(self._keys[0], text, user).decode()}"
 
     def read(self, value: str, user: str, now: int, lifetime: int) -> str:
-        """Return the device's name if the cookie is ours, for `user`, and within `lifetime` seconds."""
+        """Return the device's name if the cookie is ours, for `user`, and young enough, or ""."""
         text, _, signature = value.rpartition(".")
         device, _, issued = text.partition(".")
         if not any(

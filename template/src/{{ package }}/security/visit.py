@@ -175,8 +175,8 @@ class Visit:
     def redirect(self, target: str, *, default: str = "") -> None:
         """Send the client to `target` if the policy allows it, else to our own path `default`.
 
-        Without `default` a refused target raises `Problem` 400. The address is sent as it was checked,
-        whatever the framework makes of it.
+        Without `default` a refused target raises `Problem` 400. The address is sent as it was
+        checked, whatever the framework makes of it.
         """
         hosts = self.guard.policy.service.redirect_hosts
         checked = safe_target(target, self.origin, hosts) if target else None

@@ -1,4 +1,4 @@
-"""What the session cookie carries: id and content, encrypted. The store keeps a row without content.
+"""What the session cookie carries: id and content, encrypted. The store keeps an empty row.
 
 The row is what makes a cookie session end: at logout, by timeout, from another device. Within a
 living session the browser may still send an older content, as with every cookie session.

@@ -75,7 +75,7 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 
 def _method_not_allowed(request: Request, _: Exception) -> Response:
-    """Name the methods of all routes with this path; Starlette knows those of the first one only."""
+    """Name the methods of all routes with this path; Starlette names those of the first."""
     methods = {
         method
         for route in request.app.routes

@@ -38,11 +38,11 @@ def redirect(target: str, *, default: str = "") -> Response:
 class _Sessions(SessionInterface):
     """Makes `flask.session` ours. It is stored when the response leaves, not by Flask."""
 
-    def open_session(self, app: Flask, request: Any) -> SessionMixin:
+    def open_session(self, _app: Flask, request: Any) -> SessionMixin:
         return cast(SessionMixin, request.environ[VISIT].session)
 
-    def save_session(self, app: Flask, session: SessionMixin, response: Any) -> None:
-        return
+    def save_session(self, *_: Any) -> None:
+        pass
 
 
 def protect(app: Flask, guard: Guard) -> Guarded:

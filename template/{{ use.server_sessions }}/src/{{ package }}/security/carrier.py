@@ -16,7 +16,7 @@ class Carrier:
         """Need no key: the id is 256 random bits and means nothing by itself."""
 
     def open(self, value: str) -> tuple[str, str] | None:
-        """Return the id in a cookie, and "" for content that is elsewhere; None if it is not ours."""
+        """Return the id in a cookie, and "" as its content is elsewhere; None if not ours."""
         return (value, "") if _ID.fullmatch(value) else None
 
     def seal(self, session_id: str, content: str) -> tuple[str, str]:

@@ -118,11 +118,11 @@ class Guarded:
 
 
 def _call(app: App, environ: Environ) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
-    """Call the application until it has named its status; it may do so as late as the first chunk."""
+    """Call the application until it names its status: it may wait until the first chunk."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start(
-        status: str, headers: list[tuple[str, str]], exc_info: object = None
+        status: str, headers: list[tuple[str, str]], _exc_info: object = None
     ) -> Callable[[bytes], object]:
         started[:] = [(status, headers)]
         return _no_write

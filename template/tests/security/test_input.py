@@ -1,0 +1,353 @@
+# Owned by the template: extend, do not edit.
+"""What a client sends (guide: Do not trust user input; ASVS 1, 2, 4.2, 5.2)."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+
+from . import expect
+from .driver import FORM, Browser, Inside, Service
+
+JSON = ("Content-Type", "application/json")
+SAME = ("Sec-Fetch-Site", "same-origin")
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "attribute": '" onmouseover="alert(1)',
+    "single quotes": "' onmouseover='alert(1)",
+    "end of a text area": "</textarea><script>alert(1)</script>",
+    "comment": "<!-- <script> -->",
+    "entity": "&lt;script&gt; &amp; &#60;",
+    "SQL": "'; DROP TABLE notes; --",
+    "SQL, or": "' OR '1'='1",
+    "SQL, union": "x' UNION SELECT password_hash FROM users --",
+    "template": "{{ 7*7 }}{% raw %}${7*7}#{7*7}",
+    "format": "%s%n{0.__class__}{self}",
+    "shell": "$(touch /tmp/x); `id` | cat",
+    "pickle": "cos\nsystem\n(S'true'\ntR.",
+    "path": "../../../../etc/passwd",
+    "unicode": "\u00e9 \u65e5\u672c \U0001f600 \u202e \u2028",
+    "backslashes": "\\\\ \\n \\x00 \\u0000",
+    "percent": "%00 %0a %3Cscript%3E",
+}
+INVALID: dict[str, tuple[object, list[str]]] = {
+    "no fields": ({}, ["title"]),
+    "empty title": ({"title": "", "body": ""}, ["title"]),
+    "title too long": ({"title": "a" * 101, "body": ""}, ["title"]),
+    "body too long": ({"title": "a", "body": "a" * 5001}, ["body"]),
+    "title is a number": ({"title": 1, "body": ""}, ["title"]),
+    "title is true": ({"title": True, "body": ""}, ["title"]),
+    "title is null": ({"title": None, "body": ""}, ["title"]),
+    "title is a list": ({"title": ["a"], "body": ""}, ["title"]),
+    "title is an object": ({"title": {"$ne": ""}, "body": ""}, ["title"]),
+    "body is a number": ({"title": "a", "body": 1.5}, ["body"]),
+    "unknown field": ({"title": "a", "body": "", "owner": "1"}, ["owner"]),
+    "id given": ({"title": "a", "body": "", "id": "1"}, ["id"]),
+    "prototype": ({"title": "a", "body": "", "__proto__": {}}, ["__proto__"]),
+    "NUL": ({"title": "a\0b", "body": ""}, ["title"]),
+    "NUL in the body": ({"title": "a", "body": "a\0b"}, ["body"]),
+    "escape": ({"title": "a\x1b[31m", "body": ""}, ["title"]),
+    "delete": ({"title": "a\x7f", "body": ""}, ["title"]),
+    "C1": ({"title": "a\x85\x9b", "body": ""}, ["title"]),
+    "half a character": ({"title": "a\ud800", "body": ""}, ["title"]),
+    "both": ({"title": "", "body": 1}, ["title", "body"]),
+    "a list": ([], []),
+    "a text": ("title", []),
+    "a number": (1, []),
+    "null": (None, []),
+}
+
+
+def created(member: Browser, title: str, body: str = "") -> str:
+    """Create a note by the API; return its id."""
+    answer = member.api("POST", "/api/notes", json.dumps({"title": title, "body": body}).encode())
+    assert answer.status_code == 201, answer.text
+    expect.headers(answer)
+    return str(answer.json()["id"])
+
+
+def notes(member: Browser) -> list[dict[str, Any]]:
+    answer = member.api("GET", "/api/notes")
+    assert answer.status_code == 200
+    found = answer.json()["notes"]
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("target", ["/login", "/notes", "/api/notes", "/unknown"])
+def test_body_that_is_too_large(service: Service, target: str) -> None:
+    size = service.policy.input.max_body + 1
+    visitor = service.visitor()
+    kind = JSON if target.startswith("/api") else ("Content-Type", FORM)
+    answer = visitor.send("POST", target, (SAME, kind), b"a" * size)
+    expect.error(answer, 413)
+    # The connection is sane: the next request gets its own answer.
+    assert visitor.get("/healthz").status_code == 200
+
+
+@pytest.mark.contract("INP-1")
+def test_body_as_large_as_allowed(inside: Inside) -> None:
+    member = inside.member()
+    content = b'{"title":"a","body":"b"}'
+    content += b" " * (inside.policy.input.max_body - len(content))
+    assert member.api("POST", "/api/notes", content).status_code == 201
+    expect.error(member.api("POST", "/api/notes", content + b" "), 413)
+
+
+@pytest.mark.contract("INP-1")
+def test_body_that_is_too_large_without_a_length(inside: Inside) -> None:
+    answer = inside.visitor().send(
+        "POST",
+        "/login",
+        (SAME, ("Content-Type", FORM), ("Transfer-Encoding", "chunked")),
+        b"a" * (inside.policy.input.max_body + 1),
+    )
+    expect.error(answer, 413)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("length", ["-1", "+1", "1e3", "0x10", "1, 2", "\u0661", " "])
+def test_length_that_is_none(inside: Inside, length: str) -> None:
+    answer = inside.visitor().send(
+        "POST", "/login", (SAME, ("Content-Type", FORM), ("Content-Length", length)), b"a=b"
+    )
+    expect.error(answer, 400)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("start", ["/", "/?", "/login?next=/"])
+def test_address_that_is_too_long(service: Service, start: str) -> None:
+    limit = service.policy.input.max_url
+    expect.error(service.visitor().get(start + "a" * limit), 414)
+    answer = service.visitor().get(start + "a" * (limit - len(start) - 1))
+    assert answer.status_code in {200, 404}
+
+
+@pytest.mark.contract("INP-1")
+def test_headers_that_are_too_large(service: Service) -> None:
+    limits = service.policy.input
+    # nginx says 400 to a header that is larger than its buffer.
+    huge = service.visitor().get("/", (("X-Filler", "a" * limits.max_header_bytes),))
+    expect.error(huge, 431, 400)
+    many = [(f"X-Filler-{number}", "a") for number in range(limits.max_header_count)]
+    expect.error(service.visitor().get("/", many), 431, 400)
+    assert service.visitor().get("/", many[: limits.max_header_count // 2]).status_code == 200
+
+
+@pytest.mark.contract("INP-1")
+def test_fields_that_are_too_many(inside: Inside) -> None:
+    fields = {f"field{number}": "" for number in range(inside.policy.input.max_form_fields + 1)}
+    expect.error(inside.visitor().post("/login", **fields), 400)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("shape", ["lists", "objects"])
+def test_json_that_is_too_deep(inside: Inside, shape: str) -> None:
+    member = inside.member()
+    left, right = ("[", "]") if shape == "lists" else ('{"a":', "}")
+    for depth in (inside.policy.input.max_json_depth + 1, 100_000):
+        middle = "" if shape == "lists" else "1"
+        content = (left * depth + middle + right * depth).encode()
+        expect.error(member.api("POST", "/api/notes", content), 400)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    "content",
+    [b"{", b"", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
+     b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"'],
+    ids=repr,
+)  # fmt: skip
+def test_json_that_is_none(inside: Inside, content: bytes) -> None:
+    member = inside.member()
+    answer = member.send("POST", "/api/notes", (SAME, JSON), content)
+    expect.error(answer, 400, *([422] if not content else []))
+    assert notes(member) == []
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    "content",
+    [b"nonsense", b"title=%ff", b"title=a&title=b", b"title=\xc3\xa9", b"title=%zz%", b"&&&"],
+    ids=repr,
+)
+def test_form_that_is_none(inside: Inside, content: bytes) -> None:
+    member = inside.member()
+    answer = member.send("POST", "/notes", (SAME, ("Content-Type", FORM)), content)
+    if content == b"title=%zz%":
+        # WHATWG URL section 5.1: what is no escape stands for itself.
+        assert answer.status_code == 303
+    else:
+        expect.error(answer, 400)
+        assert notes(member) == []
+
+
+@pytest.mark.contract("INP-2")
+@pytest.mark.parametrize(("document", "fields"), INVALID.values(), ids=INVALID.keys())
+def test_api_refuses_invalid_fields(
+    inside: Inside, document: object, fields: list[str]
+) -> None:
+    member = inside.member()
+    number = created(member, "Before")
+    for method, target in (("POST", "/api/notes"), ("PUT", f"/api/notes/{number}")):
+        answer = member.api(method, target, json.dumps(document).encode())
+        expect.error(answer, 422)
+        assert sorted(answer.json().get("fields", [])) == sorted(fields)
+    assert [each["title"] for each in notes(member)] == ["Before"]
+
+
+@pytest.mark.contract("INP-2")
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"title": "", "body": ""}, ["title"]),
+        ({"body": ""}, ["title"]),
+        ({"title": "a" * 101, "body": ""}, ["title"]),
+        ({"title": "a", "body": "a" * 5001}, ["body"]),
+        ({"title": "a\0", "body": ""}, ["title"]),
+        ({"title": "a", "body": "\x1b"}, ["body"]),
+        ({"title": "a", "body": "", "owner": "1"}, []),
+    ],
+    ids=["empty", "missing", "long", "long body", "NUL", "control character", "unknown field"],
+)
+def test_form_refuses_invalid_fields(
+    inside: Inside, fields: dict[str, str], wrong: list[str]
+) -> None:
+    member = inside.member()
+    answer = member.post("/notes", **fields)
+    assert answer.status_code == 422
+    expect.headers(answer)
+    assert expect.once(answer, "cache-control") == "no-store"
+    for name in wrong:
+        assert name in answer.text
+    assert notes(member) == []
+
+
+@pytest.mark.contract("INP-2")
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [
+        ("/notes", "application/json"),
+        ("/notes", "text/plain"),
+        ("/notes", "multipart/form-data; boundary=a"),
+        ("/notes", "application/xml"),
+        ("/notes", ""),
+        ("/api/notes", FORM),
+        ("/api/notes", "text/plain"),
+        ("/api/notes", "text/json"),
+        ("/api/notes", "application/x-pickle"),
+        ("/api/notes", ""),
+    ],
+)
+def test_content_of_another_type(inside: Inside, target: str, kind: str) -> None:
+    member = inside.member()
+    content = b'{"title":"a","body":"b"}' if target == "/api/notes" else b"title=a&body=b"
+    headers = (SAME, ("Content-Type", kind)) if kind else (SAME,)
+    expect.error(member.send("POST", target, headers, content), 415)
+    assert notes(member) == []
+
+
+@pytest.mark.contract("INP-2")
+def test_notes_by_the_api(inside: Inside) -> None:
+    member = inside.member()
+    number = created(member, "First", "Line\nline\ttab")
+    (note,) = notes(member)
+    assert note["title"] == "First"
+    assert note["body"] == "Line\nline\ttab"
+    answer = member.api("GET", f"/api/notes/{number}")
+    assert answer.status_code == 200
+    assert answer.json() == note
+    assert expect.once(answer, "content-type") == "application/json"
+    assert expect.once(answer, "cache-control") == "no-store"
+    answer = member.api("PUT", f"/api/notes/{number}", b'{"title":"Second","body":""}')
+    assert answer.status_code == 200
+    assert notes(member)[0]["title"] == "Second"
+    answer = member.api("DELETE", f"/api/notes/{number}")
+    assert answer.status_code == 204
+    assert not answer.content
+    expect.headers(answer)
+    assert notes(member) == []
+    expect.error(member.api("GET", f"/api/notes/{number}"), 404)
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_output_is_escaped_and_text_stays_text(inside: Inside, text: str) -> None:
+    member = inside.member()
+    line = text.replace("\n", " ")
+    created(member, line, text)
+    (note,) = notes(member)
+    assert note["title"] == line
+    assert note["body"] == text
+    page = member.get("/notes").text
+    article = page.partition("<article")[2].partition("</article>")[0]
+    title = re.search(r"<h3[^>]*>(.*?)</h3>", article, re.DOTALL)
+    assert title
+    assert "<" not in title[1]
+    assert html.unescape(title[1]) == line
+    assert html.unescape(article.partition('class="text">')[2].partition("</p>")[0]) == text
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.parametrize("name", ["script", "attribute", "single quotes", "end of a text area"])
+def test_refused_input_is_shown_again_as_text(inside: Inside, name: str) -> None:
+    member = inside.member()
+    page = member.post("/notes", title=HOSTILE[name], body="a" * 5001 + HOSTILE[name]).text
+    assert "<script>alert" not in page
+    assert not re.search(r"<[^>]*\sonmouseover=", page.replace("&#34;", "").replace("&#39;", ""))
+    page = inside.visitor().login(HOSTILE[name], "a wrong password", next=HOSTILE[name]).text
+    assert "<script>alert" not in page
+    assert '" onmouseover="' not in page
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.parametrize(
+    "name", ["' OR 1=1 --", "admin'--", '" OR ""="', "*", "%", "_", "{{7*7}}", "x' UNION SELECT 1 --"]
+)
+def test_names_are_no_queries(inside: Inside, name: str) -> None:
+    inside.add_user()
+    for password in ("' OR 1=1 --", "a wrong password"):
+        assert inside.visitor().login(name, password).status_code == 401
+
+
+@pytest.mark.contract("INP-4")
+def test_note_of_another_user_is_not_there(inside: Inside) -> None:
+    owner, stranger = inside.member(), inside.member()
+    number = created(owner, "Mine", "Private")
+    unknown = number[:-1] + ("1" if number[-1] != "1" else "2")
+    for method, content in (("GET", b""), ("PUT", b'{"title":"a","body":"b"}'), ("DELETE", b"")):
+        answer = stranger.api(method, f"/api/notes/{number}", content)
+        expect.error(answer, 404, echo="Private")
+        assert expect.masked(answer) == expect.masked(
+            stranger.api(method, f"/api/notes/{unknown}", content)
+        )
+    expect.error(stranger.post(f"/notes/{number}/delete"), 404)
+    assert [each["title"] for each in notes(owner)] == ["Mine"]
+    assert notes(stranger) == []
+    assert "Private" not in stranger.get("/notes").text
+    assert owner.post(f"/notes/{number}/delete").status_code == 303
+    assert notes(owner) == []
+
+
+@pytest.mark.contract("INP-4")
+@pytest.mark.parametrize(
+    "number", ["0", "-1", "abc", "99999999999999999999999999", "1.0", "%D9%A1", "1%00", "a" * 300]
+)
+def test_id_that_is_none(inside: Inside, number: str) -> None:
+    member = inside.member()
+    for method in ("GET", "DELETE"):
+        expect.error(member.api(method, f"/api/notes/{number}"), 404, 400)
+    expect.error(member.post(f"/notes/{number}/delete"), 404, 400)
+
+
+@pytest.mark.contract("INP-4")
+def test_visitor_sees_no_notes(service: Service) -> None:
+    for method in ("GET", "PUT", "DELETE"):
+        expect.error(service.visitor().api(method, "/api/notes/1", b"{}" if method == "PUT" else b""), 401)
+    answer = service.visitor().get("/notes")
+    assert answer.status_code == 303
