@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The command line."""
 
 from __future__ import annotations
@@ -13,27 +14,23 @@ from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
 from .security import checks
 from .security.accounts import normalise
-from .security.policy import Policy, PolicyError
+from .security.policy import PolicyError
 from .security.policy import load as load_policy
 from .security.policy import settings as flatten
 from .security.stores import StoreError, open_store
 
 
-def _settings() -> Settings:
-    try:
-        return load()
-    except ConfigError as error:
-        raise click.ClickException(str(error)) from None
+class _Group(click.Group):
+    """Prints what is wrong instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, PolicyError, StoreError) as error:
+            raise click.ClickException(str(error)) from None
 
 
-def _policy(settings: Settings) -> Policy:
-    try:
-        return load_policy(settings.policy)
-    except PolicyError as error:
-        raise click.ClickException(str(error)) from None
-
-
-@click.group()
+@click.group(cls=_Group)
 def main() -> None:
     """Run and look after the service."""
 
@@ -47,8 +44,7 @@ def main() -> None:
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
 def run(host: str, port: int, uds: Path | None, workers: int) -> None:
     """Start the server."""
-    settings = _settings()
-    _policy(settings)
+    settings = load()
     from . import serve
 
     if not settings.production:
@@ -64,7 +60,7 @@ def check(as_json: bool) -> None:
         settings, problems = load(), []
     except ConfigError as error:
         settings, problems = None, str(error).splitlines()
-    policy = _policy(settings or Settings(env="development"))
+    policy = load_policy((settings or Settings(env="development")).policy)
     items = checks.run(policy, problems, today=datetime.now(UTC).date())
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
@@ -83,13 +79,13 @@ def user() -> None:
 @click.argument("name")
 def user_add(name: str) -> None:
     """Create a user; the password is asked for, or read from standard input."""
-    settings = _settings()
+    settings = load()
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     try:
-        add_user(settings.database_url, _policy(settings).passwords, name, password)
+        add_user(settings.database_url, load_policy(settings.policy).passwords, name, password)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"user {normalise(name)} added")
@@ -104,14 +100,11 @@ def sessions() -> None:
 @click.argument("name")
 def sessions_revoke(name: str) -> None:
     """End all sessions of a user."""
-    settings = _settings()
+    settings = load()
     account = open_users(settings.database_url).find(normalise(name))
     if account is None:
         raise click.ClickException(f"there is no user {name!r}")
-    try:
-        ended = open_store(settings.store_url).delete_of_user(account.id)
-    except StoreError as error:
-        raise click.ClickException(str(error)) from None
+    ended = open_store(settings.store_url).delete_of_user(account.id)
     click.echo(f"{ended} sessions of {account.name} ended")
 
 
@@ -123,7 +116,7 @@ def policy_group() -> None:
 @policy_group.command("show")
 def policy_show() -> None:
     """Print every setting in force, and what it replaces."""
-    policy = _policy(_settings())
+    policy = load_policy(load().policy)
     data = policy.model_dump(mode="json", by_alias=True, exclude={"exceptions", "replaced"})
     for name, value in flatten(data).items():
         before = (

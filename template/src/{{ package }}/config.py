@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The environment, typed (guide: production vs development; ASVS 13.2, 13.3).
 
 Each variable `APP_X` may come as `APP_X_FILE` instead, the path of a file that holds the value.

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The server: granian, for every framework, so that the socket has one face too."""
 
 from __future__ import annotations

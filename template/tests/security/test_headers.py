@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from contextlib import closing
 
 import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import Browser, Inside, Service, development
+from .driver import Browser, Inside, Service, break_notes, development
 from .probes import PROBES, Probe
 
 ANSWERS = (
@@ -71,17 +70,12 @@ def test_odd_requests_do_not_get_past_the_headers(service: Service, probe: Probe
 def test_unhandled_exception_has_the_headers(make: Make) -> None:
     inside = make()
     member = inside.member()
-    with closing(sqlite3.connect(inside.files.database)) as database:
-        names = database.execute("SELECT name FROM sqlite_master WHERE name LIKE '%note%'")
-        for (name,) in [each for each in names if not each[0].startswith("sqlite_")]:
-            kind = database.execute("SELECT type FROM sqlite_master WHERE name = ?", (name,))
-            if kind.fetchone() == ("table",):
-                database.execute(f'DROP TABLE "{name}"')
-        database.commit()
+    break_notes(inside, member)
     expect.error(member.get("/notes"), 500)
     problem = member.api("GET", "/api/notes")
     expect.error(problem, 500)
     assert problem.json()["status"] == 500
+    expect.error(member.send("HEAD", "/notes"), 500)
     assert member.get("/account").status_code == 200
 
 

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """From settings to a `Guard`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """What every template of the application gets."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Login and change of password: the order of steps that makes them safe (ASVS 6, 7.2.4, 7.4.3)."""
 
 from __future__ import annotations

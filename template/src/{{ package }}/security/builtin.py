@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Addresses that every service has, whatever its framework."""
 
 from __future__ import annotations

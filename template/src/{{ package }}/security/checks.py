@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The Express guide "Production best practices: security", item by item, for this service."""
 
 from __future__ import annotations

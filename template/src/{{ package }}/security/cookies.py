@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Cookies of our own (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
 
 from __future__ import annotations
@@ -47,12 +48,16 @@ class CookieJar:
         ]
         return found[0] if len(found) == 1 else ""
 
-    def write(self, name: str, value: str, max_age: int) -> str:
-        """Return a Set-Cookie line; `max_age` in seconds, 0 deletes. Raises `CookieTooLarge`."""
+    def write(self, name: str, value: str, max_age: int, *, beside: int = 0) -> str:
+        """Return a Set-Cookie line; `max_age` in seconds, 0 deletes.
+
+        Raises `CookieTooLarge` if it exceeds the limit with the `beside` bytes of our other cookies.
+        """
         line = f"{self.prefix}{name}={value}; Max-Age={max_age}{self.attributes}"
-        if len(line) > self.max_bytes:
+        if len(line) + beside > self.max_bytes:
             raise CookieTooLarge(
-                f"cookie {name!r} would be {len(line)} bytes, but browsers keep {self.max_bytes};"
-                " keep less in the session, or generate the service with server-side sessions"
+                f"cookie {name!r}: {len(line) + beside} bytes with the others, but browsers keep"
+                f" {self.max_bytes}; keep less in the session, or generate the service with"
+                " server-side sessions"
             )
         return line

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Content-Security-Policy (CSP level 3; ASVS 3.4.3)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Requests that another site's page makes in the user's name (ASVS 3.5.1 to 3.5.3).
 
 Browsers say where a request comes from: `Sec-Fetch-Site` (Fetch Metadata), or, the few that do not

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Our own error pages and problem documents (guide: Reduce fingerprinting; RFC 9457; ASVS 16.5.1).
 
 The same bytes whatever framework noticed the error, with no word of what the client sent.

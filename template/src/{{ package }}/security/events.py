@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Security events as log lines (ASVS 16; names of the OWASP logging vocabulary).
 
 One JSON object a line, so that a newline from a client is an escape sequence and never a second
@@ -23,6 +24,10 @@ class Who(Protocol):
     @property
     def request_id(self) -> str:
         """Id of the request, also shown on error pages."""
+
+    @property
+    def known_user(self) -> str:
+        """Id of the signed-in user, as far as known."""
 
 
 REQUEST: ContextVar[Who | None] = ContextVar("request", default=None)
@@ -52,6 +57,7 @@ def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     if request := REQUEST.get():
         line["request_id"] = request.request_id
         line["client"] = request.client
+        line["user_id"] = request.known_user
     return line
 
 

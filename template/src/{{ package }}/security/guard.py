@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The policy at work: one object for the service, two calls for each request.
 
 An adapter calls `enter` before its framework sees the request and `leave` after the framework has

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Response headers (guide: Use Helmet, Reduce fingerprinting; ASVS 3.4, 13.4).
 
 One place decides which headers leave the service, with which values and in which order, for every
@@ -126,7 +127,7 @@ def _hsts(policy: Policy) -> str:
         if hsts.preload_confirmed_for != policy.service.domain:
             raise PolicyError(
                 f"headers.hsts.preload-confirmed-for is {hsts.preload_confirmed_for!r}, but the"
-                f" service is {policy.service.domain!r}; preloading cannot be taken back for months:"
+                f" service is {policy.service.domain!r}; preloading lasts for months:"
                 " repeat the service's own name, or leave it empty"
             )
         value += "; preload"

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Which host names the service answers for (ASVS 4.1.3; guide: trust proxy).
 
 A made-up Host header would otherwise end up in redirects, links and caches.

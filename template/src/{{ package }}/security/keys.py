@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Keys from `APP_SECRET_KEYS`, newest first; each purpose has keys of its own (ASVS 13.3)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """What a request may look like before anything reads it (ASVS 1.5, 2.2, 4.2, 5.2).
 
 Frameworks disagree on malformed input. It is refused here, so that no two parsers of one request

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Passwords (ASVS 6.2, 11.4.2; OWASP Password Storage Cheat Sheet)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The policy: `baseline.toml`, changed only by the dated exceptions in the service's `policy.toml`.
 
 Values have no defaults in code, so the two files are the whole policy. A mistake in either is a

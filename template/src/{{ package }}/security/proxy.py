@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Who is asking: client address, scheme and host behind trusted proxies (guide: trust proxy).
 
 Forwarding headers are believed only from configured peers and read from the right, the end that the

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Where a redirect may lead (guide: Prevent open redirects; ASVS 3.7.2).
 
 The target is parsed by the browsers' own rules (WHATWG URL) and sent exactly as that parser writes

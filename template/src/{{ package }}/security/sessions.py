@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Sessions (guide: Use cookies securely; ASVS 7).
 
 Every session has a row in the store, so both kinds of cookie end, expire and are listed alike. An
@@ -92,6 +93,11 @@ class Session(MutableMapping[str, Any]):
     def user(self) -> str:
         """Id of the signed-in user, or ""."""
         self._open()
+        return self._user
+
+    @property
+    def known_user(self) -> str:
+        """The user's id without reading the session, for the log."""
         return self._user
 
     @property

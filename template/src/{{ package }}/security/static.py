@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Static files under their content hash, so that browsers may keep them for a year.
 
 They are few and small: read once at start. nginx serves the same addresses from the same folder.

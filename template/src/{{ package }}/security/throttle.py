@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Login throttle (guide: Prevent brute-force attacks; ASVS 6.3.1; OWASP device cookies).
 
 Each attempt touches three counters in one atomic step before the password is looked at:

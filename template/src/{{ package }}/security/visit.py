@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """One request on its way through the policy."""
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .guard import Guard
 
 _LABEL = 80
+_DEVICE = 256
+"""Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
 
 
 class Head(Protocol):
@@ -84,6 +87,11 @@ class Visit:
         if not self._request_id:
             self._request_id = secrets.token_hex(16)
         return self._request_id
+
+    @property
+    def known_user(self) -> str:
+        """The signed-in user's id if the session was read already, for the log."""
+        return self._session.known_user if self._session else ""
 
     @property
     def nonce(self) -> str:
@@ -161,9 +169,12 @@ class Visit:
 
     def device(self, user: str) -> str:
         """Return the name of this browser if it has logged in as `user` before, or ""."""
-        value = self.jar.read(self.head.header("cookie"), self.guard.policy.cookies.device_name)
         lifetime = self.guard.policy.throttle.device_lifetime
-        return self.guard.devices.read(value, user, self.guard.sessions.now(), lifetime)
+        now = self.guard.sessions.now()
+        return self.guard.devices.read(self._device_cookie(), user, now, lifetime)
+
+    def _device_cookie(self) -> str:
+        return self.jar.read(self.head.header("cookie"), self.guard.policy.cookies.device_name)
 
     def know_device(self, user: str) -> None:
         """Give this browser the cookie that `device` reads."""
@@ -214,7 +225,10 @@ class Visit:
         if self._session is None:
             return extra
         name = self.guard.policy.cookies.session_name
-        line = self._session.commit(lambda value, age: self.jar.write(name, value, age))
+        beside = sum(map(len, self._cookies)) or (_DEVICE if self._device_cookie() else 0)
+        line = self._session.commit(
+            lambda value, age: self.jar.write(name, value, age, beside=beside)
+        )
         cookies = [*self._cookies, line] if line else self._cookies
         extra += [(b"set-cookie", cookie.encode()) for cookie in cookies]
         if self._session.accessed:

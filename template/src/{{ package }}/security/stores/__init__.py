@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Where sessions and login counters live: one small interface, two engines.
 
 Both are exact with many threads and processes: every method is one transaction (SQLite) or one

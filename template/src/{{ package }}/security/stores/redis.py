@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Sessions and login counters in Redis or Valkey, for workers on several machines.
 
 Every change is one run of `sessions.lua` or `counters.lua`. Rows carry a time to live, so nothing

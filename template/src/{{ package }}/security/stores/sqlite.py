@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Sessions and login counters in one SQLite file, for all workers of one machine.
 
 `synchronous = NORMAL` with a write-ahead log: a crash of the service loses nothing, and a power cut

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The policy around an ASGI application, outside everything that the framework does by itself."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from ..security.csrf import SAFE_METHODS
 from ..security.errors import Answer
@@ -28,7 +30,8 @@ class AsgiHead:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self.method: str = scope["method"]
-        self.path: bytes = scope["path"].encode("utf-8", "surrogateescape")
+        # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
+        self.path = unquote_to_bytes(scope["raw_path"])
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
         self.peer: str = client[0] if client else ""

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """How the server talks to the application."""
 
 from granian.constants import Interfaces

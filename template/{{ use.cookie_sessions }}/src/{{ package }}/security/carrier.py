@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """What the session cookie carries: id and content, encrypted. The store keeps an empty row.
 
 The row is what makes a cookie session end: at logout, by timeout, from another device. Within a

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """FastAPI and the policy: what views use, and the translation of FastAPI's own errors."""
 
 from __future__ import annotations

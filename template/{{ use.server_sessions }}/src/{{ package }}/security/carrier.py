@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """What the session cookie carries: the id alone. The content stays in the store."""
 
 from __future__ import annotations

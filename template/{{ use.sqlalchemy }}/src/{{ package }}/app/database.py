@@ -20,9 +20,17 @@ class Database:
     """Connections to one database. Tables that are missing are created."""
 
     def __init__(self, url: str) -> None:
-        """Connect to `url`, for example `sqlite:///var/app.db` or `postgresql://user@host/name`."""
+        """Connect to `url`, such as `sqlite:///var/app.db` or `postgresql://user@host/name`.
+
+        Raises `StoreError` if that fails.
+        """
         self.engine = _engine(url)
-        Base.metadata.create_all(self.engine)
+        try:
+            Base.metadata.create_all(self.engine)
+        except OperationalError as error:
+            raise StoreError(
+                f"APP_DATABASE_URL: cannot connect: {error.orig}; start the database or correct it"
+            ) from None
         # Before workers are forked: two processes must not share a connection.
         self.engine.dispose()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
@@ -51,7 +52,10 @@ def open_users(url: str) -> Users:
 def add_user(url: str, policy: PasswordPolicy, name: str, password: str) -> None:
     """Create a user; raises `ValueError` for a name or password that will not do."""
     name = normalise(name)
-    LoginForm(username=name, password=password or "-")
+    try:
+        LoginForm(username=name, password="-")  # noqa: S106 - only the name is checked here
+    except ValidationError:
+        raise ValueError("a user name has 1 to 100 characters and no control characters") from None
     passwords = Passwords(policy)
     if objection := passwords.objection(password, name):
         raise ValueError(objection)

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """The policy around a WSGI application, outside everything that the framework does by itself."""
 
 from __future__ import annotations

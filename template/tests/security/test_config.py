@@ -1,0 +1,330 @@
+# Owned by the template: extend, do not edit.
+"""The environment, and what the service says about itself (guide: production vs development)."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from click.testing import Result
+from granian.server import Server
+
+from .conftest import Make
+from .driver import KEY, Files, Inside, new_user, run_cli
+
+UNSAFE = {
+    "no key": ({"APP_SECRET_KEYS": ""}, "APP_SECRET_KEYS"),
+    "key missing": ({"APP_SECRET_KEYS": None}, "APP_SECRET_KEYS"),
+    "short key": ({"APP_SECRET_KEYS": "tooshort"}, "APP_SECRET_KEYS"),
+    "simple key": ({"APP_SECRET_KEYS": "a" * 64}, "APP_SECRET_KEYS"),
+    "example key": ({"APP_SECRET_KEYS": "changeme-changeme-changeme-1234567890"}, "APP_SECRET_KEYS"),
+    "second key short": ({"APP_SECRET_KEYS": f"{KEY},tooshort"}, "APP_SECRET_KEYS"),
+    "no hosts": ({"APP_HOSTS": ""}, "APP_HOSTS"),
+    "hosts missing": ({"APP_HOSTS": None}, "APP_HOSTS"),
+    "any host": ({"APP_HOSTS": "*"}, "APP_HOSTS"),
+    "any subdomain": ({"APP_HOSTS": "*.app.test"}, "APP_HOSTS"),
+    "http origin": ({"APP_HOSTS": "http://app.test"}, "APP_HOSTS"),
+    "origin": ({"APP_HOSTS": "https://app.test"}, "APP_HOSTS"),
+    "host with a path": ({"APP_HOSTS": "app.test/login"}, "APP_HOSTS"),
+    "any proxy": ({"APP_TRUSTED_PROXIES": "*"}, "APP_TRUSTED_PROXIES"),
+    "the whole network": ({"APP_TRUSTED_PROXIES": "0.0.0.0/0"}, "APP_TRUSTED_PROXIES"),
+    "the whole IPv6 network": ({"APP_TRUSTED_PROXIES": "::/0"}, "APP_TRUSTED_PROXIES"),
+    "two halves": ({"APP_TRUSTED_PROXIES": "0.0.0.0/1,128.0.0.0/1"}, "APP_TRUSTED_PROXIES"),
+    "proxy by name": ({"APP_TRUSTED_PROXIES": "proxy.internal"}, "APP_TRUSTED_PROXIES"),
+    "store in memory": ({"APP_STORE_URL": "sqlite:///:memory:"}, "APP_STORE_URL"),
+    "store without a file": ({"APP_STORE_URL": "sqlite://"}, "APP_STORE_URL"),
+    "store of another kind": ({"APP_STORE_URL": "memory://"}, "APP_STORE_URL"),
+    "database in memory": ({"APP_DATABASE_URL": "sqlite:///:memory:"}, "APP_DATABASE_URL"),
+    "debug": ({"APP_DEBUG": "1"}, "APP_DEBUG"),
+    "debug mode of a framework": ({"FLASK_DEBUG": "true"}, "FLASK_DEBUG"),
+    "unknown environment": ({"APP_ENV": "staging"}, "APP_ENV"),
+}
+
+
+def run(environment: dict[str, str], *arguments: str) -> Result:
+    """Run the command; a server that would start does not."""
+    with mock.patch.object(Server, "serve"):
+        return run_cli(*(arguments or ("run",)), environment=environment)
+
+
+def started(environment: dict[str, str]) -> bool:
+    with mock.patch.object(Server, "serve") as serve:
+        run_cli("run", environment=environment)
+    return bool(serve.called)
+
+
+def environment(files: Files, changes: dict[str, str | None]) -> dict[str, str]:
+    merged = {**files.environment(), **changes}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def report(files: Files, changes: dict[str, str | None] | None = None) -> tuple[int, Any]:
+    result = run(environment(files, changes or {}), "check", "--json")
+    return result.exit_code, json.loads(result.stdout)
+
+
+def with_exception(files: Files, **changes: object) -> None:
+    """Write a policy with one exception, changed in some of its parts."""
+    entry: dict[str, object] = {
+        "setting": "sessions.idle-timeout",
+        "value": 3600,
+        "reason": "Kiosks are used once an hour",
+        "owner": "ops@app.test",
+        "expires": datetime.now(UTC).date() + timedelta(days=1),
+        **changes,
+    }
+    lines = [
+        f"{name} = {json.dumps(value) if isinstance(value, str) else value}"
+        for name, value in entry.items()
+        if value is not None
+    ]
+    text = Files(files.folder, exceptions={}).policy().read_text("utf-8")
+    (files.folder / "policy.toml").write_text("\n".join([text, "[[exception]]", *lines]), "utf-8")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path, exceptions={})
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.usefixtures("restored_logging")
+def test_safe_environment_starts(files: Files) -> None:
+    assert started(files.environment())
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.parametrize(("changes", "name"), UNSAFE.values(), ids=UNSAFE.keys())
+def test_unsafe_environment_does_not_start(
+    files: Files, changes: dict[str, str | None], name: str
+) -> None:
+    unsafe = environment(files, changes)
+    assert not started(unsafe)
+    result = run(unsafe)
+    assert result.exit_code == 1
+    assert name in result.output
+    assert "Traceback" not in result.output
+    for value in (KEY, "tooshort", "changeme-changeme"):
+        assert value not in result.output
+
+
+@pytest.mark.contract("CFG-1")
+def test_every_problem_is_listed_at_once(files: Files) -> None:
+    changes: dict[str, str | None] = {
+        "APP_SECRET_KEYS": "tooshort",
+        "APP_HOSTS": "http://app.test",
+        "APP_TRUSTED_PROXIES": "*",
+        "APP_STORE_URL": "sqlite:///:memory:",
+        "APP_DATABASE_URL": "sqlite:///:memory:",
+        "APP_DEBUG": "1",
+    }
+    result = run(environment(files, changes))
+    assert result.exit_code == 1
+    for name in changes:
+        (line,) = [each for each in result.output.splitlines() if name in each]
+        assert any(sign in line for sign in (";", ":")), "no remedy"
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.parametrize("mode", [0o666, 0o660, 0o602])
+def test_database_that_others_can_write_is_refused(files: Files, mode: int) -> None:
+    files.folder.chmod(0o700)
+    for path in (files.database, files.store):
+        path.touch(0o600)
+        assert started(files.environment())
+        path.chmod(mode)
+        result = run(files.environment())
+        assert result.exit_code == 1
+        assert str(path) in result.output
+        assert "chmod" in result.output
+        path.chmod(0o600)
+
+
+@pytest.mark.contract("CFG-1")
+def test_folder_that_others_can_write_is_refused(files: Files) -> None:
+    files.folder.chmod(0o777)
+    try:
+        assert not started(files.environment())
+    finally:
+        files.folder.chmod(0o700)
+
+
+@pytest.mark.contract("CFG-1")
+def test_new_files_belong_to_the_service_alone(make: Make) -> None:
+    before = os.umask(0)
+    try:
+        inside = make()
+        inside.member()
+    finally:
+        os.umask(before)
+    for path in inside.files.folder.iterdir():
+        if path.name != "policy.toml":
+            assert path.stat().st_mode & 0o077 == 0, path.name
+
+
+@pytest.mark.contract("CFG-2")
+@pytest.mark.usefixtures("restored_logging")
+def test_secrets_come_from_files(files: Files, tmp_path: Path) -> None:
+    secret = tmp_path / "keys"
+    secret.write_text(f"{KEY}\n", "utf-8")
+    changes: dict[str, str | None] = {"APP_SECRET_KEYS": None, "APP_SECRET_KEYS_FILE": str(secret)}
+    assert started(environment(files, changes))
+    secret.write_text("tooshort\n", "utf-8")
+    assert not started(environment(files, changes))
+
+
+@pytest.mark.contract("CFG-2")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"APP_SECRET_KEYS": None, "APP_SECRET_KEYS_FILE": "/nowhere/keys"},
+        {"APP_SECRET_KEYS_FILE": "/nowhere/keys"},
+    ],
+    ids=["no file", "both"],
+)
+def test_file_of_a_secret_must_be_the_only_place(
+    files: Files, changes: dict[str, str | None]
+) -> None:
+    result = run(environment(files, changes))
+    assert result.exit_code == 1
+    assert "APP_SECRET_KEYS_FILE" in result.output
+    assert "Traceback" not in result.output
+    assert KEY not in result.output
+
+
+@pytest.mark.contract("CFG-2")
+def test_no_secret_is_printed(files: Files) -> None:
+    secret = "redis://:sesame-of-the-store@127.0.0.1:1/0"
+    changed = environment(files, {"APP_STORE_URL": secret})
+    for arguments in (("check",), ("check", "--json"), ("policy", "show"), ("run", "--help")):
+        output = run(changed, *arguments).output
+        assert KEY not in output
+        assert "sesame" not in output
+
+
+@pytest.mark.contract("CFG-3")
+def test_check_reports_each_item_of_the_guide(files: Files) -> None:
+    status, items = report(files)
+    assert status == 0, items
+    assert len({item["id"] for item in items}) >= 8
+    titles = " ".join(item["title"] for item in items)
+    for words in ("TLS", "user input", "redirects", "Helmet", "fingerprinting", "cookies", "brute"):
+        assert words in titles
+    for item in items:
+        assert item["state"] in {"ok", "warn", "fail"}
+        assert item["title"]
+        assert item["evidence"]
+        assert item["remedy"] or item["state"] == "ok"
+    printed = run(files.environment(), "check")
+    assert printed.exit_code == 0
+    for item in items:
+        assert item["title"] in printed.output
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize("changes", [{"APP_SECRET_KEYS": "tooshort"}, {"APP_HOSTS": None}])
+def test_check_fails_on_an_unsafe_environment(
+    files: Files, changes: dict[str, str | None]
+) -> None:
+    status, items = report(files, changes)
+    assert status == 1
+    (failed,) = [item for item in items if item["state"] == "fail"]
+    assert next(iter(changes)) in json.dumps(failed)
+    assert "tooshort" not in json.dumps(items)
+
+
+@pytest.mark.contract("CFG-3")
+def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> None:
+    with_exception(files)
+    (files.folder / "kept.toml").write_bytes((files.folder / "policy.toml").read_bytes())
+    policy: dict[str, str | None] = {"APP_POLICY": str(files.folder / "kept.toml")}
+    status, items = report(files, policy)
+    assert status == 0
+    (item,) = [each for each in items if "idle-timeout" in each["title"]]
+    assert item["state"] == "warn"
+    assert "Kiosks are used once an hour" in item["evidence"]
+    with_exception(files, expires=datetime.now(UTC).date() - timedelta(days=2))
+    (files.folder / "kept.toml").write_bytes((files.folder / "policy.toml").read_bytes())
+    status, items = report(files, policy)
+    assert status == 1
+    (item,) = [each for each in items if "idle-timeout" in each["title"]]
+    assert item["state"] == "fail"
+    assert item["remedy"]
+
+
+@pytest.mark.contract("CFG-3")
+def test_running_service_survives_an_exception_that_expires(make: Make) -> None:
+    """A date must not cause an outage."""
+    inside = make(exceptions={"sessions.idle-timeout": 3600})
+    inside.clock.now = datetime(2101, 1, 1, tzinfo=UTC).timestamp()
+    again = make(inside, exceptions={"sessions.idle-timeout": 3600})
+    assert again.visitor().get("/").status_code == 200
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"setting": "sessions.idle-timeuot"}, "idle-timeout"),
+        ({"setting": "sessions"}, "sessions"),
+        ({"setting": ""}, "setting"),
+        ({"value": "an hour"}, "idle-timeout"),
+        ({"value": 0}, "idle-timeout"),
+        ({"value": None}, "value"),
+        ({"reason": None}, "reason"),
+        ({"reason": "short"}, "reason"),
+        ({"owner": None}, "owner"),
+        ({"owner": ""}, "owner"),
+        ({"expires": None}, "expires"),
+        ({"expires": "never"}, "expires"),
+        ({"approved": "yes"}, "approved"),
+    ],
+    ids=lambda each: str(each),
+)
+def test_exception_that_is_wrong_names_the_place(
+    files: Files, changes: dict[str, object], named: str
+) -> None:
+    with_exception(files, **changes)
+    (files.folder / "kept.toml").write_bytes((files.folder / "policy.toml").read_bytes())
+    unsafe = environment(files, {"APP_POLICY": str(files.folder / "kept.toml")})
+    assert not started(unsafe)
+    for arguments in (("run",), ("check",), ("policy", "show")):
+        result = run(unsafe, *arguments)
+        assert result.exit_code == 1
+        assert "kept.toml" in result.output
+        assert named in result.output
+        assert "Traceback" not in result.output
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize("text", ["nonsense", "[service]\nname = 1", "", "[unknown]\na = 1"])
+def test_policy_that_is_wrong_names_the_place(files: Files, text: str) -> None:
+    path = files.folder / "kept.toml"
+    path.write_text(text, "utf-8")
+    result = run(environment(files, {"APP_POLICY": str(path)}))
+    assert result.exit_code == 1
+    assert "kept.toml" in result.output
+    path.unlink()
+    assert str(path) in run(environment(files, {"APP_POLICY": str(path)})).output
+
+
+@pytest.mark.contract("CFG-3")
+def test_policy_in_force_is_shown(inside: Inside) -> None:
+    output = inside.cli("policy", "show").output
+    assert f"sessions.idle-timeout = {inside.policy.sessions.idle_timeout}" in output
+    (line,) = [each for each in output.splitlines() if "passwords.time-cost" in each]
+    assert "baseline: 2" in line
+
+
+@pytest.mark.contract("CFG-1")
+def test_command_refuses_unsafe_environments_too(files: Files) -> None:
+    unsafe = environment(files, {"APP_SECRET_KEYS": "tooshort"})
+    user = new_user()
+    result = run_cli("user", "add", user.name, environment=unsafe, typed=f"{user.password}\n")
+    assert result.exit_code == 1
+    assert "APP_SECRET_KEYS" in result.output

@@ -1,0 +1,30 @@
+"""Services that run for real: as the user starts them in production, behind an edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import Render
+from tests.live.service import Service, User, running
+from tests.projects import CHOICES, Project
+
+
+@pytest.fixture(scope="module", params=CHOICES["framework"])
+def project(request: pytest.FixtureRequest, installed: Render) -> Project:
+    """Return an installed project of each framework, with its sessions on the server."""
+    return installed(framework=request.param)
+
+
+@pytest.fixture(scope="module")
+def service(project: Project) -> Iterator[Service]:
+    """Run the service for a module: use users and addresses of your own."""
+    with running(project) as started:
+        yield started
+
+
+@pytest.fixture
+def user(service: Service) -> User:
+    """Return a new user of the service."""
+    return service.add_user()

@@ -1,0 +1,266 @@
+"""A generated service as it runs in production, and nginx's part in talking to it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.projects import Project, clean_environment
+
+HOST = "my-service.example.com"
+ORIGIN = f"https://{HOST}"
+WORKERS = 4
+START_SECONDS = 30.0
+STOP_SECONDS = 40.0
+"""Longer than the 30 s that running requests get."""
+SAME = {"Sec-Fetch-Site": "same-origin"}
+
+Line = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class User:
+    """A user of a service."""
+
+    name: str
+    password: str
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+    """Ask a process to end, and return its exit code; one that does not end is killed."""
+    if process.poll() is None:
+        process.send_signal(number)
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Make a folder whose path is short enough for a socket (108 bytes), and remove it."""
+    made = Path(tempfile.mkdtemp(prefix="live-"))
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+class Edge(httpx.BaseTransport):
+    """Passes requests on as nginx does: by plain HTTP, naming the client's address and scheme.
+
+    To the client it is HTTPS, so that it keeps and sends cookies as a browser does.
+    """
+
+    def __init__(self, inner: httpx.BaseTransport, address: str) -> None:
+        """Take the way to the service and the client's address."""
+        self._inner = inner
+        self._address = address
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass one request on."""
+        ours = {"x-forwarded-for": self._address, "x-forwarded-proto": "https"}
+        passed = httpx.Request(
+            request.method,
+            request.url.copy_with(scheme="http"),
+            headers={**request.headers, **ours},
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        return self._inner.handle_request(passed)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._inner.close()
+
+
+class Client(httpx.Client):
+    """A browser at an address, behind the edge."""
+
+    def __init__(self, transport: httpx.BaseTransport) -> None:
+        """Take the way to the service."""
+        super().__init__(transport=transport, base_url=ORIGIN, headers=SAME, timeout=30)
+
+    def login(self, user: User, **fields: str) -> httpx.Response:
+        """Submit the login form."""
+        return self.post(
+            "/login", data={"username": user.name, "password": user.password, **fields}
+        )
+
+    def logged_in(self) -> bool:
+        """Tell whether the account page opens; otherwise it must lead to the login page."""
+        answer = self.get("/account")
+        if answer.status_code == 303:
+            assert answer.headers["location"] == f"{ORIGIN}/login?next=/account"
+        return answer.status_code == 200
+
+
+@dataclass
+class Service:
+    """A service of a project, with its state in `folder`; started, stopped and started again."""
+
+    project: Project
+    folder: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that differ from those of `environment`."""
+    arguments: tuple[str, ...] = ()
+    """Where to listen; by default a Unix socket."""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> str:
+        """Path of the Unix socket."""
+        return str(self.folder / "s")
+
+    @property
+    def log(self) -> Path:
+        """What the service wrote to standard output and error."""
+        return self.folder / "log"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the service."""
+        key = self.folder / "key"
+        if not key.exists():
+            key.write_text(secrets.token_urlsafe(48), "utf-8")
+        return {
+            **clean_environment(),
+            "APP_ENV": "production",
+            "APP_SECRET_KEYS_FILE": str(key),
+            "APP_HOSTS": HOST,
+            "APP_TRUSTED_PROXIES": "unix",
+            "APP_DATABASE_URL": f"sqlite:///{self.folder}/app.sqlite3",
+            "APP_STORE_URL": f"sqlite:///{self.folder}/store.sqlite3",
+            **self.variables,
+        }
+
+    def command(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        """Run the project's command to its end; `typed` is its standard input."""
+        return subprocess.run(
+            [self.project.python, "-m", self.project.package, *arguments],
+            cwd=self.project.path,
+            env=self.environment(),
+            input=typed,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=START_SECONDS,
+        )
+
+    def add_user(self) -> User:
+        """Create a user with a name that nobody has."""
+        user = User(f"user-{secrets.token_hex(6)}", f"{secrets.token_hex(6)} Tisch")
+        done = self.command("user", "add", user.name, typed=f"{user.password}\n")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return user
+
+    def start(self) -> None:
+        """Start the server, and return once it answers."""
+        listen = self.arguments or ("--uds", self.socket, "--workers", str(WORKERS))
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.project.python, "-m", self.project.package, "run", *listen],
+                cwd=self.project.path,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            ended = self.process.poll() is not None
+            if ended or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the service did not start:\n{self.log.read_text('utf-8')}")
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Stop the server with SIGTERM, and return its exit code."""
+        assert self.process, "the service was never started"
+        return stop(self.process)
+
+    def _answers(self) -> bool:
+        return self._listens() and self._alive()
+
+    def _listens(self) -> bool:
+        # Not asked through httpx, which leaves a socket open that could not connect.
+        try:
+            if self.arguments:
+                address = ("127.0.0.1", int(self.arguments[self.arguments.index("--port") + 1]))
+                socket.create_connection(address).close()
+            else:
+                with socket.socket(socket.AF_UNIX) as connection:
+                    connection.connect(self.socket)
+        except OSError:
+            return False
+        return True
+
+    def _alive(self) -> bool:
+        with self.client() as client:
+            return client.get("/healthz").status_code == 200
+
+    def transport(self) -> httpx.HTTPTransport:
+        """Return the way to the service without the edge."""
+        if "--port" in self.arguments:
+            return httpx.HTTPTransport(proxy=None, trust_env=False)
+        return httpx.HTTPTransport(uds=self.socket, trust_env=False)
+
+    def client(self, address: str = "198.51.100.1") -> Client:
+        """Return a browser at `address`."""
+        return Client(Edge(self.transport(), address))
+
+    def mark(self) -> int:
+        """Return the place where the next log line will stand."""
+        return self.log.stat().st_size
+
+    def lines(self, mark: int = 0) -> list[Line]:
+        """Return all log lines since `mark`; each must be a JSON object."""
+        text = self.log.read_bytes()[mark:].decode("utf-8")
+        # Not splitlines: that also splits at what is no newline, such as U+2028.
+        found = [json.loads(line) for line in text.split("\n") if line]
+        assert all(isinstance(line, dict) for line in found)
+        return found
+
+    def events(self, name: str, mark: int = 0) -> list[Line]:
+        """Return the log lines of one kind since `mark`."""
+        return [line for line in self.lines(mark) if line["event"] == name]
+
+
+@contextmanager
+def running(
+    project: Project, *arguments: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Service]:
+    """Start a service of `project` with state of its own, and stop it in the end."""
+    with folder() as made:
+        service = Service(project, made, variables or {}, arguments)
+        service.start()
+        try:
+            yield service
+        finally:
+            service.stop()
+
+
+def is_root() -> bool:
+    """Tell whether programs that refuse to run as root need another user."""
+    return os.geteuid() == 0
