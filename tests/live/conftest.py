@@ -24,7 +24,7 @@ def service(project: Project) -> Iterator[Service]:
         yield started
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def user(service: Service) -> User:
-    """Return a new user of the service."""
+    """Return a user of the service: failures count by user and address, so use new addresses."""
     return service.add_user()

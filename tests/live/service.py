@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 import signal
@@ -74,17 +73,18 @@ class Edge(httpx.BaseTransport):
     To the client it is HTTPS, so that it keeps and sends cookies as a browser does.
     """
 
-    def __init__(self, inner: httpx.BaseTransport, address: str) -> None:
-        """Take the way to the service and the client's address."""
+    def __init__(self, inner: httpx.BaseTransport, address: str, port: int = 0) -> None:
+        """Take the way to the service and the client's address; `port` is 0 for a socket."""
         self._inner = inner
         self._address = address
+        self._where: dict[str, str | int] = {"host": "127.0.0.1", "port": port} if port else {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Pass one request on."""
         ours = {"x-forwarded-for": self._address, "x-forwarded-proto": "https"}
         passed = httpx.Request(
             request.method,
-            request.url.copy_with(scheme="http"),
+            request.url.copy_with(scheme="http", **self._where),
             headers={**request.headers, **ours},
             stream=request.stream,
             extensions=request.extensions,
@@ -99,9 +99,9 @@ class Edge(httpx.BaseTransport):
 class Client(httpx.Client):
     """A browser at an address, behind the edge."""
 
-    def __init__(self, transport: httpx.BaseTransport) -> None:
-        """Take the way to the service."""
-        super().__init__(transport=transport, base_url=ORIGIN, headers=SAME, timeout=30)
+    def __init__(self, transport: httpx.BaseTransport, origin: str) -> None:
+        """Take the way to the service, and how the browser's address bar shows it."""
+        super().__init__(transport=transport, base_url=origin, headers=SAME, timeout=30)
 
     def login(self, user: User, **fields: str) -> httpx.Response:
         """Submit the login form."""
@@ -113,7 +113,7 @@ class Client(httpx.Client):
         """Tell whether the account page opens; otherwise it must lead to the login page."""
         answer = self.get("/account")
         if answer.status_code == 303:
-            assert answer.headers["location"] == f"{ORIGIN}/login?next=/account"
+            assert answer.headers["location"].endswith("/login?next=/account")
         return answer.status_code == 200
 
 
@@ -125,8 +125,10 @@ class Service:
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables that differ from those of `environment`."""
-    arguments: tuple[str, ...] = ()
-    """Where to listen; by default a Unix socket."""
+    port: int = 0
+    """Where to listen on 127.0.0.1; 0 is a Unix socket."""
+    origin: str = ORIGIN
+    """The address that browsers use."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -177,58 +179,58 @@ class Service:
 
     def start(self) -> None:
         """Start the server, and return once it answers."""
-        listen = self.arguments or ("--uds", self.socket, "--workers", str(WORKERS))
+        tcp = ("--host", "127.0.0.1", "--port", str(self.port))
+        where = tcp if self.port else ("--uds", self.socket)
+        command = [self.project.python, "-m", self.project.package, "run", *where]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [self.project.python, "-m", self.project.package, "run", *listen],
+                [*command, "--workers", str(WORKERS)],
                 cwd=self.project.path,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
             )
+        try:
+            self._wait()
+        except BaseException:
+            self.stop(signal.SIGKILL)
+            raise
+
+    def _wait(self) -> None:
+        assert self.process
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
-            ended = self.process.poll() is not None
-            if ended or time.monotonic() > deadline:
-                self.stop()
+            if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the service did not start:\n{self.log.read_text('utf-8')}")
             time.sleep(0.05)
 
-    def stop(self) -> int:
-        """Stop the server with SIGTERM, and return its exit code."""
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop the server with a signal, and return its exit code."""
         assert self.process, "the service was never started"
-        return stop(self.process)
+        return stop(self.process, number)
 
     def _answers(self) -> bool:
-        return self._listens() and self._alive()
-
-    def _listens(self) -> bool:
-        # Not asked through httpx, which leaves a socket open that could not connect.
+        # httpx leaves a socket open that could not connect, so it is not asked too early.
         try:
-            if self.arguments:
-                address = ("127.0.0.1", int(self.arguments[self.arguments.index("--port") + 1]))
-                socket.create_connection(address).close()
+            if self.port:
+                socket.create_connection(("127.0.0.1", self.port)).close()
             else:
                 with socket.socket(socket.AF_UNIX) as connection:
                     connection.connect(self.socket)
         except OSError:
             return False
-        return True
-
-    def _alive(self) -> bool:
         with self.client() as client:
             return client.get("/healthz").status_code == 200
 
     def transport(self) -> httpx.HTTPTransport:
         """Return the way to the service without the edge."""
-        if "--port" in self.arguments:
-            return httpx.HTTPTransport(proxy=None, trust_env=False)
-        return httpx.HTTPTransport(uds=self.socket, trust_env=False)
+        uds = None if self.port else self.socket
+        return httpx.HTTPTransport(uds=uds, trust_env=False)
 
     def client(self, address: str = "198.51.100.1") -> Client:
         """Return a browser at `address`."""
-        return Client(Edge(self.transport(), address))
+        return Client(Edge(self.transport(), address, self.port), self.origin)
 
     def mark(self) -> int:
         """Return the place where the next log line will stand."""
@@ -248,19 +250,15 @@ class Service:
 
 
 @contextmanager
-def running(
-    project: Project, *arguments: str, variables: Mapping[str, str] | None = None
-) -> Iterator[Service]:
-    """Start a service of `project` with state of its own, and stop it in the end."""
+def running(project: Project, **facts: Any) -> Iterator[Service]:
+    """Start a service of `project` with state of its own, and stop it in the end.
+
+    `facts` are more fields of `Service`.
+    """
     with folder() as made:
-        service = Service(project, made, variables or {}, arguments)
+        service = Service(project, made, **facts)
         service.start()
         try:
             yield service
         finally:
             service.stop()
-
-
-def is_root() -> bool:
-    """Tell whether programs that refuse to run as root need another user."""
-    return os.geteuid() == 0

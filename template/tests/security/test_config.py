@@ -8,14 +8,12 @@ import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 from click.testing import Result
-from granian.server import Server
 
 from .conftest import Make
-from .driver import KEY, Files, Inside, new_user, run_cli
+from .driver import KEY, Files, Inside, new_user, no_server, run_cli
 
 UNSAFE = {
     "no key": ({"APP_SECRET_KEYS": ""}, "APP_SECRET_KEYS"),
@@ -48,14 +46,14 @@ UNSAFE = {
 
 def run(environment: dict[str, str], *arguments: str) -> Result:
     """Run the command; a server that would start does not."""
-    with mock.patch.object(Server, "serve"):
+    with no_server():
         return run_cli(*(arguments or ("run",)), environment=environment)
 
 
 def started(environment: dict[str, str]) -> bool:
-    with mock.patch.object(Server, "serve") as serve:
+    with no_server() as server:
         run_cli("run", environment=environment)
-    return bool(serve.called)
+    return bool(server.called)
 
 
 def environment(files: Files, changes: dict[str, str | None]) -> dict[str, str]:

@@ -43,7 +43,9 @@ def static_files(page: str) -> list[str]:
 def test_every_answer_has_the_headers(
     service: Service, method: str, target: str, status: int
 ) -> None:
-    answer = service.visitor().send(method, target, (("Sec-Fetch-Site", "same-origin"),))
+    accept = "application/json" if target.startswith("/api") else "text/html"
+    headers = (("Sec-Fetch-Site", "same-origin"), ("Accept", accept))
+    answer = service.visitor().send(method, target, headers)
     assert answer.status_code == status
     expect.headers(answer)
 

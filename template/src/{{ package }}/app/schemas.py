@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,14 +11,20 @@ from ..security.errors import Problem
 from ..security.limits import invalid_fields, is_clean
 
 
-def _clean(text: str) -> str:
+def _line(text: str) -> str:
     if not is_clean(text):
         raise ValueError("control characters are not allowed")
     return text
 
 
-Line = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_clean)]
-Text = Annotated[str, Field(max_length=5000), AfterValidator(_clean)]
+def _text(text: str) -> str:
+    if not is_clean(text, allowed="\n\r\t"):
+        raise ValueError("control characters other than line breaks and tabs are not allowed")
+    return text
+
+
+Line = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
+Text = Annotated[str, Field(max_length=5000), AfterValidator(_text)]
 Secret = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -77,7 +82,7 @@ class NoteList(BaseModel):
     notes: list[NoteOut]
 
 
-def parse(schema: type[S], data: Mapping[str, Any]) -> S:
+def parse(schema: type[S], data: object) -> S:
     """Validate `data`, or raise `Problem` 422 with the names of the fields."""
     try:
         return schema.model_validate(data)

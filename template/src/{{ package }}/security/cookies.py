@@ -51,7 +51,7 @@ class CookieJar:
     def write(self, name: str, value: str, max_age: int, *, beside: int = 0) -> str:
         """Return a Set-Cookie line; `max_age` in seconds, 0 deletes.
 
-        Raises `CookieTooLarge` if it exceeds the limit with the `beside` bytes of our other cookies.
+        Raises `CookieTooLarge` if it and the `beside` bytes of our other cookies are too much.
         """
         line = f"{self.prefix}{name}={value}; Max-Age={max_age}{self.attributes}"
         if len(line) + beside > self.max_bytes:

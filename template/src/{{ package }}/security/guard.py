@@ -17,7 +17,7 @@ from . import builtin, csrf
 from .carrier import Carrier
 from .cookies import CookieJar, CookieTooLarge
 from .errors import Answer, Problem, render, wants_json
-from .events import emit
+from .events import REQUEST, emit
 from .headers import Block, HeaderPolicy, Pairs
 from .hosts import AllowedHosts
 from .keys import Keys
@@ -78,8 +78,12 @@ class Guard:
         self._methods = frozenset(policy.input.methods)
 
     def enter(self, head: Head) -> Visit:
-        """Check a request. Where the policy answers it, `answer` of the visit is set."""
+        """Check a request. Where the policy answers it, `answer` of the visit is set.
+
+        Log lines name the visit until the adapter sets `REQUEST` back to None.
+        """
         visit = Visit(self, head)
+        REQUEST.set(visit)
         try:
             self._locate(visit, head)
             self._check(visit, head)
@@ -143,10 +147,9 @@ class Guard:
         visit.final = True
         accept = visit.head.header("accept")
         as_json = wants_json(visit.path, accept, self.policy.input.api_prefix)
-        if problem.status == _UNAUTHENTICATED and not as_json:
-            here = visit.path if visit.head.method in csrf.SAFE_METHODS else ""
-            target = f"{_LOGIN}?next={quote(here)}" if here else _LOGIN
-            return Answer(303, headers=(("location", visit.origin + target),))
+        api = visit.path.startswith(self.policy.input.api_prefix)
+        if problem.status == _UNAUTHENTICATED and not (as_json or api):
+            return Answer(303, headers=(("location", visit.origin + _login(visit.head)),))
         if problem.status in {400, 422}:
             emit("input_validation_fail", status=problem.status)
         return render(
@@ -203,3 +206,11 @@ class Guard:
             own.append((b"cache-control", b"no-store"))
         pairs, block = self._headers.finish(own, https=visit.https, visit=visit)
         return status, pairs, block, body
+
+
+def _login(head: Head) -> str:
+    """Return the address of the login form, which leads back to the page that was asked for."""
+    if head.method not in csrf.SAFE_METHODS:
+        return _LOGIN
+    here = quote(head.path) + (f"?{head.query.decode('ascii', 'ignore')}" if head.query else "")
+    return f"{_LOGIN}?next={quote(here)}"

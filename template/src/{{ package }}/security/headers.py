@@ -99,11 +99,11 @@ class HeaderPolicy:
         return kept, block
 
     def _block(self, *, html: bool, https: bool, own: dict[str, str]) -> Block:
-        values = dict(self._common)
+        # First where it is static, since the one with a nonce stands before the block.
+        values = {} if html else {self._csp: self._policy.csp.other}
+        values |= self._common
         if https:
             values["strict-transport-security"] = self._hsts
-        if not html:
-            values[self._csp] = self._policy.csp.other
         for name in self._policy.headers.dangerously_omit:
             values.pop(name, None)
         values |= {k: v for k, v in own.items() if k not in self._policy.headers.fixed}

@@ -73,13 +73,13 @@ def parse_body(body: bytes, content_type: str, *, api: bool, policy: Input) -> d
         raise Problem(400) from None
 
 
-def is_clean(text: str) -> bool:
-    """Tell whether text has no control characters but line breaks and tabs, and no half characters.
+def is_clean(text: str, allowed: str = "") -> bool:
+    """Tell whether text has no control characters but the `allowed`, and no half characters.
 
     NUL ends strings in C and in PostgreSQL, others drive terminals, and lone surrogates cannot be
     encoded.
     """
-    return all(unicodedata.category(char) not in {"Cc", "Cs"} or char in "\n\r\t" for char in text)
+    return all(unicodedata.category(char) not in {"Cc", "Cs"} or char in allowed for char in text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

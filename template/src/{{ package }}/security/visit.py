@@ -66,7 +66,8 @@ class Visit:
         self.https = False
         self.origin = ""
         """Scheme and host that the client used, for example `https://example.org`."""
-        self.path = "/"
+        self.path = head.path.decode(errors="replace")
+        """Decoded path; checked before the application sees it."""
         self.form: dict[str, str] = {}
         """Fields of a form; a name that came twice was refused."""
         self.answer: Callable[[], Answer] | None = None

@@ -68,11 +68,10 @@ class Guarded:
             await send({"type": "websocket.close", "code": 1008})
             return
         visit = self.guard.enter(AsgiHead(scope))
-        token = REQUEST.set(visit)
         try:
             await _Exchange(self.guard, visit, send).run(self.app, scope, receive)
         finally:
-            REQUEST.reset(token)
+            REQUEST.set(None)
 
 
 class _Exchange:

@@ -35,8 +35,8 @@ CurrentVisit = Annotated[Visit, Depends(_visit)]
 
 def page(visit: Visit, name: str, status: int = 200, **variables: Any) -> Response:
     """Render a template; an error status stays as it is."""
-    visit.final = True
     html = _templates.get_template(name).render({**context(visit), **variables})
+    visit.final = True
     return Response(html, status, media_type="text/html")
 
 
@@ -77,10 +77,13 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _method_not_allowed(request: Request, _: Exception) -> Response:
     """Name the methods of all routes with this path; Starlette names those of the first."""
-    methods = {
+    visit: Visit = request.scope["visit"]
+    methods = [
         method
-        for route in request.app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in route.methods
-    }
+        for method in visit.guard.policy.input.methods
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
     return _fail(request, Problem(405, headers=[("allow", allow_header(methods))]))

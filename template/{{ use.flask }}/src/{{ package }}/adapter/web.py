@@ -26,8 +26,9 @@ def current_visit() -> Visit:
 
 def page(name: str, status: int = 200, **variables: Any) -> Response:
     """Render a template; an error status stays as it is."""
+    html = render_template(name, **variables)
     current_visit().final = True
-    return make_response(render_template(name, **variables), status)
+    return make_response(html, status)
 
 
 def redirect(target: str, *, default: str = "") -> Response:
@@ -48,6 +49,8 @@ class _Sessions(SessionInterface):
 
 def protect(app: Flask, guard: Guard) -> Guarded:
     """Put the policy around the application."""
+    # An unhandled exception goes up to `Guarded`, which logs it and answers.
+    app.config["PROPAGATE_EXCEPTIONS"] = True
     app.session_interface = _Sessions()
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False

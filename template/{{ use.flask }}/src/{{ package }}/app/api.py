@@ -40,7 +40,7 @@ def delete_note(note_id: str) -> Response:
 
 
 def _note() -> NoteIn:
-    return parse(NoteIn, request.get_json(silent=True) or {})
+    return parse(NoteIn, request.get_json(silent=True))
 
 
 def _json(model: BaseModel, status: int = 200) -> Response:

@@ -64,11 +64,10 @@ class Guarded:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         visit = self.guard.enter(WsgiHead(environ))
-        token = REQUEST.set(visit)
         try:
             return self._run(visit, environ, start_response)
         finally:
-            REQUEST.reset(token)
+            REQUEST.set(None)
 
     def _run(
         self, visit: Visit, environ: Environ, start_response: StartResponse

@@ -1,0 +1,344 @@
+"""The two things compared: a generated service, and its bare framework. Run by a project's Python.
+
+    python subject.py cost --rounds N      what the service adds to one call, in process, as JSON
+    python subject.py serve KIND --port N  the project's own server with `bare` or `guarded`
+
+Both have the route /bench, which answers a small JSON object; in the service it stands before the
+others, because the framework's time to find a route is not the policy's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import io
+import json
+import logging
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+HOST = "bench.example"
+PATH, PATH_SESSION, PATH_LOGIN = "/bench", "/bench/session", "/bench/login"
+ANSWER = {"message": "hello", "count": 3}
+BATCH = 50
+"""Calls that are timed together."""
+BATCHES = 8
+"""Batches in a round, of which the fastest counts."""
+HEADERS = {
+    "host": HOST,
+    "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+    "accept": "application/json, text/plain;q=0.9, */*;q=0.8",
+    "accept-language": "en-GB,en;q=0.7,de;q=0.3",
+    "accept-encoding": "gzip, deflate, br, zstd",
+    "sec-fetch-dest": "empty",
+    "sec-fetch-mode": "cors",
+    "sec-fetch-site": "same-origin",
+}
+
+App = Callable[..., Any]
+Call = Callable[[], Any]
+
+
+class Subject:
+    """The project in the current folder."""
+
+    def __init__(self) -> None:
+        """Find the package under `src/`, and its framework."""
+        (package,) = [path.parent.name for path in Path("src").glob("*/serve.py")]
+        self.package = package
+        with Path("pyproject.toml").open(encoding="utf-8") as file:
+            self.asgi = "fastapi" in file.read()
+
+    def bare(self) -> App:
+        """Return the framework with nothing but the route."""
+        if self.asgi:
+            app = importlib.import_module("fastapi").FastAPI(
+                openapi_url=None, docs_url=None, redoc_url=None
+            )
+        else:
+            app = importlib.import_module("flask").Flask("bench", static_folder=None)
+        self._route(app, PATH, False)
+        return app if self.asgi else app.wsgi_app
+
+    def guarded(self, folder: str, **options: Any) -> App:
+        """Return the service, as in production, with its files in `folder`, and the routes."""
+        create = importlib.import_module(f"{self.package}.app.main").create_app
+        guarded = create(self.settings(folder), **options)
+        app = guarded.app if self.asgi else guarded.app.__self__
+        self._route(app, PATH, False)
+        self._route(app, PATH_SESSION, True)
+        self._route(app, PATH_LOGIN, True, login=True)
+        return guarded
+
+    def settings(self, folder: str) -> Any:
+        """Return settings of a production service behind no proxy."""
+        return importlib.import_module(f"{self.package}.config").Settings(
+            env="production",
+            secret_keys=(secrets.token_urlsafe(48),),
+            hosts=(HOST,),
+            database_url=f"sqlite:///{folder}/app.db",
+            store_url=f"sqlite:///{folder}/store.db",
+        )
+
+    def _route(self, app: Any, path: str, session: bool, *, login: bool = False) -> None:
+        def read(content: Any) -> dict[str, object]:
+            if login:
+                content.sign_in("user")
+                content["count"] = 3
+            return {"message": "hello", "count": content["count"]} if session else ANSWER
+
+        if not self.asgi:
+            flask = importlib.import_module("flask")
+            view = (lambda: read(flask.session)) if session else (lambda: ANSWER)
+            if login:
+                view = lambda: read(flask.session._get_current_object())  # noqa: E731
+            app.add_url_rule(path, path, view)
+            return
+
+        async def anonymous() -> dict[str, object]:
+            return ANSWER
+
+        async def reader(request: Any) -> dict[str, object]:
+            return read(request.session)
+
+        reader.__annotations__["request"] = importlib.import_module("fastapi").Request
+        app.add_api_route(path, reader if session else anonymous)
+        routes = app.router.routes
+        routes.insert(0, routes.pop())
+
+
+def scope(path: str, cookie: str) -> dict[str, Any]:
+    """Return what granian gives an ASGI application."""
+    headers = HEADERS | ({"cookie": cookie} if cookie else {})
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "server": ("127.0.0.1", 8000),
+        "client": ("127.0.0.1", 50000),
+        "scheme": "http",
+        "method": "GET",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "extensions": {},
+        "root_path": "",
+        "state": {},
+    }
+
+
+def environ(path: str, cookie: str) -> dict[str, Any]:
+    """Return what granian gives a WSGI application."""
+    headers = HEADERS | ({"cookie": cookie} if cookie else {})
+    return {
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "QUERY_STRING": "",
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+        "wsgi.input_terminated": True,
+        "wsgi.multiprocess": False,
+        "wsgi.multithread": True,
+        "wsgi.run_once": False,
+        "wsgi.version": (1, 0),
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+
+
+class Seen:
+    """The response of one checked call."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+
+    def check(self) -> None:
+        """Raise `AssertionError` unless the answer is the expected one."""
+        if self.status != 200 or json.loads(self.body) != ANSWER:
+            raise AssertionError(f"{self.status} {self.headers} {self.body!r}")
+
+
+async def call_asgi(app: App, path: str, cookie: str = "") -> Seen:
+    """Call an ASGI application and return what it sent."""
+    seen = Seen()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            seen.status = message["status"]
+            seen.headers = [(n.decode(), v.decode()) for n, v in message["headers"]]
+        else:
+            seen.body += message.get("body", b"")
+
+    await app(scope(path, cookie), receive, send)
+    seen.check()
+    return seen
+
+
+def call_wsgi(app: App, path: str, cookie: str = "") -> Seen:
+    """Call a WSGI application and return what it sent."""
+    seen = Seen()
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+        seen.status, seen.headers = int(status[:3]), headers
+
+    chunks = app(environ(path, cookie) | {"wsgi.input": io.BytesIO()}, start)
+    seen.body = b"".join(chunks)
+    close(chunks)
+    seen.check()
+    return seen
+
+
+def close(chunks: Any) -> None:
+    """Close a WSGI body as a server does."""
+    if hasattr(chunks, "close"):
+        chunks.close()
+
+
+async def batch_asgi(app: App, path: str, cookie: str) -> float:
+    """Return the seconds of one call, over a batch."""
+    model = scope(path, cookie)
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        pass
+
+    start = time.perf_counter()
+    for _ in range(BATCH):
+        await app({**model, "headers": model["headers"][:]}, receive, send)
+    return (time.perf_counter() - start) / BATCH
+
+
+def batch_wsgi(app: App, path: str, cookie: str) -> float:
+    """Return the seconds of one call, over a batch."""
+    model = environ(path, cookie)
+
+    def start_response(status: str, headers: object, exc_info: object = None) -> None:
+        pass
+
+    start = time.perf_counter()
+    for _ in range(BATCH):
+        chunks = app({**model, "wsgi.input": io.BytesIO()}, start_response)
+        for _chunk in chunks:
+            pass
+        close(chunks)
+    return (time.perf_counter() - start) / BATCH
+
+
+async def cost(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
+    """Return the microseconds of a bare call and those added, without and with a session.
+
+    A round is the fastest of its batches, for each kind in turn, batch by batch; the result is the
+    median of the rounds.
+    """
+    batch: Callable[..., Awaitable[float]]
+    call: Callable[..., Awaitable[Seen]]
+    if subject.asgi:
+        batch, call = batch_asgi, call_asgi
+    else:
+
+        async def batch(app: App, path: str, cookie: str) -> float:
+            return batch_wsgi(app, path, cookie)
+
+        async def call(app: App, path: str, cookie: str = "") -> Seen:
+            return call_wsgi(app, path, cookie)
+
+    with tempfile.TemporaryDirectory() as folder:
+        bare, guarded = subject.bare(), subject.guarded(folder)
+        logging.disable()
+        login = await call(guarded, PATH_LOGIN)
+        (line,) = [value for name, value in login.headers if name == "set-cookie"]
+        cookie = line.partition(";")[0]
+        kinds = {
+            "bare": (bare, PATH, ""),
+            "anonymous": (guarded, PATH, ""),
+            "session": (guarded, PATH_SESSION, cookie),
+        }
+        for arguments in kinds.values():
+            await call(*arguments)
+            await batch(*arguments)
+        found: list[dict[str, float]] = []
+        for _ in range(rounds):
+            best = dict.fromkeys(kinds, 1.0)
+            for _ in range(BATCHES):
+                for name, arguments in kinds.items():
+                    best[name] = min(best[name], await batch(*arguments))
+            found.append(best)
+    return {
+        kind: {
+            "bare_us": median([each["bare"] for each in found]),
+            "added_us": median([each[kind] - each["bare"] for each in found]),
+        }
+        for kind in ("anonymous", "session")
+    }
+
+
+def median(seconds: list[float]) -> float:
+    """Return the median in microseconds."""
+    return round(statistics.median(seconds) * 1e6, 1)
+
+
+def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
+    """Run the project's `serve.py`: with the service, or with the bare framework alone.
+
+    For the latter, stand-ins take the place of what `serve.py` imports, so that the process holds
+    the server and the framework and nothing of the service.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        name = subject.package
+        if kind == "bare":
+            main, config = ModuleType(f"{name}.app.main"), ModuleType(f"{name}.config")
+            main.create_app = lambda *_, **__: subject.bare()  # type: ignore[attr-defined]
+            config.Settings = object  # type: ignore[attr-defined]
+            sys.modules |= {main.__name__: main, config.__name__: config}
+            settings = None
+        else:
+            main = importlib.import_module(f"{name}.app.main")
+            create = Subject.guarded
+            settings = subject.settings(folder)
+        server = importlib.import_module(f"{name}.serve")
+        if kind != "bare":
+            server.create_app = lambda _, **options: create(subject, folder, **options)  # type: ignore[attr-defined]
+        server.run(settings, host="127.0.0.1", port=port, uds=None, workers=workers)
+
+
+def main() -> None:
+    """Do what the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    measure = commands.add_parser("cost")
+    measure.add_argument("--rounds", type=int, default=25)
+    run = commands.add_parser("serve")
+    run.add_argument("kind", choices=("bare", "guarded"))
+    run.add_argument("--port", type=int, required=True)
+    run.add_argument("--workers", type=int, default=1)
+    options = parser.parse_args()
+    subject = Subject()
+    if options.command == "cost":
+        print(json.dumps(asyncio.run(cost(subject, options.rounds))))
+    else:
+        serve(subject, options.kind, options.port, options.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Each line of the contract is broken in a generated project; its conformance suite must notice.
+
+`python -m tests.mutation.test_mutations` is not needed: pytest lists each survivor as a failure.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Render
+from tests.mutation import runner
+from tests.mutation.table import COOKIE, FASTAPI, FLASK, LINES, MUTATIONS, Answers, Mutation
+from tests.projects import Project, clean_environment
+
+SECONDS = 120
+"""After which a run is given up. The whole suite takes 20."""
+
+Try = Callable[[Answers, Mutation | None], str]
+
+
+class Bench:
+    """One installed project, and the runner that tries changes of it."""
+
+    def __init__(self, project: Project) -> None:
+        """Start the runner."""
+        self.project = project
+        self.package = project.package
+        self._runner = subprocess.Popen(
+            [project.python, runner.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=clean_environment(),
+        )
+
+    def copy(self, target: Path) -> Path:
+        """Copy what the suite reads, and return the folder of the package."""
+        for name in ("src", "tests"):
+            shutil.copytree(self.project.path / name, target / name)
+        for file in self.project.path.glob("*.*"):
+            if file.is_file():
+                shutil.copy2(file, target)
+        return target / "src" / self.package
+
+    def run(self, folder: Path, line: str) -> dict[str, Any]:
+        """Run the tests of a line, or all, and return the runner's answer."""
+        assert self._runner.stdin
+        assert self._runner.stdout
+        request = {"folder": str(folder), "package": self.package, "line": line, "seconds": SECONDS}
+        self._runner.stdin.write(json.dumps(request) + "\n")
+        self._runner.stdin.flush()
+        answer: dict[str, Any] = json.loads(self._runner.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        """Stop the runner."""
+        with self._runner:
+            pass
+
+
+@pytest.fixture(scope="session")
+def bench(installed: Render) -> Iterator[Callable[[Answers], Bench]]:
+    """Return a function that makes one bench for each set of answers."""
+    benches: list[Bench] = []
+
+    @cache
+    def once(answers: Answers) -> Bench:
+        benches.append(Bench(installed(**dict(answers))))
+        return benches[-1]
+
+    yield once
+    for each in benches:
+        each.close()
+
+
+def apply(package: Path, mutation: Mutation) -> None:
+    """Change one place, and insist that it is there once."""
+    file = package / mutation.file
+    text = file.read_text("utf-8")
+    found = text.count(mutation.old)
+    assert found == 1, f"stale: {mutation.file} has {found} times:\n{mutation.old}"
+    changed = text.replace(mutation.old, mutation.new)
+    if file.suffix == ".py":
+        compile(changed, str(file), "exec")
+    file.write_text(changed, "utf-8")
+    # Python tells by time and size whether what it compiled before is still good.
+    for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
+        compiled.unlink()
+
+
+def test_every_line_is_broken_somewhere() -> None:
+    assert {mutation.line for mutation in MUTATIONS} == set(LINES)
+
+
+@pytest.mark.parametrize("answers", [FLASK, FASTAPI, COOKIE], ids=["flask", "fastapi", "cookie"])
+def test_unchanged_project_passes(
+    answers: Answers, bench: Callable[[Answers], Bench], tmp_path: Path
+) -> None:
+    bench(answers).copy(tmp_path)
+    result = bench(answers).run(tmp_path, "")
+    assert not result["failed"] + result["broken"], (tmp_path / "output").read_text("utf-8")
+    assert result["passed"] > 100
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
+def test_suite_notices(
+    mutation: Mutation, bench: Callable[[Answers], Bench], tmp_path: Path
+) -> None:
+    here = bench(mutation.answers)
+    apply(here.copy(tmp_path), mutation)
+    # Most changes show in the tests of their own line, which are few.
+    for line in (mutation.line, ""):
+        result = here.run(tmp_path, line)
+        output = tmp_path / "output"
+        assert not result["broken"], f"{result['broken']}\n{output.read_text('utf-8')[-4000:]}"
+        if result["failed"]:
+            return
+    pytest.fail(f"survivor of {mutation.line} in {mutation.file}: {mutation.attack}", pytrace=False)
