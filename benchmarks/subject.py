@@ -28,9 +28,9 @@ from typing import Any
 HOST = "bench.example"
 PATH, PATH_SESSION, PATH_LOGIN = "/bench", "/bench/session", "/bench/login"
 ANSWER = {"message": "hello", "count": 3}
-BATCH = 50
+BATCH = 20
 """Calls that are timed together."""
-BATCHES = 8
+BATCHES = 20
 """Batches in a round, of which the fastest counts."""
 HEADERS = {
     "host": HOST,

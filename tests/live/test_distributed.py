@@ -188,13 +188,18 @@ def test_two_machines_share_everything(
     project: Project, service: Service, user: User, redis: RedisServer, postgres: PostgresServer
 ) -> None:
     wrong = User(user.name, "wrong guess")
+    keys = {"APP_SECRET_KEYS_FILE": str(service.folder / "key")}
     with (
-        running(project, variables=variables(redis, postgres)) as other,
-        service.client("192.0.2.9") as here,
-        other.client("192.0.2.9") as there,
+        running(project, variables=variables(redis, postgres) | keys) as other,
+        service.client("192.0.2.8") as here,
+        other.client("192.0.2.8") as there,
     ):
-        key = (service.folder / "key").read_text("utf-8")
-        (other.folder / "key").write_text(key, "utf-8")
+        assert here.login(user).status_code == 303
+        there.cookies = here.cookies
+        assert there.logged_in()
+        assert there.post("/logout").status_code == 303
+        assert not here.logged_in()
+        here.cookies.clear()
         assert [here.login(wrong).status_code for _ in range(3)] == [401] * 3
         assert [there.login(wrong).status_code for _ in range(3)] == [401, 401, 429]
 

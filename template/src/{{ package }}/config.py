@@ -22,6 +22,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from .security.proxy import UNIX
@@ -181,6 +182,8 @@ def load() -> Settings:
     """Read the environment, or raise `ConfigError` with every problem."""
     try:
         settings = Settings()
+    except SettingsError as error:
+        raise ConfigError(str(error.__cause__ or error)) from None
     except ValidationError as error:
         lines = [
             f"APP_{'_'.join(str(part) for part in each['loc'][:1]).upper()}: {each['msg']}"

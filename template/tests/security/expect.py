@@ -21,13 +21,13 @@ HEADERS = {
     "x-permitted-cross-domain-policies": "none",
     "x-xss-protection": "0",
 }
-FEATURES_OFF = (
-    "accelerometer autoplay browsing-topics camera clipboard-read clipboard-write"
-    " cross-origin-isolated display-capture encrypted-media fullscreen gamepad geolocation gyroscope"
-    " hid idle-detection keyboard-map magnetometer microphone midi payment picture-in-picture"
-    " publickey-credentials-get screen-wake-lock serial sync-xhr unload usb web-share"
-    " xr-spatial-tracking"
-).split()
+FEATURES_OFF = [  # fmt: skip
+    "accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "clipboard-write",
+    "cross-origin-isolated", "display-capture", "encrypted-media", "fullscreen", "gamepad",
+    "geolocation", "gyroscope", "hid", "idle-detection", "keyboard-map", "magnetometer",
+    "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
+    "screen-wake-lock", "serial", "sync-xhr", "unload", "usb", "web-share", "xr-spatial-tracking",
+]
 CSP_OTHER = "default-src 'none'; frame-ancestors 'none'"
 CSP_HTML = {
     "default-src": "'none'",
@@ -43,17 +43,13 @@ CSP_HTML = {
     "upgrade-insecure-requests": "",
 }
 NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]{22,}={0,2})'")
-ALLOWED = frozenset(
-    [
-        *HEADERS,
-        *"""
-        content-type content-length content-disposition content-language content-range
-        accept-ranges last-modified etag location allow retry-after www-authenticate vary link
-        cache-control clear-site-data set-cookie
-        strict-transport-security permissions-policy content-security-policy
-        """.split(),
-    ]
-)
+ALLOWED = frozenset({  # fmt: skip
+    *HEADERS,
+    "content-type", "content-length", "content-disposition", "content-language", "content-range",
+    "accept-ranges", "last-modified", "etag", "location", "allow", "retry-after",
+    "www-authenticate", "vary", "link", "cache-control", "clear-site-data", "set-cookie",
+    "strict-transport-security", "permissions-policy", "content-security-policy",
+})
 HOP = frozenset({"date", "connection", "keep-alive", "transfer-encoding"})
 """What the server on the socket adds by the rules of HTTP."""
 SERVERS = frozenset({"", "nginx"})
@@ -76,12 +72,14 @@ def once(answer: httpx.Response, name: str) -> str:
 
 
 def is_html(answer: httpx.Response) -> bool:
-    return answer.headers.get("content-type", "").startswith("text/html")
+    return str(answer.headers.get("content-type", "")).startswith("text/html")
 
 
 def csp(answer: httpx.Response) -> dict[str, str]:
     """Return the directives of the answer's policy; each may be there once."""
-    parts = [part.strip().partition(" ") for part in once(answer, "content-security-policy").split(";")]
+    parts = [
+        part.strip().partition(" ") for part in once(answer, "content-security-policy").split(";")
+    ]
     directives = {name: value for name, _, value in parts}
     assert len(directives) == len(parts)
     return directives

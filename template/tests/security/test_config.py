@@ -20,7 +20,10 @@ UNSAFE = {
     "key missing": ({"APP_SECRET_KEYS": None}, "APP_SECRET_KEYS"),
     "short key": ({"APP_SECRET_KEYS": "tooshort"}, "APP_SECRET_KEYS"),
     "simple key": ({"APP_SECRET_KEYS": "a" * 64}, "APP_SECRET_KEYS"),
-    "example key": ({"APP_SECRET_KEYS": "changeme-changeme-changeme-1234567890"}, "APP_SECRET_KEYS"),
+    "example key": (
+        {"APP_SECRET_KEYS": "changeme-changeme-changeme-1234567890"},
+        "APP_SECRET_KEYS",
+    ),
     "second key short": ({"APP_SECRET_KEYS": f"{KEY},tooshort"}, "APP_SECRET_KEYS"),
     "no hosts": ({"APP_HOSTS": ""}, "APP_HOSTS"),
     "hosts missing": ({"APP_HOSTS": None}, "APP_HOSTS"),
@@ -226,9 +229,7 @@ def test_check_reports_each_item_of_the_guide(files: Files) -> None:
 
 @pytest.mark.contract("CFG-3")
 @pytest.mark.parametrize("changes", [{"APP_SECRET_KEYS": "tooshort"}, {"APP_HOSTS": None}])
-def test_check_fails_on_an_unsafe_environment(
-    files: Files, changes: dict[str, str | None]
-) -> None:
+def test_check_fails_on_an_unsafe_environment(files: Files, changes: dict[str, str | None]) -> None:
     status, items = report(files, changes)
     assert status == 1
     (failed,) = [item for item in items if item["state"] == "fail"]
@@ -282,7 +283,7 @@ def test_running_service_survives_an_exception_that_expires(make: Make) -> None:
         ({"expires": "never"}, "expires"),
         ({"approved": "yes"}, "approved"),
     ],
-    ids=lambda each: str(each),
+    ids=str,
 )
 def test_exception_that_is_wrong_names_the_place(
     files: Files, changes: dict[str, object], named: str

@@ -147,9 +147,7 @@ def test_get_changes_nothing(inside: Inside) -> None:
     ],
     ids=lambda each: each[0][0],
 )
-def test_method_cannot_be_overridden(
-    inside: Inside, headers: tuple[Header, ...]
-) -> None:
+def test_method_cannot_be_overridden(inside: Inside, headers: tuple[Header, ...]) -> None:
     member = inside.member()
     assert member.get("/notes", headers).status_code == 200
     assert member.get("/logout?_method=POST", headers).status_code == 405

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Error answers and what tells the service from others (guide: Reduce fingerprinting; ASVS 13.4, 16.5)."""
+"""Error answers, and what gives software away (guide: Reduce fingerprinting; ASVS 13.4, 16.5)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def provoked(service: Inside) -> dict[int, httpx.Response]:
 
 
 @pytest.mark.contract("FPR-1")
-@pytest.mark.parametrize("target", ["/", "/login", "/healthz", "/unknown", "/api/notes", "/account"])
+@pytest.mark.parametrize(
+    "target", ["/", "/login", "/healthz", "/unknown", "/api/notes", "/account"]
+)
 def test_no_header_names_the_software(service: Service, target: str) -> None:
     answer = service.visitor().get(target)
     names = {name.lower() for name in answer.headers}
@@ -133,8 +135,8 @@ def test_wrong_method_names_the_right_ones(service: Service) -> None:
 @pytest.mark.contract("FPR-2")
 @pytest.mark.parametrize(
     "target",
-    ["/canary-7316", "/api/canary-7316", "/login/canary-7316", "/?canary-7316=%ff", "/%ffcanary-7316",
-     "/go?url=//canary-7316", "/static/canary-7316", "/canary-7316%00", "/canary-7316//"],
+    ["/canary-7316", "/api/canary-7316", "/login/canary-7316", "/?canary-7316=%ff",
+     "/%ffcanary-7316", "/go?url=//canary-7316", "/static/canary-7316", "/canary-7316%00", "/canary-7316//"],
 )  # fmt: skip
 def test_input_is_not_echoed(service: Service, target: str) -> None:
     for accept in (HTML, "application/json"):
@@ -203,13 +205,19 @@ def test_headers_come_in_one_order(service: Service, member: Browser, pages: boo
     if pages:
         answers = [visitor.get("/"), visitor.get("/unknown"), member.get("/account")]
     else:
-        answers = [visitor.get("/account"), visitor.get("/healthz"), member.api("GET", "/api/notes")]
+        answers = [
+            visitor.get("/account"),
+            visitor.get("/healthz"),
+            member.api("GET", "/api/notes"),
+        ]
         answers.append(visitor.api("GET", "/api/notes"))
     orders = [[name for name in each.headers if name not in expect.HOP] for each in answers]
     for one in orders:
         for other in orders:
             both = set(one) & set(other)
-            assert [each for each in one if each in both] == [each for each in other if each in both]
+            assert [each for each in one if each in both] == [
+                each for each in other if each in both
+            ]
 
 
 @pytest.mark.contract("FPR-4")

@@ -39,7 +39,7 @@ def static_files(page: str) -> list[str]:
 
 @pytest.mark.contract("HDR-1")
 @pytest.mark.contract("HDR-2")
-@pytest.mark.parametrize(("method", "target", "status"), ANSWERS, ids=lambda each: str(each))
+@pytest.mark.parametrize(("method", "target", "status"), ANSWERS, ids=str)
 def test_every_answer_has_the_headers(
     service: Service, method: str, target: str, status: int
 ) -> None:

@@ -147,7 +147,9 @@ def test_name_and_same_site_by_exception(make: Make) -> None:
 
 
 @pytest.mark.contract("SES-2")
-@pytest.mark.parametrize("name", ["session", "__Secure-session", "__host-session", "sessionid", "id"])
+@pytest.mark.parametrize(
+    "name", ["session", "__Secure-session", "__host-session", "sessionid", "id"]
+)
 def test_cookie_of_another_name_is_not_read(inside: Inside, name: str) -> None:
     value = inside.member().session
     visitor = inside.visitor()
@@ -385,7 +387,16 @@ def test_cookie_that_is_too_large_is_an_error_and_not_cut(make: Make) -> None:
 @pytest.mark.contract("SES-9")
 def test_no_cookie_for_a_visitor(service: Service) -> None:
     visitor = service.visitor()
-    for target in ("/", "/login", "/account", "/notes", "/api/notes", "/unknown", "/healthz", "/go"):
+    for target in (
+        "/",
+        "/login",
+        "/account",
+        "/notes",
+        "/api/notes",
+        "/unknown",
+        "/healthz",
+        "/go",
+    ):
         assert "set-cookie" not in visitor.get(target).headers
 
 

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Calls the ASGI application in this process, as its server would."""
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ LIMIT_SECONDS = 30
 class Transport(httpx.BaseTransport):
     """One event loop in a thread of its own, as in a worker; may be called from many threads.
 
-    Of a request's extensions, `target` is sent as it is, `peer` is the address of the client, "" for
-    a Unix socket, and `scheme` that of the connection.
+    Of a request's extensions, `target` is sent as it is, `peer` is the address of the client, ""
+    for a Unix socket, and `scheme` that of the connection.
     """
 
     def __init__(self, application: Application) -> None:

@@ -1,3 +1,4 @@
+# Owned by the template: extend, do not edit.
 """Calls the WSGI application in this process, as its server would."""
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 class Transport(httpx.BaseTransport):
     """One call for each request; may be called from many threads.
 
-    Of a request's extensions, `target` is sent as it is, `peer` is the address of the client, "" for
-    a Unix socket, and `scheme` that of the connection.
+    Of a request's extensions, `target` is sent as it is, `peer` is the address of the client, ""
+    for a Unix socket, and `scheme` that of the connection.
     """
 
     def __init__(self, application: Application) -> None:

@@ -1,0 +1,161 @@
+"""A person at a real browser, with scripts and without, and the policy in force (HDR-3, INP-3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.live.service import Service, User, free_port, running
+from tests.needs import needs
+from tests.projects import Project
+
+ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+NEW_PASSWORD = "quite another Tisch 84"  # noqa: S105 - of a user that lives as long as the test
+# No lookups and downloads of the browser's own.
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-sandbox",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run a browser without a window."""
+    program = needs("chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=QUIET)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def service(project: Project) -> Iterator[Service]:
+    """Run the service as a developer does, apart from where its files are."""
+    port = free_port()
+    development = dict.fromkeys(("APP_HOSTS", "APP_TRUSTED_PROXIES", "APP_SECRET_KEYS_FILE"), "")
+    with running(
+        project,
+        port=port,
+        origin=f"http://localhost:{port}",
+        variables={"APP_ENV": "development", **development},
+    ) as started:
+        yield started
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def page(
+    request: pytest.FixtureRequest, browser: Browser, service: Service
+) -> Iterator[tuple[Page, list[str]]]:
+    """Open a fresh browser window; return it with the list of what it complains about."""
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            complaints.append(message.text)
+
+    context = browser.new_context(java_script_enabled=request.param, base_url=service.origin)
+    context.set_default_timeout(10_000)
+    opened = context.new_page()
+    opened.on("console", note)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("requestfailed", lambda failed: complaints.append(failed.url))
+    yield opened, complaints
+    context.close()
+
+
+def log_in(page: Page, user: User) -> None:
+    """Fill in the login form that is open."""
+    page.get_by_label("User name").fill(user.name)
+    page.get_by_label("Password", exact=True).fill(user.password)
+    page.get_by_role("main").get_by_role("button", name="Log in").click()
+
+
+def heading(page: Page) -> str:
+    """Return the page's first heading."""
+    return page.get_by_role("heading", level=1).inner_text()
+
+
+def test_whole_visit(service: Service, page: tuple[Page, list[str]]) -> None:
+    window, complaints = page
+    user = service.add_user()
+
+    # The page that was asked for comes after the login.
+    window.goto("/notes")
+    assert window.url == f"{service.origin}/login?next=/notes"
+    log_in(window, user)
+    assert window.url == f"{service.origin}/notes"
+
+    window.get_by_label("Title").fill(ATTACK)
+    window.get_by_label("Text").fill(f"{ATTACK}\nsecond line")
+    window.get_by_role("button", name="Save note").click()
+    article = window.get_by_role("article")
+    assert article.get_by_role("heading").inner_text() == ATTACK
+    assert f"{ATTACK}\nsecond line" in article.inner_text()
+    assert window.title().startswith("Notes")
+    assert window.locator("main script, main img").count() == 0
+
+    window.get_by_role("link", name="Account", exact=True).click()
+    assert heading(window) == "Account"
+    assert window.get_by_text("This session").count() == 1
+    window.get_by_label("Current password").fill(user.password)
+    window.get_by_label("New password").fill(NEW_PASSWORD)
+    window.get_by_role("button", name="Change password").click()
+    assert window.url == f"{service.origin}/account"
+
+    window.get_by_role("button", name="Log out").click()
+    assert window.url == f"{service.origin}/"
+    window.goto("/account")
+    assert heading(window) == "Log in"
+    log_in(window, User(user.name, NEW_PASSWORD))
+    assert window.url == f"{service.origin}/account"
+
+    window.goto("/notes")
+    window.get_by_text("Delete", exact=False).first.click()
+    window.get_by_role("button", name="Delete for good").click()
+    assert window.get_by_role("article").count() == 0
+    assert complaints == []
+
+
+def test_wrong_password_is_said(service: Service, page: tuple[Page, list[str]]) -> None:
+    window, complaints = page
+    window.goto("/login")
+    log_in(window, User("nobody", "wrong guess"))
+    assert "User name or password is wrong." in window.get_by_role("alert").inner_text()
+    # The browser itself reports the status 401.
+    assert all("401" in complaint for complaint in complaints)
+
+
+def test_password_can_be_shown(service: Service, browser: Browser) -> None:
+    window = browser.new_page(base_url=service.origin)
+    window.goto("/login")
+    field = window.get_by_label("Password", exact=True)
+    assert field.get_attribute("type") == "password"
+    window.get_by_role("button", name="Show password").click()
+    assert field.get_attribute("type") == "text"
+    window.close()
+
+
+def test_policy_is_in_force(service: Service, browser: Browser) -> None:
+    # As if an attacker had found a hole: the browser refuses what the page did not mean.
+    window = browser.new_page(base_url=service.origin)
+    window.goto("/")
+    with pytest.raises(Exception, match="TrustedHTML"):
+        window.evaluate("document.body.innerHTML = '<b>x</b>'")
+    window.evaluate(
+        """() => {
+          const made = document.createElement("img");
+          made.setAttribute("onerror", "document.title = 'owned'");
+          made.setAttribute("src", "https://evil.example/x.png");
+          document.body.append(made);
+        }"""
+    )
+    window.wait_for_timeout(200)
+    assert window.title() != "owned"
+    window.close()
