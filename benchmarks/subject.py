@@ -15,6 +15,7 @@ import importlib
 import io
 import json
 import logging
+import os
 import secrets
 import statistics
 import sys
@@ -66,17 +67,19 @@ class Subject:
         else:
             app = importlib.import_module("flask").Flask("bench", static_folder=None)
         self._route(app, PATH, False)
-        return app if self.asgi else app.wsgi_app
+        outermost: App = app if self.asgi else app.wsgi_app
+        return outermost
 
     def guarded(self, folder: str, **options: Any) -> App:
         """Return the service, as in production, with its files in `folder`, and the routes."""
         create = importlib.import_module(f"{self.package}.app.main").create_app
-        guarded = create(self.settings(folder), **options)
+        guarded: Any = create(self.settings(folder), **options)
         app = guarded.app if self.asgi else guarded.app.__self__
         self._route(app, PATH, False)
         self._route(app, PATH_SESSION, True)
         self._route(app, PATH_LOGIN, True, login=True)
-        return guarded
+        outermost: App = guarded
+        return outermost
 
     def settings(self, folder: str) -> Any:
         """Return settings of a production service behind no proxy."""
@@ -140,6 +143,7 @@ def environ(path: str, cookie: str) -> dict[str, Any]:
     """Return what granian gives a WSGI application."""
     headers = HEADERS | ({"cookie": cookie} if cookie else {})
     return {
+        **os.environ,
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "8000",
@@ -197,7 +201,7 @@ def call_wsgi(app: App, path: str, cookie: str = "") -> Seen:
     """Call a WSGI application and return what it sent."""
     seen = Seen()
 
-    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> None:
+    def start(status: str, headers: list[tuple[str, str]], *_: object) -> None:
         seen.status, seen.headers = int(status[:3]), headers
 
     chunks = app(environ(path, cookie) | {"wsgi.input": io.BytesIO()}, start)

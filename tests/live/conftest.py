@@ -11,15 +11,15 @@ from tests.live.service import Service, User, running
 from tests.projects import CHOICES, Project
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="session", params=CHOICES["framework"])
 def project(request: pytest.FixtureRequest, installed: Render) -> Project:
     """Return an installed project of each framework, with its sessions on the server."""
     return installed(framework=request.param)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(project: Project) -> Iterator[Service]:
-    """Run the service for a module: use users and addresses of your own."""
+    """Run the service: do not stop it, and use addresses of your own."""
     with running(project) as started:
         yield started
 

@@ -170,9 +170,9 @@ class Service:
             timeout=START_SECONDS,
         )
 
-    def add_user(self) -> User:
-        """Create a user with a name that nobody has."""
-        user = User(f"user-{secrets.token_hex(6)}", f"{secrets.token_hex(6)} Tisch")
+    def add_user(self, name: str = "") -> User:
+        """Create a user, by default with a name that nobody has."""
+        user = User(name or f"user-{secrets.token_hex(6)}", f"{secrets.token_hex(6)} Tisch")
         done = self.command("user", "add", user.name, typed=f"{user.password}\n")
         assert done.returncode == 0, done.stdout + done.stderr
         return user
@@ -202,7 +202,8 @@ class Service:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the service did not start:\n{self.log.read_text('utf-8')}")
+                last = self.log.read_text("utf-8")[-5000:]
+                raise AssertionError(f"the service did not start:\n{last}")
             time.sleep(0.05)
 
     def stop(self, number: int = signal.SIGTERM) -> int:

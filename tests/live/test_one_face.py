@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import re
 import sys
@@ -22,10 +23,13 @@ PROBES = ROOT / "template" / "tests" / "security" / "probes.py"
 Face = tuple[int, list[tuple[str, str]], str]
 """Status, headers in order, body; with what differs each time replaced by its name."""
 
+HOP = {b"connection", b"date"}
+"""The server's own; nginx passes on neither."""
 MASKS = (
     (re.compile(r"nonce-[\w-]{22}"), "nonce-NONCE"),
     (re.compile(r'nonce="[\w-]{22}"'), 'nonce="NONCE"'),
     (re.compile(r"\b[0-9a-f]{32}\b"), "ID"),
+    (re.compile(r'((?<="id":")|(?<=note-)|(?<=/notes/))[0-9a-f]{16}\b'), "NOTE"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"), "TIME"),
     (re.compile(r"(__Host-\w+)=[^;]+"), r"\1=VALUE"),
 )
@@ -42,7 +46,8 @@ def _probes() -> ModuleType:
     return module
 
 
-LIST: list[Any] = list(_probes().PROBES)
+PROBE = _probes()
+LIST: list[Any] = list(PROBE.PROBES)
 
 
 def mask(text: str) -> str:
@@ -52,8 +57,8 @@ def mask(text: str) -> str:
     return text
 
 
-def face(transport: httpx.HTTPTransport, probe: Any, cookie: str = "") -> Face:
-    """Send a probe as nginx passes it on; return what the client sees."""
+def send(transport: httpx.HTTPTransport, probe: Any, cookie: str = "") -> httpx.Response:
+    """Send a probe as nginx passes it on."""
     headers: list[tuple[bytes, bytes]] = [
         (b"X-Forwarded-For", b"198.51.100.7"),
         (b"X-Forwarded-Proto", b"https"),
@@ -74,13 +79,36 @@ def face(transport: httpx.HTTPTransport, probe: Any, cookie: str = "") -> Face:
         extensions={"target": probe.target.encode(), "timeout": {"read": 20.0}},
     )
     answer = transport.handle_request(request)
-    body = answer.read()
+    answer.read()
     answer.close()
+    return answer
+
+
+def face(answer: httpx.Response) -> Face:
+    """Return what the client sees."""
     pairs = [
-        (name.decode(), "DATE" if name.lower() == b"date" else mask(value.decode("latin-1")))
+        (name.decode().lower(), value.decode("latin-1"))
         for name, value in answer.headers.raw
+        if name.lower() not in HOP
     ]
-    return answer.status_code, pairs, mask(body.decode("latin-1"))
+    parts = [answer.content.decode("latin-1"), *(value for _, value in pairs)]
+    body, *values = map(mask, parts)
+    names = [name for name, _ in pairs]
+    return answer.status_code, list(zip(names, values, strict=True)), body
+
+
+def difference(faces: dict[str, Face]) -> list[str]:
+    """Return the lines in which the services differ from the first one."""
+    texts = {
+        name: [str(status), *(f"{key}: {value}" for key, value in headers), *body.split("\n")]
+        for name, (status, headers, body) in faces.items()
+    }
+    (first, wanted), *others = texts.items()
+    return [
+        line
+        for name, found in others
+        for line in difflib.unified_diff(wanted, found, first, name, n=0, lineterm="")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +129,91 @@ def transports(services: dict[str, Service]) -> Iterator[dict[str, httpx.HTTPTra
 
 
 @pytest.mark.parametrize("probe", LIST, ids=lambda probe: probe.name)
-def test_same_face(transports: dict[str, httpx.HTTPTransport], probe: Any) -> None:
-    faces = {name: face(transport, probe) for name, transport in transports.items()}
-    first = next(iter(faces))
-    assert faces == dict.fromkeys(faces, faces[first])
-    names = [name for name, _ in faces[first][1]]
-    assert len(names) == len(set(names)) or names.count("set-cookie") > 1
+def test_visitor_sees_one_face(transports: dict[str, httpx.HTTPTransport], probe: Any) -> None:
+    faces = {name: face(send(transport, probe)) for name, transport in transports.items()}
+    lines = difference(faces)
+    assert not lines, "\n".join(lines)
+    for _, headers, _ in faces.values():
+        names = [name for name, _ in headers if name != "set-cookie"]
+        assert len(names) == len(set(names))
+
+
+FORM, JSON = (
+    ("Content-Type", "application/x-www-form-urlencoded"),
+    ("Content-Type", "application/json"),
+)
+SAME = ("Sec-Fetch-Site", "same-origin")
+MEMBER = (
+    ("GET", "/", b"", ()),
+    ("GET", "/login", b"", ()),
+    ("GET", "/account", b"", ()),
+    ("HEAD", "/account", b"", ()),
+    ("GET", "/notes", b"", ()),
+    ("GET", "/api/notes", b"", ()),
+    ("POST", "/notes", b"title=a&body=%3Cb%3E%0D%0Asecond", (FORM, SAME)),
+    ("POST", "/notes", b"title=&body=b", (FORM, SAME)),
+    ("POST", "/notes", b"title=a&body=%00", (FORM, SAME)),
+    ("POST", "/notes", b"title=a&body=b&owner=c", (FORM, SAME)),
+    ("POST", "/notes", b"title=a&body=b", (FORM, ("Sec-Fetch-Site", "cross-site"))),
+    ("POST", "/notes", b"title=a&body=b", (FORM,)),
+    ("POST", "/notes", b'{"title":"a","body":"b"}', (JSON, SAME)),
+    ("POST", "/api/notes", b'{"title":"a","body":"b"}', (JSON, SAME)),
+    ("POST", "/api/notes", b'{"title":1,"body":"b"}', (JSON, SAME)),
+    ("POST", "/api/notes", b'{"title":"a","body":"b","owner":"c"}', (JSON, SAME)),
+    ("POST", "/api/notes", b'{"title":"a"', (JSON, SAME)),
+    ("POST", "/api/notes", b"[]", (JSON, SAME)),
+    ("POST", "/api/notes", b"null", (JSON, SAME)),
+    ("POST", "/api/notes", b"", (JSON, SAME)),
+    ("POST", "/api/notes", b"title=a&body=b", (FORM, SAME)),
+    ("POST", "/api/notes", b"[" * 200 + b"]" * 200, (JSON, SAME)),
+    ("GET", "/api/notes/NOTE", b"", ()),
+    ("HEAD", "/api/notes/NOTE", b"", ()),
+    ("PATCH", "/api/notes/NOTE", b"{}", (JSON, SAME)),
+    ("PUT", "/api/notes/NOTE", b'{"title":"c","body":"d"}', (JSON, SAME)),
+    ("PUT", "/api/notes/NOTE", b'{"title":"c","body":false}', (JSON, SAME)),
+    ("GET", "/api/notes/unknown", b"", ()),
+    ("GET", "/api/notes/1%2F2", b"", ()),
+    ("DELETE", "/api/notes/unknown", b"", (SAME,)),
+    ("DELETE", "/api/notes/NOTE", b"", (SAME,)),
+    ("GET", "/api/notes/NOTE", b"", ()),
+    ("POST", "/notes/unknown/delete", b"", (SAME,)),
+    ("GET", "/notes/unknown/delete", b"", ()),
+    ("POST", "/account/password", b"current_password=a&new_password=b", (FORM, SAME)),
+    ("POST", "/account/password", b"current_password=a", (FORM, SAME)),
+    (
+        "POST",
+        "/account/password",
+        b"current_password=a&new_password=quite+another+Tisch+84",
+        (FORM, SAME),
+    ),
+    ("POST", "/account/sessions/end", b"session=unknown", (FORM, SAME)),
+    ("POST", "/account/sessions/end-others", b"", (SAME,)),
+    ("GET", "/go?url=/notes", b"", ()),
+    ("GET", "/go?url=//evil.example", b"", ()),
+    ("GET", "/unknown", b"", ()),
+    ("POST", "/logout", b"", (SAME,)),
+    ("GET", "/account", b"", ()),
+)
+
+
+def test_member_sees_one_face(
+    services: dict[str, Service], transports: dict[str, httpx.HTTPTransport]
+) -> None:
+    cookies, notes = {}, {}
+    for name, service in services.items():
+        user = service.add_user("ada")
+        with service.client() as client:
+            assert client.login(user).status_code == 303
+            made = client.post("/api/notes", json={"title": "mine", "body": ""})
+            notes[name] = str(made.json()["id"])
+            cookies[name] = "; ".join(f"{key}={value}" for key, value in client.cookies.items())
+    found: list[str] = []
+    for number, (method, target, content, headers) in enumerate(MEMBER, 1):
+        faces = {}
+        for name, transport in transports.items():
+            own = target.replace("NOTE", notes[name])
+            probe = PROBE.Probe("", method, own, headers, content)
+            faces[name] = face(send(transport, probe, cookies[name]))
+        if lines := difference(faces):
+            found += [f"{number}. {method} {target}", *lines]
+    assert not found, "\n".join(found)

@@ -11,10 +11,17 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.service import ORIGIN, Service, User, running
-from tests.projects import CHOICES
+from tests.projects import CHOICES, Project
 
 LIMIT = 5
 """`throttle.pair.limit` of the policy."""
+
+
+@pytest.fixture(scope="module")
+def service(project: Project) -> Iterator[Service]:
+    """Run a service that may be stopped."""
+    with running(project) as started:
+        yield started
 
 
 def restart(service: Service, number: int = signal.SIGTERM) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Render
 from tests.live.service import Service, folder
 from tests.projects import Project
 
@@ -62,7 +63,7 @@ def test_lists_every_problem(project: Project) -> None:
         ("APP_STORE_URL", "memcached://127.0.0.1"),
     ],
 )
-def test_names_the_problem(project: Project, name: str, value: str) -> None:
+def test_names_the_problem(installed: Render, name: str, value: str) -> None:
     with folder() as made:
-        said = refusal(project, made, {name: value})
+        said = refusal(installed(framework="fastapi"), made, {name: value})
     assert (value if name == "APP_POLICY" else name.removesuffix("_FILE")) in said

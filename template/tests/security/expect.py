@@ -21,13 +21,15 @@ HEADERS = {
     "x-permitted-cross-domain-policies": "none",
     "x-xss-protection": "0",
 }
-FEATURES_OFF = [  # fmt: skip
+# fmt: off
+FEATURES_OFF = [
     "accelerometer", "autoplay", "browsing-topics", "camera", "clipboard-read", "clipboard-write",
     "cross-origin-isolated", "display-capture", "encrypted-media", "fullscreen", "gamepad",
     "geolocation", "gyroscope", "hid", "idle-detection", "keyboard-map", "magnetometer",
     "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
     "screen-wake-lock", "serial", "sync-xhr", "unload", "usb", "web-share", "xr-spatial-tracking",
 ]
+# fmt: on
 CSP_OTHER = "default-src 'none'; frame-ancestors 'none'"
 CSP_HTML = {
     "default-src": "'none'",
@@ -43,13 +45,15 @@ CSP_HTML = {
     "upgrade-insecure-requests": "",
 }
 NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]{22,}={0,2})'")
-ALLOWED = frozenset({  # fmt: skip
+# fmt: off
+ALLOWED = frozenset({
     *HEADERS,
     "content-type", "content-length", "content-disposition", "content-language", "content-range",
     "accept-ranges", "last-modified", "etag", "location", "allow", "retry-after",
     "www-authenticate", "vary", "link", "cache-control", "clear-site-data", "set-cookie",
     "strict-transport-security", "permissions-policy", "content-security-policy",
 })
+# fmt: on
 HOP = frozenset({"date", "connection", "keep-alive", "transfer-encoding"})
 """What the server on the socket adds by the rules of HTTP."""
 SERVERS = frozenset({"", "nginx"})

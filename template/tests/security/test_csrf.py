@@ -78,8 +78,7 @@ def test_forged_request_is_refused(
 
 @pytest.mark.contract("CSR-1")
 @pytest.mark.parametrize("headers", GENUINE.values(), ids=GENUINE.keys())
-def test_own_pages_may_do_it(inside: Inside, headers: tuple[Header, ...]) -> None:
-    member = inside.member()
+def test_own_pages_may_do_it(inside: Inside, member: Browser, headers: tuple[Header, ...]) -> None:
     assert note(member, named(headers, inside)).status_code == 303
     assert "Forged" in member.get("/notes").text
 
@@ -147,8 +146,9 @@ def test_get_changes_nothing(inside: Inside) -> None:
     ],
     ids=lambda each: each[0][0],
 )
-def test_method_cannot_be_overridden(inside: Inside, headers: tuple[Header, ...]) -> None:
-    member = inside.member()
+def test_method_cannot_be_overridden(
+    service: Service, member: Browser, headers: tuple[Header, ...]
+) -> None:
     assert member.get("/notes", headers).status_code == 200
     assert member.get("/logout?_method=POST", headers).status_code == 405
     assert member.logged_in()

@@ -10,7 +10,7 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import HOST, ORIGIN, PROXY, Browser, Header, Inside, Service, User, new_address
+from .driver import HOST, ORIGIN, PROXY, Browser, Header, Inside, Service, new_address, new_user
 
 WRONG = "certainly not the password"
 HOSTS = {
@@ -60,7 +60,7 @@ def login_from(
 
 def counts(service: Inside, peer: str, claims: list[tuple[Header, ...]]) -> list[int]:
     """Return the statuses of guesses at one user, each with its forwarding headers."""
-    user = service.add_user()
+    user = new_user()
     return [login_from(service.visitor(), peer, each, user.name).status_code for each in claims]
 
 
@@ -206,9 +206,8 @@ def test_host_may_be_written_in_capitals(service: Service) -> None:
 def test_log_names_the_client(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
     inside = make()
     client = new_address()
-    user = User("nobody", WRONG)
-    login_from(inside.visitor(), PROXY, forwarded_for(f"198.51.100.1, {client}"), user.name)
-    login_from(inside.visitor(), client, forwarded_for("198.51.100.1"), user.name)
+    login_from(inside.visitor(), PROXY, forwarded_for(f"198.51.100.1, {client}"), "nobody")
+    login_from(inside.visitor(), client, forwarded_for("198.51.100.1"), "nobody")
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["client"] for line in lines if line.get("event") == "authn_login_fail"] == [
         client,

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from . import expect
-from .driver import ORIGIN, PARTNER, Inside, Service, go
+from .driver import ORIGIN, PARTNER, Inside, Service, User, go
 
 EVIL = "evil.example"
 ATTACKS = {
@@ -182,8 +182,7 @@ def test_go_refuses_what_is_no_text(service: Service, name: str) -> None:
 
 @pytest.mark.contract("RED-1")
 @pytest.mark.parametrize("name", ["absolute", "two slashes", "slash, backslash", "javascript"])
-def test_login_ignores_a_target_elsewhere(inside: Inside, name: str) -> None:
-    user = inside.add_user()
+def test_login_ignores_a_target_elsewhere(inside: Inside, user: User, name: str) -> None:
     default = inside.visitor().login(user.name, user.password)
     answer = inside.visitor().login(
         user.name, user.password, next=for_host(ATTACKS[name], inside.host)
@@ -195,9 +194,8 @@ def test_login_ignores_a_target_elsewhere(inside: Inside, name: str) -> None:
 
 @pytest.mark.contract("RED-3")
 @pytest.mark.parametrize("name", ["path", "address in the query", "unicode", "own origin"])
-def test_login_leads_on(inside: Inside, name: str) -> None:
+def test_login_leads_on(inside: Inside, user: User, name: str) -> None:
     target, place = LEGAL[name]
-    user = inside.add_user()
     answer = inside.visitor().login(user.name, user.password, next=for_host(target, inside.host))
     assert answer.status_code == 303
     assert expect.once(answer, "location") == ORIGIN + place
@@ -211,8 +209,7 @@ def test_login_page_does_not_take_over_a_target_elsewhere(service: Service) -> N
 
 
 @pytest.mark.contract("RED-3")
-def test_page_that_needs_a_login_comes_back_to_itself(inside: Inside) -> None:
-    user = inside.add_user()
+def test_page_that_needs_a_login_comes_back_to_itself(inside: Inside, user: User) -> None:
     browser = inside.visitor()
     answer = browser.get("/notes")
     assert answer.status_code == 303

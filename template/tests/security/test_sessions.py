@@ -150,8 +150,8 @@ def test_name_and_same_site_by_exception(make: Make) -> None:
 @pytest.mark.parametrize(
     "name", ["session", "__Secure-session", "__host-session", "sessionid", "id"]
 )
-def test_cookie_of_another_name_is_not_read(inside: Inside, name: str) -> None:
-    value = inside.member().session
+def test_cookie_of_another_name_is_not_read(inside: Inside, member: Browser, name: str) -> None:
+    value = member.session
     visitor = inside.visitor()
     visitor.cookies[name] = value
     assert not visitor.logged_in()
@@ -416,8 +416,8 @@ def test_forged_cookie_is_no_session(service: Service, value: str | bytes) -> No
 
 @pytest.mark.contract("SES-9")
 @pytest.mark.parametrize("position", [0, 5, 20, -1])
-def test_changed_cookie_is_no_session(inside: Inside, position: int) -> None:
-    value = list(inside.member().session)
+def test_changed_cookie_is_no_session(inside: Inside, member: Browser, position: int) -> None:
+    value = list(member.session)
     # The last letter of base64 may hold bits that mean nothing: change one that counts.
     value[position - (position < 0)] = "A" if value[position - (position < 0)] != "A" else "B"
     for answer in with_cookie(inside, "".join(value))[2:]:
@@ -426,8 +426,8 @@ def test_changed_cookie_is_no_session(inside: Inside, position: int) -> None:
 
 @pytest.mark.contract("SES-9")
 @pytest.mark.parametrize("length", [1, 10, 42])
-def test_truncated_cookie_is_no_session(inside: Inside, length: int) -> None:
-    for answer in with_cookie(inside, inside.member().session[:length])[2:]:
+def test_truncated_cookie_is_no_session(inside: Inside, member: Browser, length: int) -> None:
+    for answer in with_cookie(inside, member.session[:length])[2:]:
         assert answer.status_code == 303
 
 

@@ -40,6 +40,8 @@ class CookieJar:
 
         A name that occurs twice counts as absent: one of them is somebody else's doing.
         """
+        if not header:
+            return ""
         wanted = f"{self.prefix}{name}="
         found = [
             part[len(wanted) :]

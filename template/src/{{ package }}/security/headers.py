@@ -85,6 +85,7 @@ class HeaderPolicy:
                 views[name.decode()] = value.decode("latin-1")
         if len(kept) > 1:
             kept.sort(key=lambda pair: rank[pair[0]])
+        if len({name for name, _ in kept}) < len(kept):
             kept = [
                 pair
                 for pair, after in zip(kept, [*kept[1:], (b"", b"")], strict=True)

@@ -13,6 +13,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 UNIX = "unix"
 """How a peer on a Unix socket, which has no address, stands in the list of trusted proxies."""
 
+_MOST_KNOWN = 1024
+"""Peers whose answer is remembered: parsing an address takes as long as all other checks."""
+
 Network = IPv4Network | IPv6Network
 
 
@@ -23,16 +26,24 @@ class TrustedProxies:
         """Take addresses, networks in CIDR form, and `unix`. Raises `ValueError` for others."""
         names = set(proxies)
         self._unix = UNIX in names
+        self._known: dict[str, bool] = {}
         self._networks: tuple[Network, ...] = tuple(ip_network(name) for name in names - {UNIX})
 
     def trusts(self, peer: str) -> bool:
         """Tell whether `peer` (an address, "" for a Unix socket) is one of ours."""
-        if not self._networks:
+        if not peer or not self._networks:
             return not peer and self._unix
+        if peer not in self._known:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[peer] = self._contains(peer)
+        return self._known[peer]
+
+    def _contains(self, peer: str) -> bool:
         try:
             address = ip_address(peer)
         except ValueError:
-            return not peer and self._unix
+            return False
         return any(address in network for network in self._networks)
 
     def client(self, peer: str, forwarded_for: str) -> str:

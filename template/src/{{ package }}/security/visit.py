@@ -215,6 +215,11 @@ class Visit:
         api = self.path.startswith(policy.api_prefix)
         self.form = parse_body(body, self.head.header("content-type"), api=api, policy=policy)
 
+    def _session_cookie(self, value: str, max_age: int) -> str:
+        beside = sum(map(len, self._cookies)) or (_DEVICE if self._device_cookie() else 0)
+        name = self.guard.policy.cookies.session_name
+        return self.jar.write(name, value, max_age, beside=beside)
+
     def commit(self) -> list[tuple[bytes, bytes]]:
         """Store the session; return the headers that go with it.
 
@@ -225,11 +230,7 @@ class Visit:
             extra.append((b"location", self._location.encode()))
         if self._session is None:
             return extra
-        name = self.guard.policy.cookies.session_name
-        beside = sum(map(len, self._cookies)) or (_DEVICE if self._device_cookie() else 0)
-        line = self._session.commit(
-            lambda value, age: self.jar.write(name, value, age, beside=beside)
-        )
+        line = self._session.commit(self._session_cookie)
         cookies = [*self._cookies, line] if line else self._cookies
         extra += [(b"set-cookie", cookie.encode()) for cookie in cookies]
         if self._session.accessed:

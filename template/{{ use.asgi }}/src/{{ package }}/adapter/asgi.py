@@ -49,7 +49,7 @@ class AsgiHead:
 
     def size(self) -> tuple[int, int]:
         pairs = self._scope["headers"]
-        return len(pairs), sum(len(name) + len(value) for name, value in pairs)
+        return len(pairs), sum([len(name) + len(value) for name, value in pairs])
 
 
 class Guarded:

@@ -1,0 +1,159 @@
+# Owned by the template: extend, do not edit.
+"""What every service answers, whatever its framework: literal, so that a change shows."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from . import expect
+from .driver import FORM, SESSION, Inside, Service, development, new_user, run_cli
+
+ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+@pytest.mark.contract("HDR-3")
+def test_policy_of_pages_and_of_everything_else(service: Service) -> None:
+    visitor = service.visitor()
+    for target in ("/", "/login", "/unknown"):
+        expect.page_csp(visitor.get(target))
+    for target in ("/healthz", "/api/notes"):
+        answer = visitor.api("GET", target)
+        assert expect.once(answer, "content-security-policy") == expect.CSP_OTHER
+    nonces = {expect.nonce(visitor.get("/")) for _ in range(50)}
+    # 128 bits: no character is the same in all of them.
+    assert all(len({nonce[at] for nonce in nonces}) > 5 for at in range(21))
+
+
+@pytest.mark.contract("HDR-4")
+def test_address_of_a_static_file_is_its_content(service: Service) -> None:
+    visitor = service.visitor()
+    page = visitor.get("/").text
+    url = next(part for part in page.split('"') if part.endswith("/app.css"))
+    body = visitor.get(url).content
+    assert url == f"/static/{hashlib.sha256(body).hexdigest()[:16]}/app.css"
+
+
+@pytest.mark.contract("HDR-5")
+def test_cookies_work_on_http_localhost(
+    monkeypatch: pytest.MonkeyPatch, shared: Inside, tmp_path: Path
+) -> None:
+    shutil.copy(shared.files.policy(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    user = new_user()
+    added = run_cli("user", "add", user.name, typed=f"{user.password}\n", environment={})
+    assert added.exit_code == 0, added.output
+    with closing(development()) as local:
+        answer = local.visitor("127.0.0.1").send(
+            "POST",
+            "/login",
+            (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin")),
+            urlencode({"username": user.name, "password": user.password}).encode(),
+            scheme="http",
+        )
+    assert answer.status_code == 303
+    lines = answer.headers.get_list("set-cookie")
+    names = {line.partition("=")[0] for line in lines}
+    assert names == {SESSION.removeprefix("__Host-"), "device"}
+    assert not any("secure" in line.lower() for line in lines)
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("DELETE", "/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/login", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/logout", "OPTIONS, POST"),
+        ("PATCH", "/api/notes", "GET, HEAD, OPTIONS, POST"),
+        ("PATCH", "/api/notes/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+        ("BREW", "/", ALL),
+    ],
+)
+def test_allowed_methods(service: Service, method: str, target: str, allowed: str) -> None:
+    answer = service.visitor().send(method, target, (("Sec-Fetch-Site", "same-origin"),))
+    expect.error(answer, 405)
+    assert expect.once(answer, "allow") == allowed
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.contract("CSR-2")
+@pytest.mark.parametrize("target", ["/", "/login", "/unknown", "/api/notes"])
+def test_options_tells_nothing(service: Service, target: str) -> None:
+    answer = service.visitor().send("OPTIONS", target)
+    assert answer.status_code == 204
+    assert expect.once(answer, "allow") == ALL
+    assert not answer.content
+    expect.headers(answer)
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.parametrize("target", ["//login", "/api//notes", "/notes/../login", "/login/"])
+def test_second_spelling_of_an_address_is_unknown(service: Service, target: str) -> None:
+    expect.error(service.visitor().get(target), 404)
+
+
+@pytest.mark.contract("RED-2")
+def test_bad_target_does_not_keep_anybody_out(inside: Inside) -> None:
+    user = inside.add_user()
+    answer = inside.visitor().login(user.name, user.password, next="https://evil.example/")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{inside.origin}/account"
+
+
+@pytest.mark.contract("CSR-1")
+def test_get_changes_nothing(inside: Inside) -> None:
+    member = inside.member()
+    member.post("/notes", title="Keep", body="me")
+    [note] = member.api("GET", "/api/notes").json()["notes"]
+    for target in (
+        f"/notes/{note['id']}/delete",
+        "/notes?title=a",
+        "/account/password",
+        "/account/sessions/end",
+        "/account/sessions/end-others",
+        "/logout",
+    ):
+        member.get(target)
+    assert member.logged_in()
+    assert member.api("GET", "/api/notes").json()["notes"] == [note]
+
+
+@pytest.mark.contract("CSR-1")
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize(
+    ("target", "kind", "body"),
+    [
+        ("/api/notes", "text/plain", b'{"title": "a", "body": ""}'),
+        ("/api/notes", FORM, b"title=a"),
+        ("/api/notes", "multipart/form-data; boundary=a", b"--a--"),
+        ("/notes", "text/plain", b"title=a"),
+        ("/notes", "application/json", b'{"title": "a"}'),
+    ],
+)
+def test_body_of_another_type_is_not_read(
+    inside: Inside, target: str, kind: str, body: bytes
+) -> None:
+    member = inside.member()
+    headers = (("Content-Type", kind), ("Sec-Fetch-Site", "same-origin"))
+    expect.error(member.send("POST", target, headers, body), 415)
+    assert member.api("GET", "/api/notes").json()["notes"] == []
+
+
+@pytest.mark.contract("INP-1")
+def test_body_without_a_length_has_the_same_limit(inside: Inside) -> None:
+    member = inside.member()
+    for size, status in ((inside.policy.input.max_body + 1, 413), (10, 422)):
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Transfer-Encoding", "chunked"),
+        )
+        body = b'"' + b"a" * (size - 2) + b'"'
+        expect.error(member.send("POST", "/api/notes", headers, body), status)
