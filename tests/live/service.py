@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -46,13 +47,16 @@ def free_port() -> int:
 
 
 def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
-    """Ask a process to end, and return its exit code; one that does not end is killed."""
+    """Ask a process to end, and return its exit code.
+
+    One that does not end is killed with its workers, so it leads a session of its own.
+    """
     if process.poll() is None:
         process.send_signal(number)
     try:
         return process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         raise
 
@@ -190,11 +194,12 @@ class Service:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         try:
             self._wait()
         except BaseException:
-            self.stop(signal.SIGKILL)
+            self.stop()
             raise
 
     def _wait(self) -> None:

@@ -70,6 +70,7 @@ class RedisServer(Backend):
                 [needs("redis-server"), *options, "--dir", str(self.folder)],
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def _answers(self) -> bool:
@@ -112,6 +113,7 @@ class PostgresServer(Backend):
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def stop(self) -> None:

@@ -1197,8 +1197,8 @@ def _proxy() -> Iterator[Mutation]:
     yield _break(
         "PRX-1",
         PROXY,
-        "        if not self._networks:\n            return not peer and self._unix\n",
-        "        if not self._networks:\n            return not peer\n",
+        "return not peer and self._unix",
+        "return not peer",
         "a Unix socket counts as a proxy although nobody said so",
     )
     yield _break(
@@ -1305,7 +1305,7 @@ def _input() -> Iterator[Mutation]:
     yield _break(
         "INP-1",
         ASGI,
-        "sum(len(name) + len(value) for name, value in pairs)",
+        "sum([len(name) + len(value) for name, value in pairs])",
         "0",
         "huge headers fill the memory",
         FASTAPI,
@@ -1338,14 +1338,6 @@ def _input() -> Iterator[Mutation]:
         'strict=True, extra="ignore"',
         "fields pass that nobody checks",
     )
-    yield _break(
-        "INP-2",
-        SCHEMAS,
-        'strict=True, extra="forbid"',
-        'strict=False, extra="forbid"',
-        "types are guessed",
-        FASTAPI,
-    )
     yield _break("INP-2", SCHEMAS, "max_length=100)", "max_length=100000)", "the store is filled")
     yield _break("INP-2", SCHEMAS, "max_length=5000)", "max_length=500000)", "the store is filled")
     yield _break(
@@ -1356,9 +1348,6 @@ def _input() -> Iterator[Mutation]:
         "control characters reach terminals and the database",
     )
     yield _break("INP-2", LIMITS, '{"Cc", "Cs"}', '{"Cs"}', "NUL cuts what the database stores")
-    yield _break(
-        "INP-2", LIMITS, '{"Cc", "Cs"}', '{"Cc"}', "half a character crashes the database's driver"
-    )
     yield _break(
         "INP-2",
         LIMITS,

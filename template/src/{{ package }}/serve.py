@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 
 from granian.constants import HTTPModes
@@ -25,6 +26,9 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     # Before the workers are forked: they share this memory, and a mistake shows at once.
     multiprocessing.set_start_method("fork")
     app = create_app(settings, blank_server=True)
+    # The server copies the environment into every WSGI request; secrets have no business there.
+    for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):
+        os.environ.pop(name, None)
     Server(
         f"{__package__}.app.main",
         address=host,

@@ -118,12 +118,12 @@ def test_user_names_that_are_refused(inside: Inside, name: str) -> None:
 
 
 @pytest.mark.contract("ACC-1")
-@pytest.mark.parametrize("name", ["admin", "root", "test", "user", "alice", "administrator"])
-def test_no_account_is_there_by_default(make: Make, name: str) -> None:
+def test_no_account_is_there_by_default(make: Make) -> None:
     inside = make()
     assert hashes(inside) == []
-    for password in ("", name, "admin", "password", "test"):
-        assert inside.visitor().login(name, password).status_code in {401, 422}
+    for name in ("admin", "root", "test", "user", "administrator"):
+        for password in ("", name, "admin", "password"):
+            assert inside.visitor().login(name, password).status_code in {401, 422}
 
 
 @pytest.mark.contract("ACC-1")

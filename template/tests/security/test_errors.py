@@ -201,8 +201,8 @@ def test_address_written_otherwise_is_as_unknown_as_any(
 
 @pytest.mark.contract("FPR-3")
 @pytest.mark.parametrize("pages", [True, False], ids=["pages", "others"])
-def test_headers_come_in_one_order(service: Service, member: Browser, pages: bool) -> None:
-    visitor = service.visitor()
+def test_headers_come_in_one_order(inside: Inside, member: Browser, pages: bool) -> None:
+    visitor = inside.visitor()
     if pages:
         answers = [visitor.get("/"), visitor.get("/unknown"), member.get("/account")]
     else:

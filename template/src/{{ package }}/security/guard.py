@@ -38,6 +38,7 @@ _log = logging.getLogger(__name__)
 _STYLESHEET = "app.css"
 _LOGIN = "/login"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
+_EMPTY = frozenset({204, 304})
 _ERROR_HEADERS = frozenset({b"allow", b"retry-after", b"www-authenticate"})
 
 
@@ -204,6 +205,9 @@ class Guard:
         if status >= _ERROR:
             own = [pair for pair in own if pair[0] != b"cache-control"]
             own.append((b"cache-control", b"no-store"))
+        if status in _EMPTY or (b"content-length", b"0") in own:
+            # Some frameworks name the type of nothing, and the policy would follow it.
+            own = [pair for pair in own if pair[0] != b"content-type"]
         pairs, block = self._headers.finish(own, https=visit.https, visit=visit)
         return status, pairs, block, body
 

@@ -79,6 +79,8 @@ class Guarded:
             if visit.answer is not None:
                 return self._answer(visit, self.guard.respond(visit), start_response)
             environ[VISIT] = visit
+            # No WebSockets here; Werkzeug would look for a route of theirs, and answer 400.
+            environ.pop("HTTP_UPGRADE", None)
             if is_head:
                 environ["REQUEST_METHOD"] = "GET"
             status, headers, chunks = _call(self.app, environ)
@@ -86,9 +88,11 @@ class Guarded:
             return self._answer(visit, self.guard.crash(visit, error), start_response)
         own = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         replaced = self._begin(visit, int(status[:3]), own, start_response)
-        if replaced is None and not is_head:
+        empty = is_head or (b"content-length", b"0") in own
+        if replaced is None and not empty:
             return chunks
         _close(chunks)
+        # A list: the server streams anything else, and then orders the headers differently.
         return [] if is_head else [replaced or b""]
 
     def _read_body(self, visit: Visit, environ: Environ) -> None:
