@@ -161,3 +161,22 @@ def test_exceptions_end(inside: Inside) -> None:
 def test_setting_of_the_wrong_type_is_refused(make: Make, value: object) -> None:
     with pytest.raises(ValueError, match="max-bytes"):
         make(exceptions={"cookies.max-bytes": value})
+
+
+@pytest.mark.contract("THR-2")
+def test_limit_of_an_address(inside: Inside) -> None:
+    rule = inside.policy.throttle.address
+    assert (rule.limit, rule.window) == (100, 86400)
+    assert inside.policy.throttle.ipv6_prefix == 64
+
+
+@pytest.mark.contract("THR-2")
+def test_ipv4_clients_of_a_dual_stack_socket_count_apart(make: Make) -> None:
+    inside = make(exceptions={"throttle.address.limit": 2})
+    user = inside.add_user()
+    for name in ("one", "two"):
+        inside.visitor("::ffff:198.51.100.1").login(name, "a wrong password")
+    for address in ("::ffff:198.51.100.1", "198.51.100.1"):
+        assert inside.visitor(address).login(user.name, user.password).status_code == 429
+    other = inside.visitor("::ffff:198.51.100.2")
+    assert other.login(user.name, user.password).status_code == 303
