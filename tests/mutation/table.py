@@ -110,14 +110,14 @@ def _headers() -> Iterator[Mutation]:
     yield _break(
         "HDR-1",
         HEADERS,
-        "{k: v for k, v in own.items() if k not in self._policy.headers.fixed}",
+        "{name: value for name, value in own.items() if name not in fixed}",
         "own",
         "a view switches off a protection that the policy has fixed",
     )
     yield _break(
         "HDR-1",
         HEADERS,
-        "{k: v for k, v in own.items() if k not in self._policy.headers.fixed}",
+        "{name: value for name, value in own.items() if name not in fixed}",
         "{}",
         "a view's stricter policy is overwritten by the general one",
     )

@@ -14,6 +14,7 @@ from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
 from .security import checks
 from .security.accounts import normalise
+from .security.events import emit
 from .security.policy import PolicyError
 from .security.policy import load as load_policy
 from .security.policy import settings as flatten
@@ -59,8 +60,8 @@ def check(as_json: bool) -> None:
     try:
         settings, problems = load(), []
     except ConfigError as error:
-        settings, problems = None, str(error).splitlines()
-    policy = load_policy((settings or Settings(env="development")).policy)
+        settings, problems = Settings.model_construct(), str(error).splitlines()
+    policy = load_policy(settings.policy)
     items = checks.run(policy, problems, today=datetime.now(UTC).date())
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
@@ -105,6 +106,7 @@ def sessions_revoke(name: str) -> None:
     if account is None:
         raise click.ClickException(f"there is no user {name!r}")
     ended = open_store(settings.store_url).delete_of_user(account.id)
+    emit("session_revoked", user=account.name, sessions=ended)
     click.echo(f"{ended} sessions of {account.name} ended")
 
 

@@ -147,6 +147,8 @@ class Settings(BaseSettings):
 
     def _store_problems(self) -> list[str]:
         found = []
+        if not self.database_url.startswith(("sqlite:///", "postgresql://")):
+            found.append("APP_DATABASE_URL: use sqlite:///path or postgresql://user@host/name")
         try:
             open_store(self.store_url)
         except ValueError as error:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from . import builtin, csrf
 from .carrier import Carrier
-from .cookies import CookieJar, CookieTooLarge
+from .cookies import CookieJar
 from .errors import Answer, Problem, render, wants_json
 from .events import REQUEST, emit
 from .headers import Block, HeaderPolicy, Pairs
@@ -39,6 +39,8 @@ _STYLESHEET = "app.css"
 _LOGIN = "/login"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
+_DIGITS = 19
+"""Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _ERROR_HEADERS = frozenset({b"allow", b"retry-after", b"www-authenticate"})
 
 
@@ -129,7 +131,7 @@ class Guard:
 
     def _check_unsafe(self, visit: Visit, head: Head) -> None:
         length = head.header("content-length")
-        if length and (not length.isascii() or not length.isdecimal()):
+        if length and not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
             raise Problem(400)
         if length and int(length) > self.policy.input.max_body:
             raise Problem(413)
@@ -194,10 +196,8 @@ class Guard:
         if status < _CRASH:
             try:
                 extra = visit.commit()
-            except (StoreError, CookieTooLarge) as error:
-                _log.error("sys_crash", exc_info=error)
-                unavailable = isinstance(error, StoreError)
-                answer = self.refuse(visit, Problem(503 if unavailable else 500))
+            except Exception as error:  # noqa: BLE001 - also content that is not JSON
+                answer = self.crash(visit, error)
                 status, own, body = answer.status, answer.pairs(), answer.body
         if extra:
             names = {name for name, _ in extra} - {b"set-cookie"}

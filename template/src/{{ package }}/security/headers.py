@@ -107,7 +107,8 @@ class HeaderPolicy:
             values["strict-transport-security"] = self._hsts
         for name in self._policy.headers.dangerously_omit:
             values.pop(name, None)
-        values |= {k: v for k, v in own.items() if k not in self._policy.headers.fixed}
+        fixed = {*self._policy.headers.fixed, "server"}
+        values |= {name: value for name, value in own.items() if name not in fixed}
         nonce_csp: tuple[bytes, ...] = ()
         if html and self._csp not in values:
             before, after = csp.html_policy(self._policy.csp, self._policy.service, https=https)

@@ -210,6 +210,11 @@ def load(local: Path) -> Policy:
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{local.name}: {error}") from None
     _validate(Baseline, baseline, "baseline.toml")
+    names = [each.setting for each in own.exception]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise PolicyError(
+            f"{local.name}: [[exception]] setting {min(twice)!r} occurs twice; keep one of them"
+        )
     replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
     return _validate(
         Policy,

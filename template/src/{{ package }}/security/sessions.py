@@ -135,6 +135,9 @@ class Session(MutableMapping[str, Any]):
     def sign_in(self, user: str) -> None:
         """Start a session of `user` under a new id (session fixation; ASVS 7.2.4)."""
         self._open()
+        if self._user not in {"", user}:
+            # What the one before left behind is not for the next.
+            self._content.clear()
         self._user = user
         self._rotate = self._restart = True
 
@@ -157,7 +160,7 @@ class Session(MutableMapping[str, Any]):
         is touched, so a session that is too large for its cookie leaves no trace.
         """
         if not self._fetched or self.unavailable:
-            if self._content or self._user:
+            if self._content or self._user or self.ended:
                 raise StoreError("the session cannot be stored now")
             return ""
         now = self._sessions.now()

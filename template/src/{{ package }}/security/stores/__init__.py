@@ -86,7 +86,7 @@ class Store(Protocol):
     def release(self, counters: Sequence[Counter], now: int) -> None:
         """Give back a reserved attempt that succeeded.
 
-        Counters with `block` restart from zero, the others lose one.
+        Counters with `block` restart from zero, the others lose one and are blocked no more.
         """
 
     def ping(self) -> None:

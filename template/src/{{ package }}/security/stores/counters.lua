@@ -45,9 +45,9 @@ end
 -- KEYS: counters. ARGV: now, then block of each.
 function run.release()
   for i, key in ipairs(KEYS) do
-    local count, till, expires = parse(call('GET', key))
+    local count, _, expires = parse(call('GET', key))
     if ARGV[i + 2] == '0' and count > 1 then
-      save(key, count - 1, till, expires)
+      save(key, count - 1, 0, expires)
     elseif ARGV[i + 2] ~= '0' or count == 1 then
       call('DEL', key)
     end

@@ -157,7 +157,9 @@ class SqliteStore:
         return self._write(work) if counters else 0
 
     def release(self, counters: Sequence[Counter], now: int) -> None:
-        lower = "UPDATE store_counter SET count = count - 1 WHERE key = ? AND expires > ?"
+        lower = (
+            "UPDATE store_counter SET count = count - 1, until = 0 WHERE key = ? AND expires > ?"
+        )
         clear = "DELETE FROM store_counter WHERE key = ? AND (? OR count < 1)"
 
         def work(db: sqlite3.Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ..security.csrf import SAFE_METHODS
-from ..security.errors import Answer
+from ..security.errors import Answer, Problem
 from ..security.events import REQUEST
 from ..security.guard import Guard
 from ..security.headers import Pairs
@@ -110,6 +110,9 @@ class _Exchange:
         more = True
         while more and len(body) <= self._guard.policy.input.max_body:
             message = await receive()
+            if message["type"] != "http.request":
+                # The client went away: half a form is not a form.
+                raise Problem(400)
             body += message.get("body", b"")
             more = message.get("more_body", False)
         self._visit.read_body(bytes(body))

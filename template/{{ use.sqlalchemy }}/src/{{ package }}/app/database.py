@@ -56,8 +56,10 @@ class Database:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.drivername == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
-    engine = create_engine(parsed)
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
+    # Without parameters in errors: they are password hashes and what users wrote.
+    engine = create_engine(parsed, hide_parameters=True)
     if parsed.drivername == "sqlite" and parsed.database:
         path = Path(parsed.database)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
