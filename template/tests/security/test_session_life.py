@@ -41,8 +41,11 @@ def test_cookies_keep_their_prefix_where_no_proxy_speaks_of_https(inside: Inside
 @pytest.mark.contract("SES-8")
 def test_limits_of_the_contract(inside: Inside) -> None:
     times = inside.policy.sessions
-    assert (times.idle_timeout, times.absolute_timeout, times.touch_interval) == (1800, 43200, 60)
-    assert inside.policy.cookies.max_bytes == 4093
+    # Not more; an organisation's policy may well be stricter.
+    assert times.idle_timeout <= 1800
+    assert times.absolute_timeout <= 43200
+    assert times.touch_interval <= 60
+    assert inside.policy.cookies.max_bytes <= 4093
 
 
 @pytest.mark.contract("SES-5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,8 @@ class Database:
             ) from None
         # Before workers are forked: two processes must not share a connection.
         self.engine.dispose()
+        # SQLite's connections do not close by themselves.
+        weakref.finalize(self, self.engine.dispose)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
