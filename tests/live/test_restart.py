@@ -74,7 +74,8 @@ def test_requests_under_way_are_answered(service: Service, user: User) -> None:
         service.process.send_signal(signal.SIGTERM)
         stopped.set()
         assert answer.result().status_code == 303
-    assert service.stop() == 0
+    # Without a second signal, which would hit an interpreter that no longer handles any.
+    assert service.stop(0) == 0
     # The server itself writes nothing that is no log line.
     assert all({"event", "level", "timestamp"} <= line.keys() for line in service.lines())
     service.start()
