@@ -102,6 +102,7 @@ class Subject:
             flask = importlib.import_module("flask")
             view = (lambda: read(flask.session)) if session else (lambda: ANSWER)
             if login:
+                # The session itself: the reader wants what Flask's proxy does not pass on.
                 view = lambda: read(flask.session._get_current_object())  # noqa: E731
             app.add_url_rule(path, path, view)
             return
@@ -312,6 +313,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
         name = subject.package
         if kind == "bare":
             main, config = ModuleType(f"{name}.app.main"), ModuleType(f"{name}.config")
+            # Modules made here, of which mypy knows no attributes.
             main.create_app = lambda *_, **__: subject.bare()  # type: ignore[attr-defined]
             config.Settings = object  # type: ignore[attr-defined]
             sys.modules |= {main.__name__: main, config.__name__: config}
@@ -322,6 +324,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             settings = subject.settings(folder)
         server = importlib.import_module(f"{name}.serve")
         if kind != "bare":
+            # A module imported by name, of which mypy knows no attributes.
             server.create_app = lambda _, **options: create(subject, folder, **options)  # type: ignore[attr-defined]
         server.run(settings, host="127.0.0.1", port=port, uds=None, workers=workers)
 

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ POSTGRES = "postgres"
 
 
 @dataclass
-class Backend:
+class Backend(ABC):
     """A database server that can be stopped and started again."""
 
     folder: Path
@@ -48,11 +49,13 @@ class Backend:
         if self.process:
             stop(self.process)
 
+    @abstractmethod
     def _open(self) -> subprocess.Popen[bytes]:
-        raise NotImplementedError
+        """Start the process."""
 
+    @abstractmethod
     def _answers(self) -> bool:
-        raise NotImplementedError
+        """Tell whether the server takes requests."""
 
 
 class RedisServer(Backend):
