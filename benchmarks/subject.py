@@ -75,9 +75,10 @@ class Subject:
         create = importlib.import_module(f"{self.package}.app.main").create_app
         guarded: Any = create(self.settings(folder), **options)
         app = guarded.app if self.asgi else guarded.app.__self__
-        self._route(app, PATH, False)
-        self._route(app, PATH_SESSION, True)
+        # The last one stands first.
         self._route(app, PATH_LOGIN, True, login=True)
+        self._route(app, PATH_SESSION, True)
+        self._route(app, PATH, False)
         outermost: App = guarded
         return outermost
 

@@ -144,9 +144,16 @@ def checks(python: str, package: str) -> list[Step]:
         Step("format", [python, "-m", "ruff", "format", "--check", "."]),
         Step("lint", [python, "-m", "ruff", "check", "."]),
         Step("types", [python, "-m", "mypy"]),
-        Step("tests", [python, "-m", "pytest", "-q"]),
+        tests(python),
         Step("check", [python, "-m", package, "check"]),
     ]
+
+
+def tests(python: str, *paths: str) -> Step:
+    """Return the step that runs the tests on all cores; PYTEST_ADDOPTS=-n0 runs them on one."""
+    return Step(
+        "tests", [python, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", *paths]
+    )
 
 
 def git(*arguments: str) -> str:

@@ -88,8 +88,8 @@ def _headers() -> Iterator[Mutation]:
     yield _break(
         "HDR-1",
         WSGI,
-        "headers + list(block.text)",
-        "headers",
+        "[*own_text, *block.text]",
+        "own_text",
         "no protection at all leaves a WSGI service",
     )
     yield _break(
@@ -103,8 +103,8 @@ def _headers() -> Iterator[Mutation]:
     yield _break(
         "HDR-1",
         HEADERS,
-        'if pair[0] != after[0] or pair[0] == b"set-cookie"',
-        "if pair",
+        ' and (name == b"set-cookie" or last[name] == index)',
+        "",
         "two values of one header: a cache or browser takes the weaker one",
     )
     yield _break(
@@ -301,8 +301,8 @@ def _errors() -> Iterator[Mutation]:
     yield _break(
         "FPR-1",
         HEADERS,
-        "            elif name in self._known:",
-        "            else:",
+        "if name in self._known)",
+        "if name not in self._rank)",
         "X-Powered-By and the like tell an attacker what to try",
     )
     yield _break(
@@ -1252,9 +1252,9 @@ def _proxy() -> Iterator[Mutation]:
     )
     yield _break(
         "PRX-3",
-        GUARD,
-        "://{host.lower()}",
-        "://{head.header('host')}",
+        VISIT,
+        "://{self.host.lower()}",
+        "://{self.head.header('host')}",
         "redirects lead to the inner name",
     )
     yield _break(
@@ -1305,7 +1305,7 @@ def _input() -> Iterator[Mutation]:
     yield _break(
         "INP-1",
         ASGI,
-        "sum([len(name) + len(value) for name, value in pairs])",
+        'len(b"".join(headers)) + len(b"".join(headers.values()))',
         "0",
         "huge headers fill the memory",
         FASTAPI,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 from pathlib import Path
@@ -29,6 +30,9 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     # The server copies the environment into every WSGI request; secrets have no business there.
     for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):
         os.environ.pop(name, None)
+    # The collector would unshare the memory of what lives as long as the process.
+    gc.collect()
+    gc.freeze()
     Server(
         f"{__package__}.app.main",
         address=host,

@@ -106,7 +106,7 @@ class Guard:
         visit.https = scheme == "https"
         if not self._hosts.allows(host):
             raise Problem(400)
-        visit.origin = f"{'https' if visit.https else 'http'}://{host.lower()}"
+        visit.host = host
 
     def _check(self, visit: Visit, head: Head) -> None:
         limits = self.policy.input

@@ -7,8 +7,8 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from . import csp
@@ -55,6 +55,7 @@ class HeaderPolicy:
         self._csp = csp.header_name(policy.csp)
         self._hsts = _hsts(policy)
         self._rank = {name.encode(): rank for rank, name in enumerate(policy.headers.allowed)}
+        self._order = lru_cache(maxsize=256)(self._order_of)
         self._known = {
             name.encode() for name in (*self._common, self._csp, "strict-transport-security")
         }
@@ -64,33 +65,19 @@ class HeaderPolicy:
             for https in (False, True)
         }
 
-    def finish(
-        self, own: Iterable[tuple[bytes, bytes]], *, https: bool, visit: HasNonce
-    ) -> tuple[Pairs, Block]:
+    def finish(self, own: Pairs, *, https: bool, visit: HasNonce) -> tuple[Pairs, Block]:
         """Return the response's own headers in policy order, and the block to send after them.
 
         Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
         sent once, and one that the policy has too stands unless it is fixed.
         """
-        rank = self._rank
-        kept: Pairs = []
-        views: dict[str, str] = {}
-        html = False
-        for name, value in own:
-            if name in rank:
-                kept.append((name, value))
-                if name == b"content-type":
-                    html = value.startswith(b"text/html")
-            elif name in self._known:
-                views[name.decode()] = value.decode("latin-1")
-        if len(kept) > 1:
-            kept.sort(key=lambda pair: rank[pair[0]])
-        if len({name for name, _ in kept}) < len(kept):
-            kept = [
-                pair
-                for pair, after in zip(kept, [*kept[1:], (b"", b"")], strict=True)
-                if pair[0] != after[0] or pair[0] == b"set-cookie"
-            ]
+        order, known, typed = self._order(tuple([pair[0] for pair in own]))
+        kept = [own[index] for index in order]
+        html = typed >= 0 and own[typed][1].startswith(b"text/html")
+        if not known:
+            views = {}
+        else:
+            views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in known}
         block = (
             self._block(html=html, https=https, own=views) if views else self._blocks[html, https]
         )
@@ -98,6 +85,24 @@ class HeaderPolicy:
             name, before, after = block.nonce_csp
             kept.append((name, before + visit.nonce.encode() + after))
         return kept, block
+
+    def _order_of(self, names: tuple[bytes, ...]) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+        """Return the places of the headers to keep, in policy order, and of those the policy has.
+
+        And the place of the content type, -1 without one.
+
+        The last of a name stands, but every cookie. Cached: an application has few combinations.
+        """
+        last = {name: index for index, name in enumerate(names)}
+        kept = [
+            index
+            for index, name in enumerate(names)
+            if name in self._rank and (name == b"set-cookie" or last[name] == index)
+        ]
+        kept.sort(key=lambda index: self._rank[names[index]])
+        known = tuple(index for index, name in enumerate(names) if name in self._known)
+        typed = last.get(b"content-type", -1)
+        return tuple(kept), known, typed if typed in kept else -1
 
     def _block(self, *, html: bool, https: bool, own: dict[str, str]) -> Block:
         # First where it is static, since the one with a nonce stands before the block.

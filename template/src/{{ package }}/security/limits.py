@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -20,6 +21,7 @@ FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 
 
+@lru_cache(maxsize=256)
 def check_path(path: bytes) -> str:
     """Return the decoded path as text, or raise `Problem`.
 

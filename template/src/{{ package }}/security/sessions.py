@@ -65,24 +65,26 @@ class Session(MutableMapping[str, Any]):
     Nothing is stored and no cookie is sent for a visitor without content.
     """
 
-    def __init__(self, sessions: Sessions, cookie: str, client: str) -> None:
-        """Take the presented cookie value, "" for none, and a label for the user's device."""
+    # Defaults of the class: most sessions are never opened.
+    _fetched = False
+    _row: SessionRow | None = None
+    _id = ""
+    _user = ""
+    _before = "{}"
+    _rotate = False
+    _restart = False
+    accessed = False
+    """True once the response may depend on the session."""
+    ended = False
+    unavailable = False
+    """True if the store did not answer, so nobody knows who is asking."""
+
+    def __init__(self, sessions: Sessions, cookie: str, client: Callable[[], str]) -> None:
+        """Take the presented cookie value, "" for none, and what labels the user's device."""
         self._sessions = sessions
         self._cookie = cookie
         self._client = client
-        self._fetched = False
-        self._row: SessionRow | None = None
-        self._id = ""
-        self._user = ""
         self._content: dict[str, Any] = {}
-        self._before = "{}"
-        self._rotate = False
-        self._restart = False
-        self.accessed = False
-        """True once the response may depend on the session."""
-        self.ended = False
-        self.unavailable = False
-        """True if the store did not answer, so nobody knows who is asking."""
 
     @property
     def cookie(self) -> str:
@@ -104,6 +106,24 @@ class Session(MutableMapping[str, Any]):
     def id_hash(self) -> str:
         """Name of this session in the store, or ""."""
         return self._row.id_hash if self._row else ""
+
+    @property
+    def fetched(self) -> bool:
+        """True once the session was read; before that there is nothing to store."""
+        return self._fetched
+
+    @property
+    def pending(self) -> bool:
+        """True if `commit` has to write to the store."""
+        row = self._row
+        if row is None or self.ended or self._rotate or not (self._content or self._user):
+            return row is not None or bool(self._content or self._user)
+        if self._sessions.now() - row.seen >= self._sessions.times.touch_interval:
+            return True
+        return self.accessed and self._text() != self._before
+
+    def _text(self) -> str:
+        return json.dumps(self._content, separators=(",", ":"))
 
     def fetch(self) -> None:
         """Read the session from the store, once. Does not count as a use."""
@@ -170,7 +190,7 @@ class Session(MutableMapping[str, Any]):
                 return ""
             self._sessions.store.delete(row.id_hash)
             return write("", 0)
-        text = json.dumps(self._content, separators=(",", ":")) if self.accessed else self._before
+        text = self._text() if self.accessed else self._before
         if row is None or self._rotate:
             return self._begin(text, now, write)
         changed = text != self._before
@@ -192,7 +212,7 @@ class Session(MutableMapping[str, Any]):
         created = old.created if old and not self._restart else now
         expires = created + self._sessions.times.absolute_timeout
         line = write(value, expires - now)
-        self._row = SessionRow(_hash(self._id), self._user, created, now, self._client, data)
+        self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
         self._sessions.store.put(self._row, expires, replaces=old.id_hash if old else "")
         self._before, self._cookie, self._rotate = text, value, False
         return line

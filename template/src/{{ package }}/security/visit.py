@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qs
 
@@ -57,30 +58,44 @@ class SessionInfo:
 class Visit:
     """What is known about the request, and what the application may ask the policy to do."""
 
+    # Defaults of the class, as most requests need nothing else; none can be changed in place.
+    client = ""
+    """Address of the client: what is logged and counted."""
+    https = False
+    host = ""
+    form: Mapping[str, str] = MappingProxyType({})
+    """Fields of a form; a name that came twice was refused."""
+    answer: Callable[[], Answer] | None = None
+    """The answer, where the application is not asked."""
+    final = False
+    """True for an error response that is meant as it is, such as a form with messages."""
+    problem: Problem | None = None
+    """What went wrong, where the framework's status alone does not say it all."""
+    _path = ""
+    _request_id = ""
+    _nonce = ""
+    _session: Session | None = None
+    _cookies: tuple[str, ...] = ()
+    _location = ""
+
     def __init__(self, guard: Guard, head: Head) -> None:
         """Take the request; `Guard.enter` fills in what it has checked."""
         self.guard = guard
         self.head = head
-        self.client = ""
-        """Address of the client: what is logged and counted."""
-        self.https = False
-        self.origin = ""
-        """Scheme and host that the client used, for example `https://example.org`."""
-        self.path = head.path.decode(errors="replace")
+
+    @property
+    def path(self) -> str:
         """Decoded path; checked before the application sees it."""
-        self.form: dict[str, str] = {}
-        """Fields of a form; a name that came twice was refused."""
-        self.answer: Callable[[], Answer] | None = None
-        """The answer, where the application is not asked."""
-        self.final = False
-        """True for an error response that is meant as it is, such as a form with messages."""
-        self.problem: Problem | None = None
-        """What went wrong, where the framework's status alone does not say it all."""
-        self._request_id = ""
-        self._nonce = ""
-        self._session: Session | None = None
-        self._cookies: list[str] = []
-        self._location = ""
+        return self._path or self.head.path.decode(errors="replace")
+
+    @path.setter
+    def path(self, checked: str) -> None:
+        self._path = checked
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host that the client used, for example `https://example.org`."""
+        return f"{'https' if self.https else 'http'}://{self.host.lower()}"
 
     @property
     def request_id(self) -> str:
@@ -110,17 +125,19 @@ class Visit:
     def session(self) -> Session:
         """The session; reading it makes the response private."""
         if self._session is None:
-            cookie = self.jar.read(
-                self.head.header("cookie"), self.guard.policy.cookies.session_name
+            head = self.head
+            cookie = head.header("cookie")
+            if cookie:
+                cookie = self.jar.read(cookie, self.guard.policy.cookies.session_name)
+            self._session = Session(
+                self.guard.sessions, cookie, lambda: head.header("user-agent")[:_LABEL]
             )
-            agent = self.head.header("user-agent")[:_LABEL]
-            self._session = Session(self.guard.sessions, cookie, agent)
         return self._session
 
     @property
     def stores(self) -> bool:
         """True if `commit` may have to talk to the store."""
-        return self._session is not None and (self._session.accessed or bool(self._session.cookie))
+        return self._session is not None and self._session.pending
 
     def user(self) -> str:
         """Return the signed-in user's id, or raise `Problem` 401, or 503 if nobody can know."""
@@ -182,7 +199,8 @@ class Visit:
         value = self.guard.devices.issue(user, self.guard.sessions.now())
         policy = self.guard.policy
         lifetime = policy.throttle.device_lifetime
-        self._cookies.append(self.jar.write(policy.cookies.device_name, value, lifetime))
+        line = self.jar.write(policy.cookies.device_name, value, lifetime)
+        self._cookies = (*self._cookies, line)
 
     def redirect(self, target: str, *, default: str = "") -> None:
         """Send the client to `target` if the policy allows it, else to our own path `default`.
@@ -228,10 +246,10 @@ class Visit:
         extra: list[tuple[bytes, bytes]] = []
         if self._location:
             extra.append((b"location", self._location.encode()))
-        if self._session is None:
+        if self._session is None or not self._session.fetched:
             return extra
         line = self._session.commit(self._session_cookie)
-        cookies = [*self._cookies, line] if line else self._cookies
+        cookies = (*self._cookies, line) if line else self._cookies
         extra += [(b"set-cookie", cookie.encode()) for cookie in cookies]
         if self._session.accessed:
             extra.append((b"cache-control", b"no-store"))

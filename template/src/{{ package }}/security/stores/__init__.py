@@ -55,6 +55,9 @@ class Counter:
 class Store(Protocol):
     """What an engine must do. Every method raises `StoreError` and nothing else when it cannot."""
 
+    local: bool
+    """True if a read is so short that an event loop may wait for it: no network."""
+
     def get(self, id_hash: str) -> SessionRow | None:
         """Return the row, perhaps an expired one not yet swept: the caller judges the times."""
 

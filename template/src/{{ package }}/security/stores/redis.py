@@ -44,6 +44,8 @@ _SESSIONS, _COUNTERS = _Script("sessions.lua"), _Script("counters.lua")
 class RedisStore:
     """The store at `url`, connected at the first use. Raises `ValueError` for a malformed URL."""
 
+    local = False
+
     def __init__(self, url: str, prefix: str = _PREFIX) -> None:
         # The client does not retry: it would do so after a timeout too, and for release().
         self._client = Redis.from_url(

@@ -91,6 +91,8 @@ def _save(rows: int) -> str:
 class SqliteStore:
     """The store in the file `path`, which is created, for its owner alone, at the first use."""
 
+    local = True
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path).absolute()
         self._idle: list[sqlite3.Connection] = []

@@ -12,7 +12,6 @@ from ..security.csrf import SAFE_METHODS
 from ..security.errors import Answer, Problem
 from ..security.events import REQUEST
 from ..security.guard import Guard
-from ..security.headers import Pairs
 from ..security.visit import Visit
 
 Scope = MutableMapping[str, Any]
@@ -25,31 +24,35 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class AsgiHead:
     """An ASGI scope as the policy reads it."""
 
-    __slots__ = ("_headers", "_scope", "method", "path", "peer", "query", "scheme")
+    __slots__ = ("_headers", "_pairs", "method", "path", "peer", "query", "scheme")
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+        # Not the scope, which will hold the visit: such a cycle would wait for the collector.
+        self._pairs: list[tuple[bytes, bytes]] = scope["headers"]
         self.method: str = scope["method"]
         # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
-        self.path = unquote_to_bytes(scope["raw_path"])
+        path: bytes = scope["raw_path"]
+        self.path = unquote_to_bytes(path) if b"%" in path else path
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope["scheme"]
-        self._headers = dict(scope["headers"])
+        self._headers = dict(self._pairs)
 
     def header(self, name: str) -> str:
         key = name.encode()
         if key not in self._headers:
             return ""
-        if len(self._headers) == len(self._scope["headers"]):
+        if len(self._headers) == len(self._pairs):
             return str(self._headers[key], "latin-1")
-        values = [value for each, value in self._scope["headers"] if each == key]
+        values = [value for each, value in self._pairs if each == key]
         return (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
 
     def size(self) -> tuple[int, int]:
-        pairs = self._scope["headers"]
-        return len(pairs), sum([len(name) + len(value) for name, value in pairs])
+        headers, count = self._headers, len(self._pairs)
+        if len(headers) == count:
+            return count, len(b"".join(headers)) + len(b"".join(headers.values()))
+        return count, sum(len(name) + len(value) for name, value in self._pairs)
 
 
 class Guarded:
@@ -77,6 +80,8 @@ class Guarded:
 class _Exchange:
     """One request and its response."""
 
+    __slots__ = ("_guard", "_is_head", "_replaced", "_send_raw", "_started", "_visit")
+
     def __init__(self, guard: Guard, visit: Visit, send: Send) -> None:
         self._guard = guard
         self._visit = visit
@@ -96,7 +101,10 @@ class _Exchange:
             scope["visit"] = visit
             scope["session"] = visit.session
             if visit.session.cookie:
-                await asyncio.to_thread(visit.session.fetch)
+                if self._guard.store.local:
+                    visit.session.fetch()
+                else:
+                    await asyncio.to_thread(visit.session.fetch)
             if self._is_head:
                 scope["method"] = "GET"
             await app(scope, receive, self._send)
@@ -124,18 +132,11 @@ class _Exchange:
         return replay
 
     async def _send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            await self._begin(message["status"], list(message["headers"]))
-        elif not self._replaced:
-            await self._send_raw({**message, "body": b""} if self._is_head else message)
-
-    async def _answer(self, answer: Answer) -> None:
-        self._visit.final = True
-        if not await self._begin(answer.status, answer.pairs()):
-            await self._body(answer.body)
-
-    async def _begin(self, status: int, own: Pairs) -> bool:
-        """Send status and headers; if the policy has a body too, send it and return True."""
+        if message["type"] != "http.response.start":
+            if not self._replaced:
+                await self._send_raw({**message, "body": b""} if self._is_head else message)
+            return
+        status, own = message["status"], list(message["headers"])
         if self._visit.stores:
             sent = await asyncio.to_thread(self._guard.leave, self._visit, status, own)
         else:
@@ -144,11 +145,14 @@ class _Exchange:
         self._started = True
         headers = [*pairs, *block.raw]
         await self._send_raw({"type": "http.response.start", "status": status, "headers": headers})
-        if body is None:
-            return False
-        self._replaced = True
-        await self._body(body)
-        return True
+        if body is not None:
+            await self._send({"type": "http.response.body", "body": body})
+            self._replaced = True
 
-    async def _body(self, body: bytes) -> None:
-        await self._send_raw({"type": "http.response.body", "body": b"" if self._is_head else body})
+    async def _answer(self, answer: Answer) -> None:
+        self._visit.final = True
+        headers = answer.pairs()
+        await self._send(
+            {"type": "http.response.start", "status": answer.status, "headers": headers}
+        )
+        await self._send({"type": "http.response.body", "body": answer.body})
