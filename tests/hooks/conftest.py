@@ -32,7 +32,7 @@ build-backend = "uv_build"
 module-name = "demo"
 
 [dependency-groups]
-dev = ["mypy", "pytest", "ruff"]
+dev = ["mypy", "pytest-xdist", "ruff"]
 
 [tool.mypy]
 files = ["src"]
