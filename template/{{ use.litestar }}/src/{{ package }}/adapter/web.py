@@ -1,0 +1,175 @@
+# Owned by the template: extend, do not edit.
+"""Litestar and the policy: what controllers use, and the translation of Litestar's own errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import litestar
+from jinja2 import Environment, FileSystemLoader
+from litestar import Litestar, Response
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    ValidationException,
+)
+from litestar.handlers import BaseRouteHandler
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.plugins.pydantic import PydanticPlugin
+from litestar.response import Template
+from litestar.template import TemplateConfig
+from litestar.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
+
+from ..security.errors import Problem, allow_header
+from ..security.events import emit
+from ..security.guard import Guard
+from ..security.limits import invalid_fields
+from ..security.stores import StoreError
+from ..security.visit import Visit
+from .asgi import App, Guarded
+from .pages import JINJA_OPTIONS, TEMPLATES, context
+
+AnyRequest = litestar.Request[Any, Any, Any]
+
+
+def _visit(scope: Mapping[str, Any]) -> Visit:
+    visit: Visit = scope["visit"]
+    return visit
+
+
+class Request(litestar.Request[str, Visit, State]):
+    """A request, with what the policy knows of it."""
+
+    @property
+    def visit(self) -> Visit:
+        """The request on its way through the policy."""
+        return _visit(self.scope)
+
+    @property
+    @override
+    def user(self) -> str:
+        """Id of the signed-in user; without one, raises `Problem` 401."""
+        return self.visit.user()
+
+    @property
+    @override
+    def content_length(self) -> int | None:
+        """Bytes announced; the policy has refused what is no number, and empty means none."""
+        announced = self.headers.get("content-length")
+        return int(announced) if announced else None
+
+    @override
+    async def json(self) -> Any:
+        """Parse the body as the policy did when it checked it, not with another parser."""
+        return json.loads(await self.body())
+
+
+async def login_required(
+    connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
+) -> None:
+    """Guard of what only signed-in users reach; others get `Problem` 401."""
+    _visit(connection.scope).user()
+
+
+def page(request: Request, name: str, status: int = 200, **variables: Any) -> Template:
+    """Render a template; an error status stays as it is."""
+    request.visit.final = True
+    return Template(name, context={**context(request.visit), **variables}, status_code=status)
+
+
+def redirect(request: Request, target: str, *, default: str = "") -> Response[None]:
+    """Send the client to `target` if the policy allows it: see `Visit.redirect`."""
+    request.visit.redirect(target, default=default)
+    return Response(None, status_code=303)
+
+
+class PolicyPlugin(PydanticPlugin):
+    """Sets up what the policy needs of Litestar; a model's own strictness is kept."""
+
+    def __init__(self) -> None:
+        # The default is False, which overrides a model that says that it is strict.
+        super().__init__(validate_strict=True)
+
+    @override
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        config = super().on_app_init(app_config)
+        # Also from the environment: LITESTAR_DEBUG shows the inside of the service to everybody.
+        config.debug = config.pdb_on_exception = False
+        config.logging_config = None
+        config.request_class = Request
+        environment = Environment(
+            loader=FileSystemLoader(TEMPLATES), autoescape=True, **JINJA_OPTIONS
+        )
+        config.template_config = TemplateConfig(
+            instance=JinjaTemplateEngine.from_environment(environment)
+        )
+        config.exception_handlers.update(
+            {
+                Problem: _problem,
+                StoreError: _unavailable,
+                ValidationException: _invalid,
+                MethodNotAllowedException: _method_not_allowed,
+                HTTPException: _refused,
+                Exception: _crashed,
+            }
+        )
+        return config
+
+
+def protect(app: Litestar, guard: Guard) -> Guarded:
+    """Put the policy around the application."""
+    app.asgi_handler = _exact(app.asgi_handler)
+    # Litestar writes down more narrowly what a scope is.
+    return Guarded(cast(App, app), guard)
+
+
+def _exact(app: ASGIApp) -> ASGIApp:
+    """Keep Litestar from answering /login/ as /login: each page has one address."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].endswith("/") and scope["path"] != "/":
+            raise Problem(404)
+        await app(scope, receive, send)
+
+    return call
+
+
+def _fail(request: AnyRequest, problem: Problem) -> Response[None]:
+    _visit(request.scope).problem = problem
+    return Response(None, status_code=problem.status)
+
+
+def _problem(request: AnyRequest, error: Problem) -> Response[None]:
+    return _fail(request, error)
+
+
+def _unavailable(request: AnyRequest, error: StoreError) -> Response[None]:
+    emit("sys_store_unavailable", error=str(error))
+    return _fail(request, Problem(503))
+
+
+def _invalid(request: AnyRequest, error: ValidationException) -> Response[None]:
+    errors = getattr(error.__cause__, "errors", [{"loc": (), "type": "missing"}])
+    return _fail(request, Problem(422, fields=invalid_fields(errors)))
+
+
+def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[None]:
+    methods = (error.headers or {}).get("allow", "").split(", ")
+    return _fail(request, Problem(405, headers=[("allow", allow_header(methods))]))
+
+
+def _refused(request: AnyRequest, error: HTTPException) -> Response[None]:
+    if error.status_code >= 500:  # noqa: PLR2004 - an error of ours
+        raise error
+    return _fail(request, Problem(error.status_code))
+
+
+def _crashed(_: AnyRequest, error: Exception) -> Response[None]:
+    """Leave it to `Guarded`, which logs it and answers."""
+    raise error
