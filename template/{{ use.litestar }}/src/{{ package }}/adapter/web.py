@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import litestar
 from jinja2 import Environment, FileSystemLoader
 from litestar import Litestar, Response
+from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
@@ -34,6 +36,9 @@ from ..security.stores import StoreError
 from ..security.visit import Visit
 from .asgi import App, Guarded
 from .pages import JINJA_OPTIONS, TEMPLATES, context
+
+_THREADS = 40
+"""For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
 
 AnyRequest = litestar.Request[Any, Any, Any]
 
@@ -124,6 +129,8 @@ class PolicyPlugin(PydanticPlugin):
 
 def protect(app: Litestar, guard: Guard) -> Guarded:
     """Put the policy around the application."""
+    if get_asyncio_executor() is None:
+        set_asyncio_executor(ThreadPoolExecutor(_THREADS))
     app.asgi_handler = _exact(app.asgi_handler)
     # Litestar writes down more narrowly what a scope is.
     return Guarded(cast(App, app), guard)
