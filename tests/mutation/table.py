@@ -15,6 +15,7 @@ Answers = frozenset[tuple[str, str]]
 
 FLASK: Answers = frozenset({("framework", "flask")})
 FASTAPI: Answers = frozenset({("framework", "fastapi")})
+LITESTAR: Answers = frozenset({("framework", "litestar")})
 COOKIE: Answers = frozenset({("framework", "fastapi"), ("sessions", "cookie")})
 
 _COUNTS = {
@@ -366,6 +367,14 @@ def _errors() -> Iterator[Mutation]:
     yield _break(
         "FPR-3",
         WEB,
+        "    app.asgi_handler = _exact(app.asgi_handler)\n",
+        "",
+        "Litestar answers an address with a trailing slash, the others do not",
+        LITESTAR,
+    )
+    yield _break(
+        "FPR-3",
+        WEB,
         "    app.register_error_handler(MethodNotAllowed, _method_not_allowed)\n",
         "",
         "the Allow header tells the framework",
@@ -377,6 +386,14 @@ def _errors() -> Iterator[Mutation]:
         "",
         "the Allow header tells the framework",
         FASTAPI,
+    )
+    yield _break(
+        "FPR-3",
+        WEB,
+        "                MethodNotAllowedException: _method_not_allowed,\n",
+        "",
+        "the Allow header tells the framework",
+        LITESTAR,
     )
     yield _break(
         "FPR-3",
@@ -399,6 +416,14 @@ def _errors() -> Iterator[Mutation]:
         '"/openapi.json"',
         "the schema lists every address",
         FASTAPI,
+    )
+    yield _break(
+        "FPR-4",
+        "app/main.py",
+        "openapi_config=None if settings.production else schema",
+        "openapi_config=schema",
+        "the schema lists every address",
+        LITESTAR,
     )
     yield _break(
         "FPR-4",
@@ -715,6 +740,14 @@ def _sessions() -> Iterator[Mutation]:
         '@router.api_route("/logout", methods=["GET", "POST"])',
         "an image logs people out",
         FASTAPI,
+    )
+    yield _break(
+        "SES-6",
+        PAGES,
+        '@post("/logout", sync_to_thread=True)',
+        '@get("/logout", sync_to_thread=True)',
+        "an image logs people out",
+        LITESTAR,
     )
     yield _break(
         "SES-6",
@@ -1060,6 +1093,14 @@ def _throttle() -> Iterator[Mutation]:
     )
     yield _break(
         "THR-8",
+        WEB,
+        "        set_asyncio_executor(ThreadPoolExecutor(_THREADS))",
+        "        pass",
+        "a flood of logins takes the few threads that read sessions too",
+        LITESTAR,
+    )
+    yield _break(
+        "THR-8",
         THROTTLE,
         "[replace(each, block=0) for each in counters]",
         "counters",
@@ -1367,6 +1408,22 @@ def _input() -> Iterator[Mutation]:
     )
     yield _break(
         "INP-2",
+        WEB,
+        "super().__init__(validate_strict=True)",
+        "super().__init__()",
+        "Litestar turns numbers into text and back before anybody looks",
+        LITESTAR,
+    )
+    yield _break(
+        "INP-2",
+        WEB,
+        "    async def json(self)",
+        "    async def another_json(self)",
+        "two parsers read one body and do not agree",
+        LITESTAR,
+    )
+    yield _break(
+        "INP-2",
         LIMITS,
         '    if "\\0" in text:\n        raise Problem(400)\n',
         "",
@@ -1374,6 +1431,9 @@ def _input() -> Iterator[Mutation]:
     )
     yield _break(
         "INP-3", WEB, "autoescape=True", "autoescape=False", "a stored script runs", FASTAPI
+    )
+    yield _break(
+        "INP-3", WEB, "autoescape=True", "autoescape=False", "a stored script runs", LITESTAR
     )
     yield _break(
         "INP-3",
@@ -1538,6 +1598,14 @@ def _log() -> Iterator[Mutation]:
         '        _log.error("sys_crash", exc_info=error)\n        return self',
         "        return self",
         "a defect leaves no trace",
+    )
+    yield _break(
+        "LOG-1",
+        WEB,
+        "                Exception: _crashed,\n",
+        "",
+        "a defect leaves no trace",
+        LITESTAR,
     )
     yield _break(
         "LOG-1",

@@ -17,7 +17,16 @@ import pytest
 
 from tests.conftest import Render
 from tests.mutation import runner
-from tests.mutation.table import COOKIE, FASTAPI, FLASK, LINES, MUTATIONS, Answers, Mutation
+from tests.mutation.table import (
+    COOKIE,
+    FASTAPI,
+    FLASK,
+    LINES,
+    LITESTAR,
+    MUTATIONS,
+    Answers,
+    Mutation,
+)
 from tests.projects import Project, clean_environment
 
 SECONDS = 300
@@ -100,7 +109,11 @@ def test_every_line_is_broken_somewhere() -> None:
     assert {mutation.line for mutation in MUTATIONS} == set(LINES)
 
 
-@pytest.mark.parametrize("answers", [FLASK, FASTAPI, COOKIE], ids=["flask", "fastapi", "cookie"])
+@pytest.mark.parametrize(
+    "answers",
+    [FLASK, FASTAPI, LITESTAR, COOKIE],
+    ids=["flask", "fastapi", "litestar", "cookie"],
+)
 def test_unchanged_project_passes(answers: Answers, bench: Benches, tmp_path: Path) -> None:
     bench(answers).copy(tmp_path)
     result = bench(answers).run(tmp_path, "")

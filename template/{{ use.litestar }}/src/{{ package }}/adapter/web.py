@@ -26,7 +26,6 @@ from litestar.plugins.pydantic import PydanticPlugin
 from litestar.response import Template
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, Receive, Scope, Send
-from typing_extensions import override
 
 from ..security.errors import Problem, allow_header
 from ..security.events import emit
@@ -57,19 +56,16 @@ class Request(litestar.Request[str, Visit, State]):
         return _visit(self.scope)
 
     @property
-    @override
     def user(self) -> str:
         """Id of the signed-in user; without one, raises `Problem` 401."""
         return self.visit.user()
 
     @property
-    @override
     def content_length(self) -> int | None:
         """Bytes announced; the policy has refused what is no number, and empty means none."""
         announced = self.headers.get("content-length")
         return int(announced) if announced else None
 
-    @override
     async def json(self) -> Any:
         """Parse the body as the policy did when it checked it, not with another parser."""
         return json.loads(await self.body())
@@ -101,7 +97,6 @@ class PolicyPlugin(PydanticPlugin):
         # The default is False, which overrides a model that says that it is strict.
         super().__init__(validate_strict=True)
 
-    @override
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         config = super().on_app_init(app_config)
         # Also from the environment: LITESTAR_DEBUG shows the inside of the service to everybody.
