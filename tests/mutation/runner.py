@@ -21,7 +21,8 @@ import pytest
 SLOW = (
     *("_pytest.python", "argon2", "click.testing", "cryptography.hazmat.primitives.ciphers.aead"),
     *("fastapi.templating", "flask", "httpx", "hypothesis", "jinja2", "litestar"),
-    *("pydantic_settings", "redis", "sqlalchemy.orm", "structlog", "unittest.mock", "xml.etree.ElementTree"),
+    *("pydantic_settings", "redis", "sqlalchemy.orm", "structlog", "unittest.mock"),
+    "xml.etree.ElementTree",
 )
 """Imported before the first fork, where the project has it; none of it is the project's own."""
 NONSENSE = (ImportError, NameError, SyntaxError)

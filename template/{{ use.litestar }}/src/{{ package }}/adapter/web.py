@@ -84,10 +84,10 @@ def page(request: Request, name: str, status: int = 200, **variables: Any) -> Te
     return Template(name, context={**context(request.visit), **variables}, status_code=status)
 
 
-def redirect(request: Request, target: str, *, default: str = "") -> Response[None]:
+def redirect(request: Request, target: str, *, default: str = "") -> Response[bytes]:
     """Send the client to `target` if the policy allows it: see `Visit.redirect`."""
     request.visit.redirect(target, default=default)
-    return Response(None, status_code=303)
+    return Response(b"", status_code=303)
 
 
 class PolicyPlugin(PydanticPlugin):
@@ -142,36 +142,36 @@ def _exact(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def _fail(request: AnyRequest, problem: Problem) -> Response[None]:
+def _fail(request: AnyRequest, problem: Problem) -> Response[bytes]:
     _visit(request.scope).problem = problem
-    return Response(None, status_code=problem.status)
+    return Response(b"", status_code=problem.status)
 
 
-def _problem(request: AnyRequest, error: Problem) -> Response[None]:
+def _problem(request: AnyRequest, error: Problem) -> Response[bytes]:
     return _fail(request, error)
 
 
-def _unavailable(request: AnyRequest, error: StoreError) -> Response[None]:
+def _unavailable(request: AnyRequest, error: StoreError) -> Response[bytes]:
     emit("sys_store_unavailable", error=str(error))
     return _fail(request, Problem(503))
 
 
-def _invalid(request: AnyRequest, error: ValidationException) -> Response[None]:
+def _invalid(request: AnyRequest, error: ValidationException) -> Response[bytes]:
     errors = getattr(error.__cause__, "errors", [{"loc": (), "type": "missing"}])
     return _fail(request, Problem(422, fields=invalid_fields(errors)))
 
 
-def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[None]:
+def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[bytes]:
     methods = (error.headers or {}).get("allow", "").split(", ")
     return _fail(request, Problem(405, headers=[("allow", allow_header(methods))]))
 
 
-def _refused(request: AnyRequest, error: HTTPException) -> Response[None]:
+def _refused(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     if error.status_code >= 500:  # noqa: PLR2004 - an error of ours
         raise error
     return _fail(request, Problem(error.status_code))
 
 
-def _crashed(_: AnyRequest, error: Exception) -> Response[None]:
+def _crashed(_: AnyRequest, error: Exception) -> Response[bytes]:
     """Leave it to `Guarded`, which logs it and answers."""
     raise error

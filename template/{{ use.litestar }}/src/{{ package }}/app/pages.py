@@ -28,7 +28,7 @@ class Pages(Controller):
         return page(request, "login.html", next=target, username="", error=None)
 
     @post("/login", sync_to_thread=True)
-    def login(self, request: Request, users: CurrentUsers) -> Response[None] | Template:
+    def login(self, request: Request, users: CurrentUsers) -> Response[bytes] | Template:
         visit = request.visit
         form = parse(LoginForm, visit.form)
         account = visit.login(users, form.username, form.password)
@@ -39,12 +39,12 @@ class Pages(Controller):
         return redirect(request, form.next, default="/account")
 
     @post("/logout", sync_to_thread=True)
-    def logout(self, request: Request) -> Response[None]:
+    def logout(self, request: Request) -> Response[bytes]:
         request.visit.logout()
         return redirect(request, "/")
 
     @get("/go", sync_to_thread=True)
-    def go(self, request: Request) -> Response[None]:
+    def go(self, request: Request) -> Response[bytes]:
         return redirect(request, request.visit.query("url"))
 
 
@@ -58,7 +58,7 @@ class Account(Controller):
         return _account_page(request)
 
     @post("/password", sync_to_thread=True)
-    def change_password(self, request: Request, users: CurrentUsers) -> Response[None] | Template:
+    def change_password(self, request: Request, users: CurrentUsers) -> Response[bytes] | Template:
         form = parse(PasswordForm, request.visit.form)
         errors = request.visit.change_password(
             users, request.session["name"], form.current_password, form.new_password
@@ -68,12 +68,12 @@ class Account(Controller):
         return redirect(request, "/account")
 
     @post("/sessions/end", sync_to_thread=True)
-    def end_session(self, request: Request) -> Response[None]:
+    def end_session(self, request: Request) -> Response[bytes]:
         request.visit.end_session(parse(SessionForm, request.visit.form).session)
         return redirect(request, "/account")
 
     @post("/sessions/end-others", sync_to_thread=True)
-    def end_other_sessions(self, request: Request) -> Response[None]:
+    def end_other_sessions(self, request: Request) -> Response[bytes]:
         request.visit.end_other_sessions()
         return redirect(request, "/account")
 
@@ -88,7 +88,7 @@ class NotesPages(Controller):
         return page(request, "notes.html", notes=notes.all())
 
     @post(sync_to_thread=True)
-    def add_note(self, request: Request, notes: CurrentNotes) -> Response[None] | Template:
+    def add_note(self, request: Request, notes: CurrentNotes) -> Response[bytes] | Template:
         values = request.visit.form
         try:
             notes.add(parse(NoteIn, values))
@@ -100,7 +100,7 @@ class NotesPages(Controller):
     @post("/{note_id:str}/delete", sync_to_thread=True)
     def delete_note(
         self, note_id: FromPath[str], request: Request, notes: CurrentNotes
-    ) -> Response[None]:
+    ) -> Response[bytes]:
         notes.remove(note_id)
         return redirect(request, "/notes")
 
