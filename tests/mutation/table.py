@@ -374,9 +374,9 @@ def _errors() -> Iterator[Mutation]:
     )
     yield _break(
         "FPR-3",
-        WEB,
-        "    app.register_error_handler(MethodNotAllowed, _method_not_allowed)\n",
-        "",
+        GUARD,
+        'allow_header(text.split(", ")) if name == b"allow" else text',
+        "text",
         "the Allow header tells the framework",
     )
     yield _break(
@@ -386,14 +386,6 @@ def _errors() -> Iterator[Mutation]:
         "",
         "the Allow header tells the framework",
         FASTAPI,
-    )
-    yield _break(
-        "FPR-3",
-        WEB,
-        "                MethodNotAllowedException: _method_not_allowed,\n",
-        "",
-        "the Allow header tells the framework",
-        LITESTAR,
     )
     yield _break(
         "FPR-3",
@@ -1602,7 +1594,7 @@ def _log() -> Iterator[Mutation]:
     yield _break(
         "LOG-1",
         WEB,
-        "                Exception: _crashed,\n",
+        "                Exception: _other,\n",
         "",
         "a defect leaves no trace",
         LITESTAR,

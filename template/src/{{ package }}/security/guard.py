@@ -16,7 +16,7 @@ from urllib.parse import quote
 from . import builtin, csrf
 from .carrier import Carrier
 from .cookies import CookieJar
-from .errors import Answer, Problem, render, wants_json
+from .errors import Answer, Problem, allow_header, render, wants_json
 from .events import REQUEST, emit
 from .headers import Block, HeaderPolicy, Pairs
 from .hosts import AllowedHosts
@@ -173,11 +173,9 @@ class Guard:
 
     def crash(self, visit: Visit, error: Exception) -> Answer:
         """Log an unhandled exception; return the page that says nothing about it (ASVS 16.5.1)."""
-        if isinstance(error, Problem):
-            return self.refuse(visit, error)
-        if isinstance(error, StoreError):
-            emit("sys_store_unavailable", error=str(error))
-            return self.refuse(visit, Problem(503))
+        if isinstance(error, Problem | StoreError):
+            visit.fail(error)
+            return self.refuse(visit, visit.problem or Problem(500))
         _log.error("sys_crash", exc_info=error)
         return self.refuse(visit, Problem(500))
 
@@ -189,7 +187,7 @@ class Guard:
         """
         body = None
         if status >= _ERROR and not visit.final:
-            kept = [(n.decode(), v.decode("latin-1")) for n, v in own if n in _ERROR_HEADERS]
+            kept = [_kept(*pair) for pair in own if pair[0] in _ERROR_HEADERS]
             answer = self.refuse(visit, visit.problem or Problem(status, headers=kept))
             status, own, body = answer.status, answer.pairs(), answer.body
         extra: Pairs = []
@@ -210,6 +208,12 @@ class Guard:
             own = [pair for pair in own if pair[0] != b"content-type"]
         pairs, block = self._headers.finish(own, https=visit.https, visit=visit)
         return status, pairs, block, body
+
+
+def _kept(name: bytes, value: bytes) -> tuple[str, str]:
+    """Return a header of a framework's error answer, the methods in our order instead of its."""
+    text = value.decode("latin-1")
+    return name.decode(), allow_header(text.split(", ")) if name == b"allow" else text
 
 
 def _login(head: Head) -> str:

@@ -17,6 +17,7 @@ from .errors import Answer, Problem
 from .limits import parse_body
 from .redirects import safe_target
 from .sessions import HANDLE, Session
+from .stores import StoreError
 
 if TYPE_CHECKING:
     from .guard import Guard
@@ -138,6 +139,19 @@ class Visit:
     def stores(self) -> bool:
         """True if `commit` may have to talk to the store."""
         return self._session is not None and self._session.pending
+
+    def fail(self, error: Exception) -> int:
+        """Note why there is no answer but an error page, and return its status.
+
+        Raises `error` again if it is neither a `Problem` nor a `StoreError`.
+        """
+        if isinstance(error, StoreError):
+            events.emit("sys_store_unavailable", error=str(error))
+            error = Problem(503)
+        if not isinstance(error, Problem):
+            raise error
+        self.problem = error
+        return error.status
 
     def user(self) -> str:
         """Return the signed-in user's id, or raise `Problem` 401, or 503 if nobody can know."""

@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader
 from starlette.routing import Match
 
 from ..security.errors import Problem, allow_header
-from ..security.events import emit
 from ..security.guard import Guard
 from ..security.limits import invalid_fields
 from ..security.stores import StoreError
@@ -49,25 +48,15 @@ def redirect(visit: Visit, target: str, *, default: str = "") -> Response:
 def protect(app: FastAPI, guard: Guard) -> Guarded:
     """Put the policy around the application."""
     app.router.redirect_slashes = False
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(Problem, _fail)
+    app.add_exception_handler(StoreError, _fail)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(405, _method_not_allowed)
     return Guarded(app, guard)
 
 
-def _fail(request: Request, problem: Problem) -> Response:
-    request.scope["visit"].problem = problem
-    return Response(status_code=problem.status)
-
-
-def _problem(request: Request, error: Exception) -> Response:
-    return _fail(request, error if isinstance(error, Problem) else Problem(500))
-
-
-def _unavailable(request: Request, error: Exception) -> Response:
-    emit("sys_store_unavailable", error=str(error))
-    return _fail(request, Problem(503))
+def _fail(request: Request, error: Exception) -> Response:
+    return Response(status_code=_visit(request).fail(error))
 
 
 def _invalid(request: Request, error: Exception) -> Response:

@@ -7,10 +7,8 @@ from typing import Any, cast
 
 from flask import Flask, Response, make_response, render_template, request
 from flask.sessions import SessionInterface, SessionMixin
-from werkzeug.exceptions import MethodNotAllowed
 
-from ..security.errors import Problem, allow_header
-from ..security.events import emit
+from ..security.errors import Problem
 from ..security.guard import Guard
 from ..security.stores import StoreError
 from ..security.visit import Visit
@@ -56,22 +54,10 @@ def protect(app: Flask, guard: Guard) -> Guarded:
     app.url_map.redirect_defaults = False
     app.jinja_options = dict(JINJA_OPTIONS)
     app.context_processor(lambda: context(current_visit()))
-    app.register_error_handler(Problem, _problem)
-    app.register_error_handler(StoreError, _unavailable)
-    app.register_error_handler(MethodNotAllowed, _method_not_allowed)
+    app.register_error_handler(Problem, _fail)
+    app.register_error_handler(StoreError, _fail)
     return Guarded(app.wsgi_app, guard)
 
 
-def _problem(problem: Problem) -> Response:
-    current_visit().problem = problem
-    return Response(status=problem.status)
-
-
-def _unavailable(error: StoreError) -> Response:
-    emit("sys_store_unavailable", error=str(error))
-    return _problem(Problem(503))
-
-
-def _method_not_allowed(error: MethodNotAllowed) -> Response:
-    allowed = allow_header(error.valid_methods or ())
-    return _problem(Problem(405, headers=[("allow", allowed)]))
+def _fail(error: Problem | StoreError) -> Response:
+    return Response(status=current_visit().fail(error))

@@ -15,11 +15,7 @@ from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.exceptions import (
-    HTTPException,
-    MethodNotAllowedException,
-    ValidationException,
-)
+from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticPlugin
@@ -27,8 +23,7 @@ from litestar.response import Template
 from litestar.template import TemplateConfig
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from ..security.errors import Problem, allow_header
-from ..security.events import emit
+from ..security.errors import Problem
 from ..security.guard import Guard
 from ..security.limits import invalid_fields
 from ..security.stores import StoreError
@@ -111,12 +106,10 @@ class PolicyPlugin(PydanticPlugin):
         )
         config.exception_handlers.update(
             {
-                Problem: _problem,
-                StoreError: _unavailable,
+                Problem: _fail,
+                StoreError: _fail,
                 ValidationException: _invalid,
-                MethodNotAllowedException: _method_not_allowed,
-                HTTPException: _refused,
-                Exception: _crashed,
+                Exception: _other,
             }
         )
         return config
@@ -142,18 +135,8 @@ def _exact(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def _fail(request: AnyRequest, problem: Problem) -> Response[bytes]:
-    _visit(request.scope).problem = problem
-    return Response(b"", status_code=problem.status)
-
-
-def _problem(request: AnyRequest, error: Problem) -> Response[bytes]:
-    return _fail(request, error)
-
-
-def _unavailable(request: AnyRequest, error: StoreError) -> Response[bytes]:
-    emit("sys_store_unavailable", error=str(error))
-    return _fail(request, Problem(503))
+def _fail(request: AnyRequest, error: Exception) -> Response[bytes]:
+    return Response(b"", status_code=_visit(request.scope).fail(error))
 
 
 def _invalid(request: AnyRequest, error: ValidationException) -> Response[bytes]:
@@ -161,17 +144,8 @@ def _invalid(request: AnyRequest, error: ValidationException) -> Response[bytes]
     return _fail(request, Problem(422, fields=invalid_fields(errors)))
 
 
-def _method_not_allowed(request: AnyRequest, error: MethodNotAllowedException) -> Response[bytes]:
-    methods = (error.headers or {}).get("allow", "").split(", ")
-    return _fail(request, Problem(405, headers=[("allow", allow_header(methods))]))
-
-
-def _refused(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    if error.status_code >= 500:  # noqa: PLR2004 - an error of ours
+def _other(_: AnyRequest, error: Exception) -> Response[bytes]:
+    """Leave what went wrong on our side to `Guarded`, which logs it and answers."""
+    if not isinstance(error, HTTPException) or error.status_code >= 500:  # noqa: PLR2004 - RFC 9110
         raise error
-    return _fail(request, Problem(error.status_code))
-
-
-def _crashed(_: AnyRequest, error: Exception) -> Response[bytes]:
-    """Leave it to `Guarded`, which logs it and answers."""
-    raise error
+    return Response(b"", status_code=error.status_code, headers=error.headers)
