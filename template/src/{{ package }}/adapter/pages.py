@@ -6,7 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..security.visit import Visit
 
@@ -19,6 +19,11 @@ JINJA_OPTIONS: dict[str, Any] = {
     "trim_blocks": True,
     "lstrip_blocks": True,
 }
+
+
+def environment() -> Environment:
+    """Return what renders the templates, for frameworks that bring nothing of their own."""
+    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, **JINJA_OPTIONS)
 
 
 def context(visit: Visit) -> dict[str, Any]:

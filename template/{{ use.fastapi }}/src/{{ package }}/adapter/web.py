@@ -8,7 +8,6 @@ from typing import Annotated, Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader
 from starlette.routing import Match
 
 from ..security.errors import Problem, allow_header
@@ -17,11 +16,9 @@ from ..security.limits import invalid_fields
 from ..security.stores import StoreError
 from ..security.visit import Visit
 from .asgi import Guarded
-from .pages import JINJA_OPTIONS, TEMPLATES, context
+from .pages import context, environment
 
-_templates = Jinja2Templates(
-    env=Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, **JINJA_OPTIONS)
-)
+_templates = Jinja2Templates(env=environment())
 
 
 def _visit(request: Request) -> Visit:

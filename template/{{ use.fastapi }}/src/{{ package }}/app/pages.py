@@ -64,6 +64,7 @@ def change_password(visit: CurrentVisit, users: CurrentUsers) -> Response:
 
 @router.post("/account/sessions/end")
 def end_session(visit: CurrentVisit) -> Response:
+    visit.user()
     visit.end_session(parse(SessionForm, visit.form).session)
     return redirect(visit, "/account")
 

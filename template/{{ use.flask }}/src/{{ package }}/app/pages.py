@@ -66,6 +66,7 @@ def change_password() -> Response:
 @blueprint.post("/account/sessions/end")
 def end_session() -> Response:
     visit = current_visit()
+    visit.user()
     visit.end_session(parse(SessionForm, visit.form).session)
     return redirect("/account")
 

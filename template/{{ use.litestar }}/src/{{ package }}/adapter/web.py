@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import litestar
-from jinja2 import Environment, FileSystemLoader
 from litestar import Litestar, Response
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
@@ -29,7 +28,7 @@ from ..security.limits import invalid_fields
 from ..security.stores import StoreError
 from ..security.visit import Visit
 from .asgi import App, Guarded
-from .pages import JINJA_OPTIONS, TEMPLATES, context
+from .pages import context, environment
 
 _THREADS = 40
 """For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
@@ -98,12 +97,8 @@ class PolicyPlugin(PydanticPlugin):
         config.debug = config.pdb_on_exception = False
         config.logging_config = None
         config.request_class = Request
-        environment = Environment(
-            loader=FileSystemLoader(TEMPLATES), autoescape=True, **JINJA_OPTIONS
-        )
-        config.template_config = TemplateConfig(
-            instance=JinjaTemplateEngine.from_environment(environment)
-        )
+        engine = JinjaTemplateEngine.from_environment(environment())
+        config.template_config = TemplateConfig(instance=engine)
         config.exception_handlers.update(
             {
                 Problem: _fail,

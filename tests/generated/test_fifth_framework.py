@@ -1,0 +1,82 @@
+"""docs/add-a-framework.md is true: what it says makes a fifth framework of one that is not ours."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import projects
+from tests.projects import CHOICES, ROOT, Project
+
+OVERLAY = Path(__file__).parent / "starlette"
+GUIDE = ROOT / "docs" / "add-a-framework.md"
+LAYER = "template/{{{{ use.{} }}}}/src/{{{{ package }}}}"
+LONGEST_ADAPTER = 350
+
+
+def line_of_guide() -> str:
+    """Return the line for copier.yml that the guide shows."""
+    (line,) = re.findall(r"^    starlette: \{.*\}$", GUIDE.read_text("utf-8"), re.MULTILINE)
+    return f"{line}\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return an installed project of a template to which Starlette was added."""
+    template = projects.copy_template(tmp_path_factory.mktemp("fifth") / "template")
+    shutil.copytree(OVERLAY, template / LAYER.format("starlette"))
+    config = template / "copier.yml"
+    text, count = re.subn(
+        r"^    litestar: .*\n",
+        lambda found: found[0] + line_of_guide(),
+        config.read_text("utf-8"),
+        flags=re.MULTILINE,
+    )
+    assert count == 1
+    config.write_text(text, "utf-8")
+    made = projects.render(template, template.parent / "project", {"framework": "starlette"})
+    made.install()
+    return made
+
+
+def test_new_framework_passes_the_suite(project: Project) -> None:
+    done = project.run(project.python, "-m", "pytest", "-q", "tests/security", timeout=900)
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed
+    assert int(passed[1]) > 900
+    assert "failed" not in done.stdout
+
+
+def test_new_framework_passes_the_checks(project: Project) -> None:
+    ruff = str(projects.BIN / "ruff")
+    project.run(ruff, "format", "--check", "--diff", "--no-cache", ".")
+    project.run(ruff, "check", "--no-cache", ".")
+    project.run(project.python, "-m", "mypy")
+
+
+def adapter(framework: str) -> int:
+    """Return the lines of the adapter of a framework, with the layer of its interface."""
+    config = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))["frameworks"]["default"]
+    layers = config[framework]["layers"] if framework in config else ["asgi"]
+    folders = [ROOT / LAYER.format(layer) / "adapter" for layer in layers]
+    if framework not in config:
+        folders.append(OVERLAY / "adapter")
+    return sum(
+        len(file.read_text("utf-8").splitlines())
+        for folder in folders
+        for file in folder.glob("*.py")
+    )
+
+
+@pytest.mark.parametrize("framework", [*CHOICES["framework"], "starlette"])
+def test_adapter_is_small(framework: str) -> None:
+    """What a framework adds to the shared layer, and both together as the guide says."""
+    stated = re.search(rf"^\| {framework} \|.*\| (\d+) \|$", GUIDE.read_text(), re.MULTILINE)
+    assert stated
+    # A line more or less is no reason to write the guide anew.
+    assert abs(adapter(framework) - int(stated[1])) <= 10, adapter(framework)
+    assert adapter(framework) <= LONGEST_ADAPTER
