@@ -47,13 +47,19 @@ def login(visit: Visit, accounts: Accounts, name: str, password: str) -> Account
 
     Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
     """
+    account = check(visit, accounts, name, password)
+    if account:
+        visit.session.sign_in(account.id)
+        visit.know_device(account.name)
+        emit("authn_login_success", user=account.name)
+    return account
+
+
+def check(visit: Visit, accounts: Accounts, name: str, password: str) -> Account | None:
+    """Check a password as `login` does, for a framework that starts the session by itself."""
     account = _checked(visit, accounts, name, password)
     if account is None:
         emit("authn_login_fail", user=normalise(name))
-        return None
-    visit.session.sign_in(account.id)
-    visit.know_device(account.name)
-    emit("authn_login_success", user=account.name)
     return account
 
 
