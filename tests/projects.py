@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "framework": ("fastapi", "flask", "litestar"),
+    "framework": ("fastapi", "flask", "django", "litestar"),
     "sessions": ("server", "cookie"),
     "storage": ("embedded", "distributed"),
     "tls_profile": ("intermediate", "modern"),

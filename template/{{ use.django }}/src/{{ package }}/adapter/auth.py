@@ -1,0 +1,111 @@
+# Owned by the template: extend, do not edit.
+"""Users and passwords: whoever asks Django goes through the policy's throttle and hashing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import BasePasswordHasher
+from django.contrib.auth.signals import user_logged_in
+from django.core.exceptions import ValidationError
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from ..security.accounts import Account, check, normalise
+from ..security.events import emit
+from ..security.visit import Visit
+from .database import answering
+from .service import current_guard
+
+_PREFIX = "argon2"
+"""What Django writes before the hash; the rest is the hash as everybody writes it."""
+
+
+class Users:
+    """What the login needs to know; see `security.accounts.Accounts`."""
+
+    def find(self, name: str) -> Account | None:
+        """Return the account of a normalised user name, unless it is not active."""
+        with answering():
+            user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
+        if user is None or not user.password.startswith(f"{_PREFIX}$"):
+            return None
+        return Account(str(user.pk), user.get_username(), user.password.removeprefix(_PREFIX))
+
+    def set_password(self, account_id: str, password_hash: str) -> None:
+        """Store a new hash."""
+        with answering():
+            users = get_user_model()._default_manager.filter(pk=account_id)
+            users.update(password=f"{_PREFIX}{password_hash}")
+
+
+class Backend(ModelBackend):
+    """Checks a name and a password as every login does: counted, bounded, at the same cost."""
+
+    def authenticate(
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **_: Any,
+    ) -> AbstractBaseUser | None:
+        """Return the user, or None. Raises `Problem` 429 and 503 as `accounts.login` does."""
+        visit: Visit | None = getattr(request, "visit", None)
+        if visit is None or not username or password is None:
+            # Outside of a request nobody is counted, so nobody gets in.
+            return None
+        account = check(visit, Users(), username, password)
+        return self.get_user(account.id) if account else None
+
+
+@receiver(user_logged_in)
+def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
+    visit: Visit | None = getattr(request, "visit", None)
+    if visit:
+        visit.know_device(normalise(user.get_username()))
+        emit("authn_login_success", user=user.get_username())
+
+
+class PasswordHasher(BasePasswordHasher):
+    """Argon2id at the policy's cost, in the bounded pool of the service."""
+
+    algorithm = _PREFIX
+
+    def salt(self) -> str:
+        """Return anything: the hash makes a salt of its own."""
+        return "own"
+
+    def encode(self, password: str, salt: str) -> str:
+        return _PREFIX + current_guard().passwords.hash(password)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        return current_guard().passwords.verify(encoded.removeprefix(_PREFIX), password)
+
+    def must_update(self, encoded: str) -> bool:
+        return current_guard().passwords.outdated(encoded.removeprefix(_PREFIX))
+
+    def harden_runtime(self, password: str, encoded: str) -> None:
+        """Do nothing: there is one cost."""
+
+    def safe_summary(self, encoded: str) -> dict[str, str]:
+        return {"algorithm": self.algorithm}
+
+
+class PasswordValidator:
+    """The policy's rules for new passwords; see `security.passwords`."""
+
+    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+        name = user.get_username() if user else ""
+        if objection := current_guard().passwords.objection(password, name):
+            raise ValidationError(objection, code="password")
+
+    def password_changed(self, password: str, user: AbstractBaseUser | None = None) -> None:
+        """End the sessions that the old password began (ASVS 7.4.3)."""
+        if user and user.pk:
+            current_guard().store.delete_of_user(str(user.pk))
+
+    def get_help_text(self) -> str:
+        return f"Use at least {current_guard().policy.passwords.min_length} characters."

@@ -1,0 +1,131 @@
+# Owned by the template: extend, do not edit.
+"""Django's middlewares of our own. The policy itself is outside: see `wsgi.Guarded`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from ..security.csrf import SAFE_METHODS
+from ..security.errors import Problem, allow_header
+from ..security.events import emit
+from ..security.passwords import Busy
+from ..security.stores import StoreError
+from ..security.visit import Visit
+from .database import AWAY
+from .service import current_guard
+from .sessions import SessionStore
+from .wsgi import VISIT, Environ, Guarded, StartResponse
+
+FIELD = "csrf_token"
+"""Hidden field of our forms."""
+_NOT_ALLOWED = 405
+
+
+class PolicyMiddleware:
+    """Tells Django what the policy knows about the request, and the policy what went wrong."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        """Take the rest of Django."""
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if VISIT in request.META:
+            return self._answer(request, request.META[VISIT])
+        return self._guarded(request)
+
+    def _answer(self, request: HttpRequest, visit: Visit) -> HttpResponseBase:
+        request.visit = visit
+        # Checked by the core, which also knows the proxy: for get_host(), is_secure() and so on.
+        scheme, _, host = visit.origin.partition("://")
+        request.META["wsgi.url_scheme"], request.META["HTTP_HOST"] = scheme, host
+        if visit.head.method not in SAFE_METHODS:
+            self._prepare_token(request, visit)
+        response = self._get_response(request)
+        if response.status_code == _NOT_ALLOWED:
+            response["Allow"] = allow_header(response["Allow"].split(", "))
+        for name, value in _repeated():
+            if response.headers.get(name) == value:
+                del response[name]
+        return response
+
+    def _prepare_token(self, request: HttpRequest, visit: Visit) -> None:
+        """Let CsrfViewMiddleware check the token, of sessions that have something to lose.
+
+        Where a request comes from was checked by the core. Django would look at Origin, which is
+        `null` with our Referrer-Policy, or at the Referer, which is never there.
+        """
+        request.META["HTTP_ORIGIN"] = visit.origin
+        if token := visit.form.pop(FIELD, ""):
+            request.META[settings.CSRF_HEADER_NAME] = token
+        api = visit.path.startswith(visit.guard.policy.input.api_prefix)
+        # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
+        if api or not (visit.session.user or visit.session):
+            request._dont_enforce_csrf_checks = True  # noqa: SLF001
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer what views raise on purpose, and what the stores cannot serve."""
+        headers = [("retry-after", "1")]
+        if isinstance(error, Busy):
+            emit("excess_logins")
+            error = Problem(503, headers=headers)
+        elif isinstance(error, (StoreError, *AWAY)):
+            emit("sys_store_unavailable", error=str(error))
+            error = Problem(503)
+        if not isinstance(error, Problem):
+            return None
+        request.visit.problem = error
+        return HttpResponse(status=error.status)
+
+    def _guarded(self, request: HttpRequest) -> HttpResponse:
+        """Answer a request that came past `Guarded`, as those of `django.test.Client` do."""
+        sent: list[Any] = []
+
+        def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+            # Anew, because the policy has read the body.
+            own = WSGIRequest(environ)
+            own._dont_enforce_csrf_checks = getattr(request, "_dont_enforce_csrf_checks", False)
+            response = self._answer(own, environ[VISIT])
+            cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+            start_response(f"{response.status_code} ", [*response.items(), *cookies])
+            return response
+
+        guarded = Guarded(application, current_guard())
+        body = b"".join(guarded(request.META, lambda *line: sent.extend(line)))
+        response = HttpResponse(body, status=int(sent[0][:3]))
+        del response["Content-Type"]
+        for name, value in sent[1]:
+            if name == "set-cookie":
+                response.cookies.load(value)
+            else:
+                response[name] = value
+        return response
+
+
+@cache
+def _repeated() -> tuple[tuple[str, str], ...]:
+    """Return what Django's middlewares set: the policy says it too, and only views may differ."""
+    return (
+        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
+        ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+    )
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Makes `request.session` ours. It is stored when the response leaves, not by Django."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        request.session = SessionStore(visit=request.visit)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        return response

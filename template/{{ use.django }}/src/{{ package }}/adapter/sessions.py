@@ -1,0 +1,122 @@
+# Owned by the template: extend, do not edit.
+"""`request.session`, on our sessions. The policy writes the cookie when the response leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.middleware.csrf import CSRF_SESSION_KEY
+
+from ..security.sessions import Session
+from ..security.visit import Visit
+from .service import current_guard
+
+_DEADLINE = "_session_deadline"
+
+
+class SessionStore(SessionBase):
+    """One session; Django's names for what `Session` does.
+
+    Its times are the policy's: `set_expiry` shortens them, and never makes them longer.
+    """
+
+    def __init__(self, session_key: str | None = None, visit: Visit | None = None) -> None:
+        """Take the visit, or, outside of a request, the value of a session's cookie."""
+        super().__init__(session_key)
+        self._visit = visit
+        self._ours = visit.session if visit else Session(current_guard().sessions, session_key or "", "")
+
+    @property
+    def session_key(self) -> str | None:
+        """The value of the cookie that came; a new one is made when the response leaves."""
+        return self._ours.cookie or None
+
+    def _get_session(self, no_load: bool = False) -> Session:
+        deadline = self._ours.get(_DEADLINE)
+        if deadline is not None and deadline <= self._now():
+            self._ours.end()
+        return self._ours
+
+    _session = property(_get_session)
+
+    def _now(self) -> int:
+        return current_guard().sessions.now()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key == CSRF_SESSION_KEY:
+            # CsrfViewMiddleware asks at every request; that alone makes no answer private.
+            accessed = self._ours.accessed
+            value = self._ours.get(key, default)
+            self._ours.accessed = accessed
+            return value
+        return super().get(key, default)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        session = self._session
+        if key == CSRF_SESSION_KEY and not self:
+            # A visitor without a session has nothing that could be forged, and gets no cookie.
+            return
+        if session.ended:
+            # What is written after `flush` begins another session.
+            session.ended = False
+            session.rotate()
+        if key == SESSION_KEY:
+            session.sign_in(str(value))
+        super().__setitem__(key, value)
+        if key != _DEADLINE and self.get("_session_expiry"):
+            self._limit()
+
+    def __bool__(self) -> bool:
+        return bool(self._session.user or len(self._session))
+
+    def set_expiry(self, value: Any) -> None:
+        super().set_expiry(value)
+        self._limit()
+
+    def _limit(self) -> None:
+        self.pop(_DEADLINE, None)
+        if self.get("_session_expiry"):
+            self[_DEADLINE] = self._now() + int(self.get_expiry_age())
+
+    def clear(self) -> None:
+        self._session.clear()
+        self.accessed = self.modified = True
+
+    def cycle_key(self) -> None:
+        self._session.rotate()
+
+    def flush(self) -> None:
+        if self._visit:
+            self._visit.logout()
+        else:
+            self._ours.end()
+            self.save()
+
+    def is_empty(self) -> bool:
+        return not self
+
+    def exists(self, session_key: str) -> bool:
+        return bool(SessionStore(session_key))
+
+    def create(self) -> None:
+        self.cycle_key()
+
+    def save(self, must_create: bool = False) -> None:
+        """Store it now, outside of a request; in one, that happens when the response leaves."""
+        if not self._visit:
+            self._ours.commit(lambda value, _: value)
+
+    def delete(self, session_key: str | None = None) -> None:
+        if session_key is None:
+            self.flush()
+        else:
+            SessionStore(session_key).flush()
+
+    def load(self) -> dict[str, Any]:
+        return dict(self._session)
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Do nothing: the store sweeps by itself."""

@@ -1,0 +1,7 @@
+"""Django's settings: what the template derives from the policy and the environment, and yours."""
+
+from __future__ import annotations
+
+from ..adapter.settings import *
+
+# INSTALLED_APPS += ["yours"]

@@ -1,0 +1,23 @@
+"""Addresses: put yours here."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from ..adapter.web import handler400, handler403, handler404, handler500  # noqa: F401 - for Django
+from . import api, pages
+
+urlpatterns = [
+    path("", pages.Home.as_view()),
+    path("login", pages.Login.as_view()),
+    path("logout", pages.Logout.as_view()),
+    path("go", pages.Go.as_view()),
+    path("account", pages.Account.as_view()),
+    path("account/password", pages.ChangePassword.as_view()),
+    path("account/sessions/end", pages.EndSession.as_view()),
+    path("account/sessions/end-others", pages.EndOtherSessions.as_view()),
+    path("notes", pages.Notes.as_view()),
+    path("notes/<str:note_id>/delete", pages.DeleteNote.as_view()),
+    path("api/notes", api.Notes.as_view()),
+    path("api/notes/<str:note_id>", api.OneNote.as_view()),
+]
