@@ -50,8 +50,8 @@ class Backend(ModelBackend):
         request: HttpRequest | None,
         username: str | None = None,
         password: str | None = None,
-        **_: Any,
-    ) -> AbstractBaseUser | None:
+        **kwargs: Any,  # noqa: ARG002 - what other backends ask for
+    ) -> Any:
         """Return the user, or None. Raises `Problem` 429 and 503 as `accounts.login` does."""
         visit: Visit | None = getattr(request, "visit", None)
         if visit is None or not username or password is None:
@@ -78,7 +78,7 @@ class PasswordHasher(BasePasswordHasher):
         """Return anything: the hash makes a salt of its own."""
         return "own"
 
-    def encode(self, password: str, salt: str) -> str:
+    def encode(self, password: str, salt: str) -> str:  # noqa: ARG002 - see `salt`
         return _PREFIX + current_guard().passwords.hash(password)
 
     def verify(self, password: str, encoded: str) -> bool:
@@ -90,7 +90,7 @@ class PasswordHasher(BasePasswordHasher):
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Do nothing: there is one cost."""
 
-    def safe_summary(self, encoded: str) -> dict[str, str]:
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:  # noqa: ARG002 - never shown
         return {"algorithm": self.algorithm}
 
 
@@ -102,7 +102,11 @@ class PasswordValidator:
         if objection := current_guard().passwords.objection(password, name):
             raise ValidationError(objection, code="password")
 
-    def password_changed(self, password: str, user: AbstractBaseUser | None = None) -> None:
+    def password_changed(
+        self,
+        password: str,  # noqa: ARG002 - that it is another one is enough
+        user: AbstractBaseUser | None = None,
+    ) -> None:
         """End the sessions that the old password began (ASVS 7.4.3)."""
         if user and user.pk:
             current_guard().store.delete_of_user(str(user.pk))

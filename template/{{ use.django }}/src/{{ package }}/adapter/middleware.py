@@ -29,19 +29,26 @@ FIELD = "csrf_token"
 _NOT_ALLOWED = 405
 
 
+class Request(WSGIRequest):
+    """A request as views get it."""
+
+    visit: Visit
+    _dont_enforce_csrf_checks: bool
+
+
 class PolicyMiddleware:
     """Tells Django what the policy knows about the request, and the policy what went wrong."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Callable[[Request], HttpResponseBase]) -> None:
         """Take the rest of Django."""
         self._get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+    def __call__(self, request: Request) -> HttpResponseBase:
         if VISIT in request.META:
             return self._answer(request, request.META[VISIT])
         return self._guarded(request)
 
-    def _answer(self, request: HttpRequest, visit: Visit) -> HttpResponseBase:
+    def _answer(self, request: Request, visit: Visit) -> HttpResponseBase:
         request.visit = visit
         # Checked by the core, which also knows the proxy: for get_host(), is_secure() and so on.
         scheme, _, host = visit.origin.partition("://")
@@ -52,11 +59,11 @@ class PolicyMiddleware:
         if response.status_code == _NOT_ALLOWED:
             response["Allow"] = allow_header(response["Allow"].split(", "))
         for name, value in _repeated():
-            if response.headers.get(name) == value:
+            if value and response.headers.get(name) == value:
                 del response[name]
         return response
 
-    def _prepare_token(self, request: HttpRequest, visit: Visit) -> None:
+    def _prepare_token(self, request: Request, visit: Visit) -> None:
         """Let CsrfViewMiddleware check the token, of sessions that have something to lose.
 
         Where a request comes from was checked by the core. Django would look at Origin, which is
@@ -68,9 +75,9 @@ class PolicyMiddleware:
         api = visit.path.startswith(visit.guard.policy.input.api_prefix)
         # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
         if api or not (visit.session.user or visit.session):
-            request._dont_enforce_csrf_checks = True  # noqa: SLF001
+            request._dont_enforce_csrf_checks = True
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, request: Request, error: Exception) -> HttpResponse | None:
         """Answer what views raise on purpose, and what the stores cannot serve."""
         headers = [("retry-after", "1")]
         if isinstance(error, Busy):
@@ -84,13 +91,13 @@ class PolicyMiddleware:
         request.visit.problem = error
         return HttpResponse(status=error.status)
 
-    def _guarded(self, request: HttpRequest) -> HttpResponse:
+    def _guarded(self, request: Request) -> HttpResponse:
         """Answer a request that came past `Guarded`, as those of `django.test.Client` do."""
         sent: list[Any] = []
 
         def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             # Anew, because the policy has read the body.
-            own = WSGIRequest(environ)
+            own = Request(environ)
             own._dont_enforce_csrf_checks = getattr(request, "_dont_enforce_csrf_checks", False)
             response = self._answer(own, environ[VISIT])
             cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
@@ -110,7 +117,7 @@ class PolicyMiddleware:
 
 
 @cache
-def _repeated() -> tuple[tuple[str, str], ...]:
+def _repeated() -> tuple[tuple[str, str | None], ...]:
     """Return what Django's middlewares set: the policy says it too, and only views may differ."""
     return (
         ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
@@ -123,9 +130,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
     """Makes `request.session` ours. It is stored when the response leaves, not by Django."""
 
     def process_request(self, request: HttpRequest) -> None:
-        request.session = SessionStore(visit=request.visit)
+        request.session = SessionStore(visit=request.META[VISIT])
 
     def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+        self,
+        request: HttpRequest,  # noqa: ARG002 - Django calls it so
+        response: HttpResponse,
+    ) -> HttpResponse:
         return response

@@ -26,14 +26,16 @@ class SessionStore(SessionBase):
         """Take the visit, or, outside of a request, the value of a session's cookie."""
         super().__init__(session_key)
         self._visit = visit
-        self._ours = visit.session if visit else Session(current_guard().sessions, session_key or "", "")
+        self._ours = (
+            visit.session if visit else Session(current_guard().sessions, session_key or "", "")
+        )
 
     @property
     def session_key(self) -> str | None:
         """The value of the cookie that came; a new one is made when the response leaves."""
         return self._ours.cookie or None
 
-    def _get_session(self, no_load: bool = False) -> Session:
+    def _get_session(self, no_load: bool = False) -> Session:  # noqa: ARG002 - loads itself
         deadline = self._ours.get(_DEADLINE)
         if deadline is not None and deadline <= self._now():
             self._ours.end()
@@ -103,7 +105,7 @@ class SessionStore(SessionBase):
     def create(self) -> None:
         self.cycle_key()
 
-    def save(self, must_create: bool = False) -> None:
+    def save(self, must_create: bool = False) -> None:  # noqa: ARG002 - ids are never reused
         """Store it now, outside of a request; in one, that happens when the response leaves."""
         if not self._visit:
             self._ours.commit(lambda value, _: value)

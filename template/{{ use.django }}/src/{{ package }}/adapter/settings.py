@@ -15,7 +15,8 @@ from ..security.cookies import CookieJar
 from ..security.keys import Keys
 from ..security.policy import load as _load_policy
 from .database import entry
-from .pages import JINJA_OPTIONS, TEMPLATES as _FOLDER
+from .pages import JINJA_OPTIONS
+from .pages import TEMPLATES as _FOLDER
 
 _PACKAGE = __name__.partition(".")[0]
 _service = load()

@@ -14,15 +14,8 @@ from django.utils.html import format_html
 
 from ..security.errors import Problem
 from ..security.events import emit
-from ..security.visit import Visit
-from .middleware import FIELD
+from .middleware import FIELD, Request
 from .pages import context
-
-
-class Request(HttpRequest):
-    """A request as views get it."""
-
-    visit: Visit
 
 
 def variables(request: Request) -> dict[str, Any]:
@@ -55,14 +48,20 @@ def member(request: Request) -> Any:
     return request.user
 
 
-def csrf_failure(request: Request, reason: str = "") -> HttpResponse:
+def csrf_failure(
+    request: Request,  # noqa: ARG001 - Django calls it so
+    reason: str = "",  # noqa: ARG001 - never shown
+) -> HttpResponse:
     """Refuse a form without the token of its session."""
     emit("authz_fail", reason="no token")
     return HttpResponse(status=403)
 
 
 def _handler(status: int) -> Callable[..., HttpResponse]:
-    def answer(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    def answer(
+        request: HttpRequest,  # noqa: ARG001 - Django calls it so
+        exception: Exception | None = None,  # noqa: ARG001 - never shown
+    ) -> HttpResponse:
         return HttpResponse(status=status)
 
     return answer

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.views import View
 from pydantic import BaseModel
 
-from ..adapter.web import Request
+from ..adapter.middleware import Request
 from . import notes
 from .schemas import NoteIn, NoteList, NoteOut, parse
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 
-from ..adapter.web import Request, member
+from ..adapter.middleware import Request
+from ..adapter.web import member
 from .models import Note
 from .schemas import NoteIn
 

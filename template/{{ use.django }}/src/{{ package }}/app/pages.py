@@ -7,7 +7,8 @@ from django.http import HttpResponse
 from django.views import View
 
 from ..adapter.auth import Users
-from ..adapter.web import Request, member, page, redirect
+from ..adapter.middleware import Request
+from ..adapter.web import member, page, redirect
 from ..security.errors import Problem
 from . import notes
 from .schemas import LoginForm, NoteIn, PasswordForm, SessionForm, parse

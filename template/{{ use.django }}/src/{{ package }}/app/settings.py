@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ..adapter.settings import *
+from ..adapter.settings import *  # noqa: F403 - settings of Django are names of a module
 
 # INSTALLED_APPS += ["yours"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import migrations, models
 
@@ -10,8 +12,8 @@ from ..models import new_id, now
 
 class Migration(migrations.Migration):
     initial = True
-    dependencies = [("auth", "0012_alter_user_first_name_max_length")]
-    operations = [
+    dependencies: ClassVar = [("auth", "0012_alter_user_first_name_max_length")]
+    operations: ClassVar = [
         migrations.CreateModel(
             name="User",
             fields=[
@@ -82,9 +84,7 @@ class Migration(migrations.Migration):
                 ("created", models.DateTimeField(default=now)),
                 (
                     "owner",
-                    models.ForeignKey(
-                        on_delete=models.CASCADE, to=settings.AUTH_USER_MODEL
-                    ),
+                    models.ForeignKey(on_delete=models.CASCADE, to=settings.AUTH_USER_MODEL),
                 ),
             ],
             options={"ordering": ["-created", "id"]},
