@@ -11,11 +11,12 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import BasePasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
+from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from ..security.accounts import Account, check, normalise
-from ..security.events import emit
+from ..security.events import REQUEST, emit
 from ..security.visit import Visit
 from .database import answering
 from .service import current_guard
@@ -65,8 +66,17 @@ class Backend(ModelBackend):
 def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
     visit: Visit | None = getattr(request, "visit", None)
     if visit:
+        visit.session["name"] = user.get_username()
         visit.know_device(normalise(user.get_username()))
         emit("authn_login_success", user=user.get_username())
+
+
+@receiver([post_save, post_delete])
+def _changed(instance: object, signal: ModelSignal, **_: Any) -> None:
+    """End the sessions of somebody who may not log in any more."""
+    gone = signal is post_delete
+    if isinstance(instance, get_user_model()) and (gone or not instance.is_active):
+        current_guard().store.delete_of_user(str(instance.pk))
 
 
 class PasswordHasher(BasePasswordHasher):
@@ -107,9 +117,12 @@ class PasswordValidator:
         password: str,  # noqa: ARG002 - that it is another one is enough
         user: AbstractBaseUser | None = None,
     ) -> None:
-        """End the sessions that the old password began (ASVS 7.4.3)."""
+        """End the sessions that the old password began, but the one at work (ASVS 7.4.3)."""
         if user and user.pk:
-            current_guard().store.delete_of_user(str(user.pk))
+            visit = REQUEST.get()
+            here = visit.session if isinstance(visit, Visit) else None
+            own = here.id_hash if here and here.user == str(user.pk) else ""
+            current_guard().store.delete_of_user(str(user.pk), keep=own)
 
     def get_help_text(self) -> str:
         return f"Use at least {current_guard().policy.passwords.min_length} characters."

@@ -70,8 +70,9 @@ class PolicyMiddleware:
         `null` with our Referrer-Policy, or at the Referer, which is never there.
         """
         request.META["HTTP_ORIGIN"] = visit.origin
-        if token := visit.form.pop(FIELD, ""):
+        if token := visit.form.get(FIELD, ""):
             request.META[settings.CSRF_HEADER_NAME] = token
+            visit.form = {name: text for name, text in visit.form.items() if name != FIELD}
         api = visit.path.startswith(visit.guard.policy.input.api_prefix)
         # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
         if api or not (visit.session.user or visit.session):

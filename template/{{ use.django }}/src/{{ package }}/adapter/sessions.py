@@ -27,7 +27,9 @@ class SessionStore(SessionBase):
         super().__init__(session_key)
         self._visit = visit
         self._ours = (
-            visit.session if visit else Session(current_guard().sessions, session_key or "", "")
+            visit.session
+            if visit
+            else Session(current_guard().sessions, session_key or "", lambda: "")
         )
 
     @property

@@ -68,4 +68,4 @@ def _handler(status: int) -> Callable[..., HttpResponse]:
 
 
 # The policy fills in the page.
-handler400, handler403, handler404, handler500 = map(_handler, (400, 403, 404, 500))
+bad_request, forbidden, not_found, failed = map(_handler, (400, 403, 404, 500))

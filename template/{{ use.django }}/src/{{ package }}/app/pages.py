@@ -35,7 +35,6 @@ class Login(View):
             error = "User name or password is wrong."
             return page(request, "login.html", 401, next=form.next, username="", error=error)
         login(request, user)
-        request.session["name"] = user.get_username()
         return redirect(request, form.next, default="/account")
 
 

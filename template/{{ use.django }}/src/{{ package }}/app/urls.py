@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ..adapter.web import handler400, handler403, handler404, handler500  # noqa: F401 - for Django
 from . import api, pages
 
 urlpatterns = [

@@ -1,0 +1,17 @@
+# Owned by the template: extend, do not edit.
+"""The adapter, as Django knows it."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class Config(AppConfig):
+    """Has no tables."""
+
+    name = __package__
+    label = "adapter"
+
+    def ready(self) -> None:
+        """Connect what listens to Django's signals."""
+        from . import auth  # noqa: F401 - connects when it is imported
