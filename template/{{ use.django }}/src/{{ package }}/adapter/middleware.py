@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 from django.conf import settings
@@ -93,8 +94,13 @@ class PolicyMiddleware:
         return HttpResponse(status=error.status)
 
     def _guarded(self, request: Request) -> HttpResponse:
-        """Answer a request that came past `Guarded`, as those of `django.test.Client` do."""
+        """Answer a request that came past `Guarded`, as those of `django.test.Client` do.
+
+        It sends no Host; a form needs `headers={"sec-fetch-site": "same-origin"}`.
+        """
         sent: list[Any] = []
+        request.META.setdefault("HTTP_HOST", settings.ALLOWED_HOSTS[0])
+        request.META["wsgi.input"] = BytesIO(request.body)
 
         def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             # Anew, because the policy has read the body.
