@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from . import audit as auditing
 from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
 from .security import checks
@@ -71,6 +72,29 @@ def check(as_json: bool) -> None:
     sys.exit(any(item.state == "fail" for item in items))
 
 
+@main.command()
+@click.option("--sarif", type=click.Path(path_type=Path), help="Write the findings there, too.")
+@click.option("--service-url", help="OSV service to ask instead of the public one.")
+@click.option("--tool", type=click.Choice(["uv", "pip-audit"]), default="uv", show_default=True)
+def audit(sarif: Path | None, service_url: str | None, tool: str) -> None:
+    """Look for known vulnerabilities in the locked dependencies.
+
+    Exit codes: 0 clean or only excepted findings, 1 findings, 3 not audited (nothing is known),
+    4 an exception has expired.
+    """
+    exceptions = load_policy(load().policy).advisory_exceptions
+    today = datetime.now(UTC).date()
+    try:
+        report = auditing.audit(exceptions, today=today, tool=tool, service=service_url)
+    except auditing.NotAuditedError as error:
+        click.echo(f"audit: not audited: {error}", err=True)
+        sys.exit(auditing.NOT_AUDITED)
+    if sarif:
+        sarif.write_text(json.dumps(report.as_sarif(), indent=2), "utf-8")
+    click.echo(report.as_text())
+    sys.exit(report.code)
+
+
 @main.group()
 def user() -> None:
     """Look after users."""
@@ -119,7 +143,8 @@ def policy_group() -> None:
 def policy_show() -> None:
     """Print every setting in force, and what it replaces."""
     policy = load_policy(load().policy)
-    data = policy.model_dump(mode="json", by_alias=True, exclude={"exceptions", "replaced"})
+    hidden = {"exceptions", "advisory_exceptions", "replaced"}
+    data = policy.model_dump(mode="json", by_alias=True, exclude=hidden)
     for name, value in flatten(data).items():
         before = (
             f"  # baseline: {json.dumps(policy.replaced[name])}" if name in policy.replaced else ""

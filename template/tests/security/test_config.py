@@ -69,15 +69,26 @@ def report(files: Files, changes: dict[str, str | None] | None = None) -> tuple[
     return result.exit_code, json.loads(result.stdout)
 
 
+DEVIATION = {"setting": "sessions.idle-timeout", "value": 3600}
+ADVISORY = {"id": "CVE-2099-12345"}
+
+
 def with_exception(files: Files, **changes: object) -> None:
     """Write a policy with one exception, changed in some of its parts."""
+    write_policy(files, "exception", {**DEVIATION, **changes})
+
+
+def with_advisory(files: Files, **changes: object) -> None:
+    """Write a policy with one exception for an advisory, changed in some of its parts."""
+    write_policy(files, "advisory-exception", {**ADVISORY, **changes})
+
+
+def write_policy(files: Files, table: str, own: dict[str, object]) -> None:
     entry: dict[str, object] = {
-        "setting": "sessions.idle-timeout",
-        "value": 3600,
         "reason": "Kiosks are used once an hour",
         "owner": "ops@app.test",
         "expires": datetime.now(UTC).date() + timedelta(days=1),
-        **changes,
+        **own,
     }
     lines = [
         f"{name} = {json.dumps(value) if isinstance(value, str) else value}"
@@ -85,7 +96,7 @@ def with_exception(files: Files, **changes: object) -> None:
         if value is not None
     ]
     text = Files(files.folder, exceptions={}).policy().read_text("utf-8")
-    (files.folder / "policy.toml").write_text("\n".join([text, "[[exception]]", *lines]), "utf-8")
+    (files.folder / "policy.toml").write_text("\n".join([text, f"[[{table}]]", *lines]), "utf-8")
 
 
 @pytest.fixture
@@ -298,6 +309,50 @@ def test_exception_that_is_wrong_names_the_place(
         assert "kept.toml" in result.output
         assert named in result.output
         assert "Traceback" not in result.output
+
+
+@pytest.mark.contract("DEP-1")
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"id": None}, "id"),
+        ({"id": "two words"}, "id"),
+        ({"id": ""}, "id"),
+        ({"reason": None}, "reason"),
+        ({"reason": "short"}, "reason"),
+        ({"owner": ""}, "owner"),
+        ({"expires": None}, "expires"),
+        ({"expires": "never"}, "expires"),
+        ({"until-fixed": "yes"}, "until-fixed"),
+        ({"package": "idna"}, "package"),
+        ({"expires": "2099-01-01\n[[advisory-exception]]\nid = 1"}, "advisory-exception"),
+    ],
+    ids=str,
+)
+def test_advisory_exception_that_is_wrong_names_the_place(
+    files: Files, changes: dict[str, object], named: str
+) -> None:
+    with_advisory(files, **changes)
+    (files.folder / "kept.toml").write_bytes((files.folder / "policy.toml").read_bytes())
+    unsafe = environment(files, {"APP_POLICY": str(files.folder / "kept.toml")})
+    for command in ("audit", "check"):
+        result = run(unsafe, command)
+        assert result.exit_code == 1
+        assert "kept.toml" in result.output
+        assert named in result.output
+        assert "Traceback" not in result.output
+
+
+@pytest.mark.contract("DEP-1")
+def test_advisory_excepted_twice_is_refused(files: Files) -> None:
+    with_advisory(files)
+    first = (files.folder / "policy.toml").read_text("utf-8")
+    entry = first[first.rindex("[[advisory-exception]]") :]
+    path = files.folder / "kept.toml"
+    path.write_text(f"{first}\n{entry}", "utf-8")
+    result = run(environment(files, {"APP_POLICY": str(path)}), "policy", "show")
+    assert result.exit_code == 1
+    assert "CVE-2099-12345" in result.output
 
 
 @pytest.mark.contract("CFG-3")

@@ -164,19 +164,32 @@ class Service(_Model):
     image_hosts: tuple[HostName, ...]
 
 
-class Deviation(_Model):
-    """One `[[exception]]` in `policy.toml`."""
-
-    setting: str
-    value: JsonValue
+class _Dated(_Model):
     reason: Annotated[str, Field(min_length=10)]
     owner: Annotated[str, Field(min_length=1)]
     expires: date
 
 
+class Deviation(_Dated):
+    """One `[[exception]]` in `policy.toml`."""
+
+    setting: str
+    value: JsonValue
+
+
+class Advisory(_Dated):
+    """One `[[advisory-exception]]` in `policy.toml`: a known vulnerability that may stay."""
+
+    id: Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._:-]*\z")]
+    """The advisory's name or one of its aliases."""
+    until_fixed: bool = False
+    """End at the first release without it, before `expires`."""
+
+
 class _Local(_Model):
     service: Service
     exception: tuple[Deviation, ...] = ()
+    advisory_exception: tuple[Advisory, ...] = ()
 
 
 class Policy(Baseline):
@@ -184,6 +197,7 @@ class Policy(Baseline):
 
     service: Service
     exceptions: tuple[Deviation, ...]
+    advisory_exceptions: tuple[Advisory, ...]
     replaced: dict[str, JsonValue]
     """Baseline value of each setting that an exception changes."""
 
@@ -210,11 +224,9 @@ def load(local: Path) -> Policy:
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{local.name}: {error}") from None
     _validate(Baseline, baseline, "baseline.toml")
-    names = [each.setting for each in own.exception]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise PolicyError(
-            f"{local.name}: [[exception]] setting {min(twice)!r} occurs twice; keep one of them"
-        )
+    _refuse_twice(local.name, "[[exception]] setting", [each.setting for each in own.exception])
+    ids = [each.id for each in own.advisory_exception]
+    _refuse_twice(local.name, "[[advisory-exception]] id", ids)
     replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
     return _validate(
         Policy,
@@ -222,10 +234,18 @@ def load(local: Path) -> Policy:
             **baseline,
             "service": own.service.model_dump(by_alias=True),
             "exceptions": [each.model_dump(by_alias=True) for each in own.exception],
+            "advisory-exceptions": [
+                each.model_dump(by_alias=True) for each in own.advisory_exception
+            ],
             "replaced": replaced,
         },
         f"{local.name}: after its [[exception]] entries",
     )
+
+
+def _refuse_twice(place: str, key: str, names: list[str]) -> None:
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise PolicyError(f"{place}: {key} {min(twice)!r} occurs twice; keep one of them")
 
 
 def _replace(baseline: dict[str, Any], deviation: Deviation, name: str) -> JsonValue:
