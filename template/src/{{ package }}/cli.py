@@ -20,6 +20,7 @@ from .security.policy import PolicyError
 from .security.policy import load as load_policy
 from .security.policy import settings as flatten
 from .security.stores import StoreError, open_store
+from .security.supported import locked
 
 
 class _Group(click.Group):
@@ -63,7 +64,11 @@ def check(as_json: bool) -> None:
     except ConfigError as error:
         settings, problems = Settings.model_construct(), str(error).splitlines()
     policy = load_policy(settings.policy)
-    items = checks.run(policy, problems, today=datetime.now(UTC).date())
+    try:
+        versions = locked(Path("uv.lock"))
+    except (OSError, ValueError):
+        versions = None
+    items = checks.run(policy, problems, today=datetime.now(UTC).date(), versions=versions)
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
     else:

@@ -90,8 +90,8 @@ def in_source(folder: Path) -> Iterator[Place]:
 def fault(pattern: str) -> str:
     """Return what is wrong with an expression, or nothing. Raises `re.error` if it is none."""
     found = set()
-    # Only Python 3.14 and pydantic know \z. Alternatives are kept apart, since Python's parser joins
-    # equal ones, but other engines do not.
+    # Only Python 3.14 and pydantic know \z. Alternatives are kept apart, because Python's parser
+    # joins equal ones, but other engines do not.
     numbers = count()
     text = _TOKEN.sub(lambda each: _apart(each[0], numbers), pattern)
     waiting = [_parser.parse(text)]

@@ -1,15 +1,23 @@
 # Owned by the template: extend, do not edit.
-"""The Express guide "Production best practices: security", item by item, for this service."""
+"""The Express guide "Production best practices: security", item by item, for this service.
+
+The evidence of an item is the settings behind it and the contract ids of the tests that prove it
+(markers in `tests/security/`); docs/guide-coverage.md names files and tests.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
 
-from .policy import Policy
+from .policy import Advisory, Deviation, Policy
+from .supported import judge
 
 _LADDER_END = 63072000
+State = Literal["ok", "warn", "fail"]
+_WORST_FIRST: tuple[State, ...] = ("fail", "warn", "ok")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +26,7 @@ class Item:
 
     id: str
     title: str
-    state: Literal["ok", "warn", "fail"]
+    state: State
     evidence: str
     """The settings and contract ids behind the state."""
     remedy: str = ""
@@ -33,67 +41,116 @@ class Item:
         return f"{line}\n      -> {self.remedy}" if self.remedy else line
 
 
-def run(policy: Policy, problems: list[str], *, today: date) -> list[Item]:
-    """Judge policy and environment; `problems` are those of `config`."""
-    hsts = policy.headers.hsts.max_age
-    omitted = ", ".join(policy.headers.dangerously_omit)
-    report_only = policy.csp.dangerously_report_only
+def run(
+    policy: Policy, problems: list[str], *, today: date, versions: Mapping[str, str] | None
+) -> list[Item]:
+    """Judge policy, environment and lock.
+
+    `problems` are those of `config`; `versions` those of `supported.locked`, None without a lock.
+    """
+    throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
         Item("PS001", "Environment", "fail" if problems else "ok", "CFG-1", "; ".join(problems)),
-        Item(
-            "PS002",
-            "Use TLS",
-            "ok" if hsts == _LADDER_END else "warn",
-            f"headers.hsts.max-age = {hsts}, HDR-2, TLS-1",
-            "" if hsts == _LADDER_END else "climb the ladder: 300, 604800, then 63072000",
-        ),
-        Item("PS003", "Do not trust user input", "ok", "INP-1 to INP-4, CSR-1"),
-        Item(
-            "PS004",
-            "Prevent open redirects",
-            "ok",
-            f"service.redirect-hosts = {list(policy.service.redirect_hosts)}, RED-1 to RED-3",
-        ),
+        _versions(policy, versions, today),
+        _tls(policy),
+        Item("PS004", "Do not trust user input", "ok", "INP-1 to INP-4, CSR-1"),
         Item(
             "PS005",
-            "Use Helmet: security headers",
-            "fail" if omitted else "warn" if report_only else "ok",
-            f"{len(policy.headers.values) + 3} headers, HDR-1 to HDR-5",
-            f"headers.dangerously-omit: send {omitted} again"
-            if omitted
-            else "csp.dangerously-report-only: enforce the policy"
-            if report_only
-            else "",
+            "Prevent open redirects",
+            "ok",
+            f"service.redirect-hosts = {redirects}, RED-1 to RED-3",
         ),
-        Item("PS006", "Reduce fingerprinting", "ok", "headers.allowed, FPR-1 to FPR-4"),
+        _headers(policy),
+        Item("PS007", "Reduce fingerprinting", "ok", "headers.allowed, FPR-1 to FPR-4"),
+        _cookies(policy),
         Item(
-            "PS007",
-            "Use cookies securely",
-            "warn" if policy.cookies.domain else "ok",
-            f"cookies.session-name = {policy.cookies.session_name}, SES-1 to SES-9",
-            "cookies.domain: empty it, so that siblings cannot read the cookie"
-            if policy.cookies.domain
-            else "",
-        ),
-        Item(
-            "PS008",
+            "PS009",
             "Prevent brute-force attacks",
             "ok",
-            f"throttle.pair.limit = {policy.throttle.pair.limit},"
-            f" throttle.address.limit = {policy.throttle.address.limit}, THR-1 to THR-8",
+            f"throttle.pair.limit = {throttle.pair.limit},"
+            f" throttle.address.limit = {throttle.address.limit}, THR-1 to THR-8",
         ),
+        _dependencies(policy, versions, today),
+        Item("PS011", "Avoid other known vulnerabilities", "ok", "CSR-1, CSR-2, ACC-1, ACC-2"),
+        Item("PS012", "Escape output, run no command from input", "ok", "INP-3, DEP-4: ruff S"),
+        Item("PS013", "SQL only by parameters", "ok", "INP-3, DEP-4: ruff S608"),
+        Item("PS014", "Regular expressions that cost little", "ok", "DEP-4: test_patterns.py"),
     ]
-    for each in policy.exceptions:
-        expired = each.expires < today
-        items.append(
-            Item(
-                "PS100",
-                f"Exception {each.setting} = {each.value!r}",
-                "fail" if expired else "warn",
-                f"policy.toml, {each.owner}, until {each.expires}: {each.reason}",
-                f"expired: remove it from policy.toml or have {each.owner} renew it"
-                if expired
-                else "",
-            )
-        )
-    return items
+    items += [_exception(each, today) for each in policy.exceptions]
+    return items + [_exception(each, today) for each in policy.advisory_exceptions]
+
+
+def _versions(policy: Policy, versions: Mapping[str, str] | None, today: date) -> Item:
+    title = "Don't use deprecated or vulnerable versions"
+    if versions is None:
+        return Item("PS002", title, "warn", "DEP-2", "there is no uv.lock here; run uv lock")
+    lines = list(judge(policy.supported, versions, today))
+    state = next(each for each in _WORST_FIRST if each in {"ok", *(line.state for line in lines)})
+    remedy = "; ".join(each.remedy for each in lines if each.remedy)
+    return Item("PS002", title, state, f"{', '.join(each.text for each in lines)}, DEP-2", remedy)
+
+
+def _tls(policy: Policy) -> Item:
+    seconds = policy.headers.hsts.max_age
+    done = seconds == _LADDER_END
+    return Item(
+        "PS003",
+        "Use TLS",
+        "ok" if done else "warn",
+        f"headers.hsts.max-age = {seconds}, HDR-2, PRX-1",
+        "" if done else "climb the ladder: 300, 604800, then 63072000",
+    )
+
+
+def _headers(policy: Policy) -> Item:
+    omitted = ", ".join(policy.headers.dangerously_omit)
+    report_only = policy.csp.dangerously_report_only
+    return Item(
+        "PS006",
+        "Use Helmet: security headers",
+        "fail" if omitted else "warn" if report_only else "ok",
+        f"{len(policy.headers.values) + 3} headers, HDR-1 to HDR-5",
+        f"headers.dangerously-omit: send {omitted} again"
+        if omitted
+        else "csp.dangerously-report-only: enforce the policy"
+        if report_only
+        else "",
+    )
+
+
+def _cookies(policy: Policy) -> Item:
+    shared = policy.cookies.domain
+    return Item(
+        "PS008",
+        "Use cookies securely",
+        "warn" if shared else "ok",
+        f"cookies.session-name = {policy.cookies.session_name}, SES-1 to SES-9",
+        "cookies.domain: empty it, so that siblings cannot read the cookie" if shared else "",
+    )
+
+
+def _dependencies(policy: Policy, versions: Mapping[str, str] | None, today: date) -> Item:
+    title = "Ensure your dependencies are secure"
+    expired = [each.id for each in policy.advisory_exceptions if each.expires < today]
+    evidence = f"uv.lock: {len(versions or ())} versions with hashes, audit, DEP-1"
+    if expired:
+        remedy = f"the exceptions for {', '.join(expired)} have expired: run audit"
+        return Item("PS010", title, "fail", evidence, remedy)
+    if versions is None:
+        return Item("PS010", title, "warn", "DEP-1", "there is no uv.lock here; run uv lock")
+    return Item("PS010", title, "ok", evidence)
+
+
+def _exception(each: Deviation | Advisory, today: date) -> Item:
+    expired = each.expires < today
+    setting = isinstance(each, Deviation)
+    name = f"{each.setting} = {each.value!r}" if isinstance(each, Deviation) else each.id
+    return Item(
+        "PS100" if setting else "PS101",
+        f"Exception {name}",
+        "fail" if expired else "warn",
+        f"policy.toml, {each.owner}, until {each.expires}: {each.reason}",
+        f"expired: remove it from policy.toml or have {each.owner} renew it"
+        if expired
+        else f"ends on {each.expires}: mend its cause before",
+    )

@@ -140,6 +140,16 @@ class Static(_Model):
     max_age: Positive
 
 
+class Supported(_Model):
+    """Lines of Python and the frameworks that get security fixes (guide: deprecated versions)."""
+
+    warn_days: Positive
+    lines: dict[
+        Annotated[str, Field(pattern=r"\A[a-z]+\z")],
+        dict[Annotated[str, Field(pattern=r"\A[0-9]+(-[0-9]+)?\z")], date | Literal["newest"]],
+    ]
+
+
 class Baseline(_Model):
     """Everything in `baseline.toml`."""
 
@@ -151,6 +161,7 @@ class Baseline(_Model):
     passwords: Passwords
     input: Input
     static: Static
+    supported: Supported
 
 
 class Service(_Model):
