@@ -29,7 +29,7 @@ lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --scripts-are-modules hooks/pre-commit hooks/pre-push hooks/update hooks/verify
+	@$(BIN)/mypy --scripts-are-modules hooks/gate hooks/pre-commit hooks/pre-push hooks/update hooks/verify
 
 format: $(VENV)/.dev ## Format this repository's own code
 	@$(BIN)/ruff check --fix .

@@ -79,7 +79,11 @@ def check(as_json: bool) -> None:
 
 @main.command()
 @click.option("--sarif", type=click.Path(path_type=Path), help="Write the findings there, too.")
-@click.option("--service-url", help="OSV service to ask instead of the public one.")
+@click.option(
+    "--service-url",
+    envvar="AUDIT_SERVICE_URL",
+    help="OSV service to ask instead of the public one; also AUDIT_SERVICE_URL.",
+)
 @click.option("--tool", type=click.Choice(["uv", "pip-audit"]), default="uv", show_default=True)
 def audit(sarif: Path | None, service_url: str | None, tool: str) -> None:
     """Look for known vulnerabilities in the locked dependencies.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -12,10 +14,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 START_SECONDS = 10.0
 
@@ -55,6 +60,45 @@ def redis_url() -> Iterator[str]:
         finally:
             server.kill()
             server.wait()
+
+
+@contextmanager
+def postgres_url() -> Iterator[str]:
+    """URL of an empty schema at APP_TEST_DATABASE_URL, else of a PostgreSQL started here."""
+    if running := os.environ.get("APP_TEST_DATABASE_URL"):
+        schema = f"test_{secrets.token_hex(8)}"
+        with psycopg.connect(running, autocommit=True) as connection:
+            connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+        yield f"{running}?options=-csearch_path%3D{schema}"
+        with psycopg.connect(running, autocommit=True) as connection:
+            connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+        return
+    places = os.pathsep.join(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+    initdb = shutil.which("initdb") or shutil.which("initdb", path=places)
+    if initdb is None:
+        missing("initdb", "apt-get install postgresql, or set APP_TEST_DATABASE_URL")
+    # It refuses to run as root; Debian has a user for it.
+    user = "postgres" if os.geteuid() == 0 else None
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "data"
+        data.mkdir(mode=0o700)
+        if user:
+            shutil.chown(folder, user)
+            shutil.chown(data, user)
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        quiet |= {"user": user, "extra_groups": [] if user else None, "cwd": folder}
+        options = ["--pgdata", str(data), "--username", "test", "--auth", "trust", "--no-sync"]
+        subprocess.run([initdb, *options], check=True, **quiet)
+        server = Path(initdb).with_name("postgres")
+        where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
+        process = subprocess.Popen([server, *where], **quiet)
+        try:
+            wait_for(port)
+            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait()
 
 
 def wait_for(port: int) -> None:

@@ -1,0 +1,352 @@
+"""The generated CI, run: each step of each job in a clean checkout, with real services.
+
+And each gate, shown to fail when what it is for is there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests import projects
+from tests.live.service import folder
+from tests.live.test_distributed import PostgresServer, RedisServer
+from tests.projects import Project, clean_environment
+from tests.supply import osv
+
+Job = dict[str, Any]
+FRAMEWORK = {"github": "fastapi", "gitlab": "flask"}
+USED = {"actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact", "github/codeql-action"}
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """Run what the jobs ask for as services, and return where the tests find them."""
+    with folder() as one, folder() as other:
+        redis, postgres = RedisServer(one), PostgresServer(other)
+        postgres.create()
+        redis.start()
+        postgres.start()
+        yield {"APP_TEST_STORE_URL": redis.url, "APP_TEST_DATABASE_URL": postgres.url}
+        postgres.stop()
+        redis.stop()
+
+
+@pytest.fixture(scope="module")
+def origins(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
+    """Return a committed project for each CI provider, with its lock."""
+    made = {}
+    for ci, framework in FRAMEWORK.items():
+        target = tmp_path_factory.mktemp(ci) / "my-service"
+        project = projects.render(template, target, {"framework": framework, "ci": ci})
+        project.run("uv", "lock", "--quiet")
+        project.commit()
+        made[ci] = project
+    return made
+
+
+@pytest.fixture(scope="module")
+def checkouts(
+    origins: dict[str, Project], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Project]:
+    """Return a clean clone of each, as a runner has it."""
+    clones = {}
+    for ci, project in origins.items():
+        target = tmp_path_factory.mktemp(f"{ci}-checkout") / "my-service"
+        project.git("clone", "--quiet", str(project.path), str(target))
+        clones[ci] = Project(target)
+    return clones
+
+
+def step(project: Project, script: str, environment: dict[str, str]) -> str:
+    """Run one step as a runner does, insist on success, and return its output."""
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=project.path,
+        env={**clean_environment(), "CI": "true", "UV_PYTHON": sys.executable, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def workflows(project: Project) -> Iterator[tuple[str, Job]]:
+    """Yield each job of the GitHub workflows."""
+    for path in sorted((project.path / ".github/workflows").glob("*.yml")):
+        for name, job in yaml.safe_load(path.read_text("utf-8"))["jobs"].items():
+            yield f"{path.stem}/{name}", job
+
+
+def stages(project: Project) -> tuple[Job, dict[str, Job]]:
+    """Return the defaults of the GitLab pipeline, and its jobs."""
+    pipeline = yaml.safe_load((project.path / ".gitlab-ci.yml").read_text("utf-8"))
+    jobs = {name: job for name, job in pipeline.items() if "script" in job}
+    return pipeline["default"], jobs
+
+
+def sound_reports(project: Project) -> None:
+    """Insist on a bill of materials that is valid and has what the lock says, and on SARIF."""
+    text = (project.path / "var/sbom.cdx.json").read_text("utf-8")
+    bill = json.loads(text)
+    assert bill["bomFormat"] == "CycloneDX"
+    version = {"1.5": SchemaVersion.V1_5, "1.6": SchemaVersion.V1_6}[bill["specVersion"]]
+    assert JsonStrictValidator(version).validate_str(text) is None
+    lock = tomllib.loads((project.path / "uv.lock").read_text("utf-8"))
+    packages = {each["name"]: each for each in lock["package"]}
+    needed, waiting = set(), [project.path.name]
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        for each in packages[name].get("dependencies", ()):
+            waiting.append(each["name"])
+            for extra in each.get("extra", ()):
+                more = packages[each["name"]].get("optional-dependencies", {}).get(extra, ())
+                waiting += [other["name"] for other in more]
+    listed = {each["name"]: each for each in bill["components"]}
+    assert listed.keys() == needed - {project.path.name}
+    for name, each in listed.items():
+        assert each["version"] == packages[name]["version"]
+        assert each["purl"] == f"pkg:pypi/{name}@{each['version']}"
+    sarif = json.loads((project.path / "var/audit.sarif").read_text("utf-8"))
+    assert sarif["version"] == "2.1.0"
+
+
+def test_github_jobs_run(
+    checkouts: dict[str, Project], servers: dict[str, str], service: osv.Service
+) -> None:
+    project = checkouts["github"]
+    ran = []
+    for name, job in workflows(project):
+        # Where the runner's services are, the tests' own take their place: the names must agree.
+        wanted = {each for each in job.get("env", {}) if each.startswith("APP_TEST_")}
+        assert wanted == (servers.keys() if "services" in job else set()), name
+        environment = {**{each: servers[each] for each in wanted}, "AUDIT_SERVICE_URL": service.url}
+        for each in job["steps"]:
+            if "run" in each:
+                assert "${{" not in each["run"], "text of others could become a command"
+                step(project, each["run"], environment)
+                ran.append(each["run"])
+            else:
+                action = "/".join(each["uses"].split("@")[0].split("/")[:2])
+                assert action in USED
+            for path in each.get("with", {}).get("path", "").split():
+                assert (project.path / path).exists(), path
+    assert "hooks/verify" in ran
+    assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate workflows"} <= set(ran)
+    assert project.git("status", "--porcelain") == ""
+    sound_reports(project)
+
+
+def test_gitlab_jobs_run(
+    checkouts: dict[str, Project], service: osv.Service, tmp_path: Path
+) -> None:
+    project = checkouts["gitlab"]
+    default, jobs = stages(project)
+    # What the image has: a Python with pip, first on the PATH.
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "image"], check=True)
+    path = f"{tmp_path / 'image' / 'bin'}:/usr/bin:/bin"
+    environment = {"PATH": path, "AUDIT_SERVICE_URL": service.url, "PIP_ROOT_USER_ACTION": "ignore"}
+    for script in default["before_script"]:
+        step(project, script, environment)
+    ran = []
+    for job in jobs.values():
+        # The same command as GitHub's, which runs it above: it takes minutes.
+        for script in (each for each in job["script"] if each != "hooks/verify"):
+            step(project, script, environment)
+            ran.append(script)
+        for path in job.get("artifacts", {}).get("paths", ()):
+            assert (project.path / path).exists(), path
+    assert jobs["verify"]["script"] == ["hooks/verify"]
+    assert set(servers_of(jobs["verify"])) == {"postgres", "valkey"}
+    assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate conflicts"} <= set(ran)
+    sound_reports(project)
+
+
+def servers_of(job: Job) -> Iterator[str]:
+    """Yield the host names under which a GitLab job reaches its services."""
+    for each in job["services"]:
+        assert any(each["alias"] in str(value) for value in job["variables"].values())
+        yield each["alias"]
+
+
+def test_both_run_the_same_gates(origins: dict[str, Project]) -> None:
+    github = {
+        each["run"]
+        for _, job in workflows(origins["github"])
+        for each in job["steps"]
+        if "run" in each
+    }
+    gitlab = {script for job in stages(origins["gitlab"])[1].values() for script in job["script"]}
+    assert github - gitlab == {"hooks/gate workflows"}
+    assert not gitlab - github
+
+
+def test_actions_are_pinned_and_jobs_bounded(origins: dict[str, Project]) -> None:
+    for name, job in workflows(origins["github"]):
+        assert job["timeout-minutes"] <= 30, name
+        assert job["permissions"].get("contents") == "read", name
+        assert "write" not in json.dumps(job["permissions"]) or name == "codeql/analyze"
+        for each in job["steps"]:
+            if "uses" in each:
+                assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each["uses"])
+            if each.get("uses", "").startswith("actions/checkout@"):
+                assert each["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize(
+    ("schema", "ci", "path"),
+    [
+        ("github-workflows", "github", ".github/workflows/verify.yml"),
+        ("github-workflows", "github", ".github/workflows/codeql.yml"),
+        ("dependabot", "github", ".github/dependabot.yml"),
+        ("gitlab-ci", "gitlab", ".gitlab-ci.yml"),
+        ("renovate", "gitlab", "renovate.json"),
+    ],
+)
+def test_files_fit_their_schema(
+    origins: dict[str, Project], schema: str, ci: str, path: str
+) -> None:
+    origins[ci].run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", path)
+
+
+KEY = "AKIA" + "Z7Q4XK2MPL9TRB3D"
+PLANTED = {
+    "format": ("format", "src/my_service/app/planted.py", "x=1\n", "planted.py"),
+    "shell": (
+        "lint",
+        "src/my_service/app/planted.py",
+        '"""Planted."""\n\nimport subprocess\n\nsubprocess.run("ls", shell=True, check=True)\n',
+        "S602",
+    ),
+    "sql": (
+        "lint",
+        "src/my_service/app/planted.py",
+        '"""Planted."""\n\n\ndef find(name: str) -> str:\n    """Find."""\n'
+        "    return f\"SELECT * FROM users WHERE name = '{name}'\"\n",
+        "S608",
+    ),
+    "types": ("types", "src/my_service/app/planted.py", 'x: int = "one"\n', "planted.py:1"),
+    "key": ("secrets", "src/my_service/app/planted.py", f'KEY = "{KEY}"\n', "AWS Access Key"),
+    "private key": (
+        "secrets",
+        "deploy.pem",
+        "-----BEGIN PRIVATE " + "KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\n",
+        "Private Key",
+    ),
+    "conflict": (
+        "conflicts",
+        "src/my_service/app/planted.py",
+        "<<<<<<< ours\nx = 1\n=======\nx = 2\n>>>>>>> theirs\n",
+        "planted.py",
+    ),
+    "unpinned action": (
+        "workflows",
+        ".github/workflows/planted.yml",
+        "name: planted\non: push\npermissions: {}\njobs:\n  one:\n    runs-on: ubuntu-24.04\n"
+        "    steps:\n      - uses: actions/checkout@v6\n",
+        "unpinned-uses",
+    ),
+    "text of others": (
+        "workflows",
+        ".github/workflows/planted.yml",
+        "name: planted\non: pull_request\npermissions: {}\njobs:\n  one:\n"
+        "    runs-on: ubuntu-24.04\n"
+        '    steps:\n      - run: echo "${{ github.event.pull_request.title }}"\n',
+        "template-injection",
+    ),
+}
+
+
+@pytest.fixture
+def github(checkouts: dict[str, Project]) -> Iterator[Project]:
+    """Return the checkout with GitHub's files, installed; what a test leaves there is removed."""
+    project = checkouts["github"]
+    project.run("uv", "sync", "--frozen", "--quiet")
+    yield project
+    project.git("reset", "--hard", "--quiet")
+    project.git("clean", "-fdq")
+
+
+@pytest.mark.parametrize(("gate", "path", "text", "named"), PLANTED.values(), ids=PLANTED.keys())
+def test_gate_finds_what_is_planted(
+    github: Project, gate: str, path: str, text: str, named: str
+) -> None:
+    (github.path / path).write_text(text, "utf-8")
+    done = github.run("hooks/gate", gate, check=False)
+    assert done.returncode == 1
+    assert named in done.stdout
+
+
+def test_gate_finds_a_catastrophic_expression(github: Project) -> None:
+    """The gate is one of the tests, which `hooks/verify` and `hooks/gate tests` run."""
+    planted = github.path / "src/my_service/app/planted.py"
+    planted.write_text('"""Planted."""\n\nimport re\n\nX = re.compile(r"(a+)+$")\n', "utf-8")
+    command = [github.python, "-m", "pytest", "-q", "tests/security/test_patterns.py"]
+    done = github.run(*command, check=False)
+    assert done.returncode == 1
+    assert "planted.py:5: '(a+)+$': exponential time" in done.stdout
+
+
+def test_gate_finds_a_vulnerable_dependency(github: Project, service: osv.Service) -> None:
+    lock = tomllib.loads((github.path / "uv.lock").read_text("utf-8"))
+    version = next(each["version"] for each in lock["package"] if each["name"] == "jinja2")
+    service.advisories = [osv.advisory("GHSA-1", "jinja2", version)]
+    done = github.run("hooks/gate", "audit", check=False, AUDIT_SERVICE_URL=service.url)
+    assert done.returncode == 1
+    assert f"jinja2 {version}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("table", "facts", "gate", "code"),
+    [
+        ("exception", 'setting = "sessions.idle-timeout"\nvalue = 3600', "check", 1),
+        ("advisory-exception", 'id = "CVE-2099-1"', "check", 1),
+        ("advisory-exception", 'id = "CVE-2099-1"', "audit", 4),
+    ],
+)
+def test_gate_finds_an_expired_exception(
+    github: Project, service: osv.Service, table: str, facts: str, gate: str, code: int
+) -> None:
+    dated = 'reason = "Only for a test"\nowner = "ops"\nexpires = 2020-01-01'
+    with (github.path / "policy.toml").open("a", encoding="utf-8") as policy:
+        policy.write(f"\n[[{table}]]\n{facts}\n{dated}\n")
+    done = github.run("hooks/gate", gate, check=False, AUDIT_SERVICE_URL=service.url)
+    assert done.returncode == code
+    assert "expired" in done.stdout
+
+
+@pytest.mark.parametrize("ended", ["framework", "python"])
+def test_gate_finds_a_line_without_fixes(checkouts: dict[str, Project], ended: str) -> None:
+    project = checkouts["gitlab"]
+    lock = project.path / "uv.lock"
+    before = lock.read_text("utf-8")
+    patterns = {
+        "framework": (r'(name = "flask"\nversion = )"[^"]+"', r'\1"2.3.3"'),
+        "python": (r'requires-python = ">=3.11"', 'requires-python = ">=3.9"'),
+    }
+    changed, count = re.subn(*patterns[ended], before)
+    assert count == 1
+    lock.write_text(changed, "utf-8")
+    try:
+        done = project.run("hooks/gate", "check", check=False)
+    finally:
+        lock.write_text(before, "utf-8")
+    assert done.returncode == 1
+    assert "is in no supported line" in done.stdout
