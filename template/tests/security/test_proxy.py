@@ -213,3 +213,24 @@ def test_log_names_the_client(make: Make, capfd: pytest.CaptureFixture[str]) -> 
         client,
         client,
     ]
+
+
+@pytest.mark.contract("PRX-1")
+@pytest.mark.contract("LOG-1")
+@pytest.mark.parametrize(
+    ("peer", "claimed", "believed"),
+    [
+        (PROXY, "a" * 32, True),
+        (PROXY, "a" * 31, False),
+        (PROXY, "a" * 32 + "\n", False),
+        (PROXY, f"{'a' * 32},{'b' * 32}", False),
+        (PROXY, "A" * 32, False),
+        (PROXY, "", False),
+        ("198.51.100.7", "a" * 32, False),
+    ],
+    ids=repr,
+)
+def test_request_id_is_the_proxys(inside: Inside, peer: str, claimed: str, believed: bool) -> None:
+    headers = (("X-Forwarded-For", new_address()), ("X-Request-ID", claimed))
+    answer = inside.visitor().send("GET", "/unknown", headers, peer=peer)
+    assert (expect.request_id(answer) == claimed) == believed

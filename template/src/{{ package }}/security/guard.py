@@ -100,6 +100,7 @@ class Guard:
         scheme = head.scheme
         visit.client = head.peer
         if self._proxies.trusts(head.peer):
+            visit.request_id = head.header("x-request-id")
             visit.client = self._proxies.client(head.peer, head.header("x-forwarded-for"))
             scheme = last(head.header("x-forwarded-proto")) or scheme
             host = last(head.header("x-forwarded-host")) or host

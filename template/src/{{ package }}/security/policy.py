@@ -140,6 +140,19 @@ class Static(_Model):
     max_age: Positive
 
 
+class Edge(_Model):
+    """What nginx refuses before the application sees it (ASVS 2.4.1, 15.2.2); times in seconds."""
+
+    login_rate_per_minute: Positive
+    login_burst: Positive
+    connections: Positive
+    header_timeout: Positive
+    body_timeout: Positive
+    send_timeout: Positive
+    idle_timeout: Positive
+    answer_timeout: Positive
+
+
 class Supported(_Model):
     """Lines of Python and the frameworks that get security fixes (guide: deprecated versions)."""
 
@@ -161,6 +174,7 @@ class Baseline(_Model):
     passwords: Passwords
     input: Input
     static: Static
+    edge: Edge
     supported: Supported
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from .stores import StoreError
 if TYPE_CHECKING:
     from .guard import Guard
 
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 _LABEL = 80
 _DEVICE = 256
 """Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
@@ -100,10 +102,16 @@ class Visit:
 
     @property
     def request_id(self) -> str:
-        """Random id that log lines and error pages share. Never taken from the client."""
+        """Id that log lines and error pages share: random, or the trusted proxy's."""
         if not self._request_id:
             self._request_id = secrets.token_hex(16)
         return self._request_id
+
+    @request_id.setter
+    def request_id(self, claimed: str) -> None:
+        """Take the id that a trusted proxy made, if it has the form of ours."""
+        if _REQUEST_ID.fullmatch(claimed):
+            self._request_id = claimed
 
     @property
     def known_user(self) -> str:
