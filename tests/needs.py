@@ -17,6 +17,7 @@ import pytest
 
 PACKAGES = {
     "chromium": "chromium",
+    "curl": "curl",
     "initdb": "postgresql",
     "nginx": "nginx-light",
     "openssl": "openssl",

@@ -13,6 +13,7 @@ import click
 from . import audit as auditing
 from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
+from .edge import edge
 from .security import checks
 from .security.accounts import normalise
 from .security.events import emit
@@ -159,3 +160,6 @@ def policy_show() -> None:
             f"  # baseline: {json.dumps(policy.replaced[name])}" if name in policy.replaced else ""
         )
         click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}{before}")
+
+
+main.add_command(edge)

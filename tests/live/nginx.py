@@ -1,0 +1,294 @@
+"""The edge as it ships: a real nginx with the project's own configuration, on ports of loopback."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from tests.live.service import HOST, Client, Line, Service, folder, free_port, running, stop
+from tests.needs import needs
+from tests.projects import Project
+
+START_SECONDS = 10.0
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def _pem(key: Key) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+class Authority:
+    """An authority that tests trust, and the certificates of the services."""
+
+    def __init__(self, made: Path) -> None:
+        """Make a root in a folder."""
+        self.file = made / "ca.pem"
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test authority")])
+        self._root = (
+            self._builder(self._name, self._key.public_key())
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(self._usage(sign=True), critical=True)
+            .sign(self._key, hashes.SHA256())
+        )
+        self.file.write_bytes(self._root.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, certificates: Path, name: str, key_type: str) -> None:
+        """Put a certificate where certbot would."""
+        key: Key = (
+            ec.generate_private_key(ec.SECP256R1())
+            if key_type == "ecdsa"
+            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        )
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+        issued = (
+            self._builder(subject, key.public_key())
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(self._usage(sign=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .sign(self._key, hashes.SHA256())
+        )
+        target = certificates / f"{name}-{key_type}"
+        target.mkdir(parents=True, exist_ok=True)
+        (target / "fullchain.pem").write_bytes(issued.public_bytes(serialization.Encoding.PEM))
+        (target / "privkey.pem").write_bytes(_pem(key))
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+    ) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=80))
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                critical=False,
+            )
+        )
+
+    @staticmethod
+    def _usage(*, sign: bool) -> x509.KeyUsage:
+        others = dict.fromkeys(
+            (
+                "content_commitment",
+                "key_encipherment",
+                "data_encipherment",
+                "key_agreement",
+                "encipher_only",
+                "decipher_only",
+            ),
+            False,
+        )
+        return x509.KeyUsage(digital_signature=True, key_cert_sign=sign, crl_sign=sign, **others)
+
+
+class Chain(httpx.BaseTransport):
+    """The way of a browser: to the address that the edge has here, whatever the URL's name."""
+
+    def __init__(self, edge: Edge, source: str = "127.0.0.1", target: str = "127.0.0.1") -> None:
+        """Take the client's own address and the edge's."""
+        self._target = target
+        self._inner = httpx.HTTPTransport(
+            verify=edge.trust(), http2=False, local_address=source, trust_env=False
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass one request on."""
+        passed = httpx.Request(
+            request.method,
+            request.url.copy_with(host=self._target),
+            headers=request.headers,
+            stream=request.stream,
+            extensions={"sni_hostname": request.url.host, **request.extensions},
+        )
+        return self._inner.handle_request(passed)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._inner.close()
+
+
+@dataclass
+class Edge:
+    """An nginx in front of a service's sockets."""
+
+    project: Project
+    folder: Path
+    sockets: Sequence[str]
+    addresses: Sequence[str] = ("127.0.0.1", "[::1]")
+    http: int = field(default_factory=free_port)
+    https: int = field(default_factory=free_port)
+    certified: bool = True
+    """Whether to have certificates from the start."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """More lines of edge.toml."""
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        """Make the folders, and what certbot would have made."""
+        for name in ("logs", "cache", "acme", "live"):
+            (self.folder / name).mkdir(mode=0o755)
+        self.authority = Authority(self.folder)
+        if self.certified:
+            for key_type in ("ecdsa", "rsa"):
+                self.authority.issue(self.folder / "live", HOST, key_type)
+
+    @property
+    def origin(self) -> str:
+        """The service's origin as browsers see it."""
+        return f"https://{HOST}:{self.https}"
+
+    @property
+    def file(self) -> Path:
+        """The configuration."""
+        return self.folder / "nginx.conf"
+
+    def machine(self) -> Path:
+        """Write the project's edge.toml with the places of this test, and return its path."""
+        shipped = (self.project.path / "deploy" / "edge.toml").read_text("utf-8")
+        own: dict[str, Any] = {
+            "addresses": list(self.addresses),
+            "http-port": self.http,
+            "https-port": self.https,
+            "sockets": list(self.sockets),
+            "nginx": needs("nginx"),
+            # The sockets' folder is this account's alone.
+            "user": "root",
+            "pid": str(self.folder / "pid"),
+            "logs": str(self.folder / "logs"),
+            "cache": str(self.folder / "cache"),
+            "certificates": str(self.folder / "live"),
+            "webroot": str(self.folder / "acme"),
+            **self.facts,
+        }
+        lines = [line for line in shipped.splitlines() if line.partition(" = ")[0] not in own]
+        lines += [f"{name} = {json.dumps(value)}" for name, value in own.items()]
+        path = self.folder / "edge.toml"
+        path.write_text("\n".join(lines), "utf-8")
+        return path
+
+    def render(self, *, check: bool = True, policy: str = "policy.toml") -> str:
+        """Write the configuration with the project's command; return what it printed."""
+        options = ("--machine", str(self.machine()), "--policy", policy)
+        command = (self.project.python, "-m", self.project.package, "edge", str(self.file))
+        done = self.project.run(*command, *options, check=check)
+        return done.stdout + done.stderr
+
+    def start(self) -> None:
+        """Start nginx, and return once it listens."""
+        self.process = subprocess.Popen(
+            [needs("nginx"), "-e", "stderr", "-c", str(self.file), "-g", "daemon off;"],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert self.process.poll() is None, self.errors()
+            try:
+                socket.create_connection(("127.0.0.1", self.http)).close()
+            except OSError:
+                assert time.monotonic() < deadline, self.errors()
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> int:
+        """Stop nginx as systemd does, and return its exit code."""
+        assert self.process
+        return stop(self.process, signal.SIGQUIT)
+
+    def reload(self) -> None:
+        """Make nginx read its configuration again, as systemd does."""
+        command = [needs("nginx"), "-e", "stderr", "-c", str(self.file), "-s", "reload"]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def errors(self) -> str:
+        """Return nginx's error log."""
+        log = self.folder / "logs" / "error.log"
+        return log.read_text("utf-8") if log.exists() else ""
+
+    def lines(self) -> list[Line]:
+        """Return the access log; each line must be a JSON object."""
+        text = (self.folder / "logs" / "access.log").read_text("utf-8")
+        return [json.loads(line) for line in text.split("\n") if line]
+
+    def trust(self) -> ssl.SSLContext:
+        """Return what a client trusts."""
+        return ssl.create_default_context(cafile=str(self.authority.file))
+
+    def client(self, source: str = "127.0.0.1") -> Client:
+        """Return a browser at an address of this machine."""
+        target = "::1" if ":" in source else "127.0.0.1"
+        return Client(Chain(self, source, target), self.origin)
+
+    def curl(self, *arguments: str) -> str:
+        """Run curl on the edge, insist on success, and return what it prints."""
+        resolve = []
+        for port in (self.http, self.https):
+            resolve += ["--resolve", f"{HOST}:{port}:127.0.0.1"]
+        done = subprocess.run(
+            [needs("curl"), "-sS", "--cacert", str(self.authority.file), *resolve, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@dataclass
+class Deployed:
+    """A service and the edge in front of it."""
+
+    service: Service
+    edge: Edge
+
+
+@contextmanager
+def deployed(project: Project, *, up: bool = True, **facts: Any) -> Iterator[Deployed]:
+    """Start a service and the edge, and stop both in the end; `facts` are more fields of `Edge`."""
+    with ExitStack() as stack:
+        made = stack.enter_context(folder())
+        edge = Edge(project, made, [], **facts)
+        hosts = {"APP_HOSTS": f"{HOST}:{edge.https}"}
+        service = stack.enter_context(running(project, variables=hosts, origin=edge.origin))
+        edge.sockets = [service.socket]
+        edge.render()
+        edge.start()
+        stack.callback(edge.stop)
+        yield Deployed(service, edge)
+
+
+def token() -> str:
+    """Return something that no client sends by chance."""
+    return secrets.token_hex(8)
