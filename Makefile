@@ -14,7 +14,7 @@ ANSWERS ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test lint format bench lock packages clean
+.PHONY: help new test lint format bench grade lock packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ format: $(VENV)/.dev ## Format this repository's own code
 bench: $(VENV)/.dev packages ## Run the benchmarks and write their results
 	@$(BIN)/python -m benchmarks
 
+grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write docs/grade.md
+	@$(BIN)/python -m tests.live.grade
+
 lock: $(VENV)/.dev ## Lock requirements/*.in again, with hashes
-	@for name in new dev; do \
+	@for name in new dev judges; do \
 	  $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url \
 	    -o requirements/$$name.txt requirements/$$name.in; \

@@ -1,5 +1,7 @@
 """The programs that tests run for real, and the Debian packages they come from.
 
+Judges of the edge come from requirements/judges.txt and from npm.
+
 `needs("nginx")` returns the program's path. Where it is missing the test is skipped with the
 command that installs it; with CI=true it fails, so that no test is left out unseen.
 `python -m tests.needs` installs what is missing where it may, else says what will be skipped.
@@ -11,59 +13,127 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 PACKAGES = {
+    "certbot": "certbot",
     "chromium": "chromium",
     "curl": "curl",
     "initdb": "postgresql",
     "nginx": "nginx-light",
+    "nmap": "nmap",
+    "node": "nodejs",
+    "npm": "npm",
     "openssl": "openssl",
+    "pebble": "pebble",
+    "pebble-challtestsrv": "pebble",
     "pg_ctl": "postgresql",
     "postgres": "postgresql",
     "psql": "postgresql-client",
     "redis-server": "redis-server",
+    "systemd-analyze": "systemd",
+    "testssl": "testssl.sh",
     "tmux": "tmux",
+    "whatweb": "whatweb",
     "wrk": "wrk",
 }
+ROOT = Path(__file__).resolve().parent.parent
+JUDGES = Path(sys.prefix, "judges")
+"""Where the judges are that are no Debian packages."""
+PYTHON_JUDGES = ("gixy", "sslyze")
+NODE_JUDGES = {"@mdn/mdn-http-observatory": "1.4.8", "csp_evaluator": "1.1.8"}
+HEADERS_MORE = Path("/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so")
+FILES = {HEADERS_MORE: "libnginx-mod-http-headers-more-filter"}
+"""Files that are no programs, and their packages."""
 
 
 def find(program: str) -> str | None:
     """Return the path of a program, also where Debian keeps it off the PATH."""
     folders = ["/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))]
+    folders.append(str(JUDGES / "bin"))
     return shutil.which(program) or shutil.which(program, path=os.pathsep.join(folders))
 
 
 def needs(program: str) -> str:
-    """Return the path of a program of `PACKAGES`, or skip the test; in CI fail it."""
+    """Return the path of a program, or skip the test; in CI fail it."""
     path = find(program)
     if path is None:
-        reason = f"{program} is missing: apt-get install {PACKAGES[program]}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing(program, _remedy(program))
     return path
 
 
+def needs_file(path: Path) -> Path:
+    """Return the path of one of `FILES`, or skip the test; in CI fail it."""
+    if not path.exists():
+        missing(path.name, f"apt-get install {FILES[path]}")
+    return path
+
+
+def needs_module(name: str) -> Path:
+    """Return the folder of node modules that has one of `NODE_JUDGES`, or skip; in CI fail."""
+    modules = JUDGES / "node_modules"
+    if not (modules / name).exists():
+        missing(name, "make packages")
+    return modules
+
+
+def missing(what: str, remedy: str) -> NoReturn:
+    """Skip the test, naming what it needs; in CI fail it."""
+    reason = f"{what} is missing: {remedy}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+def _remedy(program: str) -> str:
+    return f"apt-get install {PACKAGES[program]}" if program in PACKAGES else "make packages"
+
+
+def _judges() -> Iterator[list[str]]:
+    """Yield the commands that install the judges that are not there."""
+    if any(find(program) is None for program in PYTHON_JUDGES):
+        uv = str(Path(sys.executable).with_name("uv"))
+        python = str(JUDGES / "bin" / "python")
+        locked = str(ROOT / "requirements" / "judges.txt")
+        yield [uv, "venv", "--quiet", "--python", sys.executable, str(JUDGES)]
+        yield [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", locked]
+    wanted = [f"{name}@{version}" for name, version in NODE_JUDGES.items()]
+    if not all((JUDGES / "node_modules" / name).exists() for name in NODE_JUDGES) and find("npm"):
+        quiet = ["--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
+        yield ["npm", "install", *quiet, "--prefix", str(JUDGES), *wanted]
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"{' '.join(command)} failed:\n{done.stderr.strip()}", file=sys.stderr)
+
+
 def main() -> int:
-    """Install the missing packages as root on Debian, else name them; return the exit code."""
-    missing = sorted({package for program, package in PACKAGES.items() if find(program) is None})
-    if not missing:
-        return 0
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        print(f"Tests that need {', '.join(missing)} will be skipped; as root: {' '.join(command)}")
-        return 0
-    print(f"installing {' '.join(missing)}", flush=True)
+    """Install what is missing, packages as root on Debian only; return the exit code."""
+    packages = {package for program, package in PACKAGES.items() if find(program) is None}
+    packages |= {package for path, package in FILES.items() if not path.exists()}
     # RUNLEVEL=1: the tests start servers of their own, so Debian's need not run.
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for attempt in (["apt-get", "update", "-q"], command):
-        done = subprocess.run(attempt, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            print(f"{' '.join(attempt)} failed:\n{done.stderr.strip()}", file=sys.stderr)
-    still = [program for program in PACKAGES if find(program) is None]
+    if packages:
+        names = sorted(packages)
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *names]
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            print(
+                f"Tests that need {', '.join(names)} will be skipped; as root: {' '.join(command)}"
+            )
+        else:
+            print(f"installing {' '.join(names)}", flush=True)
+            _run(["apt-get", "update", "-q"], environment)
+            _run(command, environment)
+    for command in _judges():
+        print(" ".join(command), flush=True)
+        _run(command, environment)
+    still = [program for program in (*PACKAGES, *PYTHON_JUDGES) if find(program) is None]
     return 1 if still and os.environ.get("CI") == "true" else 0
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Render
+from tests.live.nginx import Deployed, deployed
 from tests.live.service import Service, User, running
 from tests.projects import CHOICES, Project
 
@@ -28,3 +29,10 @@ def service(project: Project) -> Iterator[Service]:
 def user(service: Service) -> User:
     """Return a user of the service: failures count by user and address, so use new addresses."""
     return service.add_user()
+
+
+@pytest.fixture(scope="session")
+def chain(installed: Render) -> Iterator[Deployed]:
+    """Run a service behind its edge: do not stop either; failures count by address."""
+    with deployed(installed(framework="fastapi")) as started:
+        yield started

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 import signal
 import socket
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -53,6 +52,9 @@ class Authority:
             .add_extension(self._usage(sign=True), critical=True)
             .sign(self._key, hashes.SHA256())
         )
+        # As Let's Encrypt has it; nobody fetches it here.
+        url = x509.UniformResourceIdentifier("http://crl.example.com/1.crl")
+        self._revoked = x509.DistributionPoint([url], None, None, None)
         self.file.write_bytes(self._root.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, certificates: Path, name: str, key_type: str) -> None:
@@ -68,6 +70,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(self._usage(sign=False), critical=True)
+            .add_extension(x509.CRLDistributionPoints([self._revoked]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .sign(self._key, hashes.SHA256())
         )
@@ -250,6 +253,21 @@ class Edge:
         target = "::1" if ":" in source else "127.0.0.1"
         return Client(Chain(self, source, target), self.origin)
 
+    def raw(self, request: bytes, *, tls: bool = True, port: int = 0, sni: str = HOST) -> bytes:
+        """Send bytes as they stand, and return what comes until the edge closes."""
+        where = ("127.0.0.1", port or (self.https if tls else self.http))
+        with ExitStack() as stack:
+            connection = stack.enter_context(socket.create_connection(where, timeout=20))
+            if tls:
+                wrapped = self.trust().wrap_socket(connection, server_hostname=sni)
+                connection = stack.enter_context(wrapped)
+            connection.sendall(request)
+            received = b""
+            with suppress(ConnectionResetError):
+                while data := connection.recv(65536):
+                    received += data
+            return received
+
     def curl(self, *arguments: str) -> str:
         """Run curl on the edge, insist on success, and return what it prints."""
         resolve = []
@@ -275,7 +293,7 @@ class Deployed:
 
 
 @contextmanager
-def deployed(project: Project, *, up: bool = True, **facts: Any) -> Iterator[Deployed]:
+def deployed(project: Project, **facts: Any) -> Iterator[Deployed]:
     """Start a service and the edge, and stop both in the end; `facts` are more fields of `Edge`."""
     with ExitStack() as stack:
         made = stack.enter_context(folder())
@@ -287,8 +305,3 @@ def deployed(project: Project, *, up: bool = True, **facts: Any) -> Iterator[Dep
         edge.start()
         stack.callback(edge.stop)
         yield Deployed(service, edge)
-
-
-def token() -> str:
-    """Return something that no client sends by chance."""
-    return secrets.token_hex(8)
