@@ -234,6 +234,32 @@ class Edge:
         command = [needs("nginx"), "-e", "stderr", "-c", str(self.file), "-s", "reload"]
         subprocess.run(command, check=True, capture_output=True)
 
+    def wait_for_https(self) -> None:
+        """Return once https is served."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with self.client() as client:
+                    client.get("/healthz")
+            except httpx.TransportError:
+                assert time.monotonic() < deadline, self.errors()
+                time.sleep(0.02)
+            else:
+                return
+
+    def workers(self) -> set[int]:
+        """Return the process ids of nginx's workers."""
+        assert self.process
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return set(map(int, children.read_text().split()))
+
+    def wait_for_new(self, old: set[int]) -> None:
+        """Return once workers serve that are none of the `old` ones."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self.workers() - old:
+            assert time.monotonic() < deadline, self.errors()
+            time.sleep(0.02)
+
     def errors(self) -> str:
         """Return nginx's error log."""
         log = self.folder / "logs" / "error.log"
