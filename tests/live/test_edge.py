@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -494,14 +493,6 @@ def test_restart_one_by_one_loses_no_request(installed: Render, method: str, sta
         statuses = under_load(edge, change, method=method)
     assert len(statuses) > 3
     assert set(statuses) == {status}
-
-
-def test_gixy_finds_nothing(chain: Deployed) -> None:
-    command = [needs("gixy"), "--format", "json", str(chain.edge.file)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    findings = {each["plugin"] for each in json.loads(done.stdout)}
-    # The application sends it, and the error pages: a second place would send it twice.
-    assert findings == {"hsts_header"}, done.stdout
 
 
 def test_runs_without_ipv6(installed: Render) -> None:
