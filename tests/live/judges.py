@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote, asked about an edge; tests and `make grade` read their answers."""
+"""Programs that nobody here wrote, asked about an edge; tests and `make grade` read their words."""
 
 from __future__ import annotations
 
