@@ -178,7 +178,8 @@ def test_json_that_is_too_deep(inside: Inside, shape: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [b"{", b"", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
-     b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"'],
+     b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"',
+     '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig")],
     ids=repr,
 )  # fmt: skip
 def test_json_that_is_none(writer: Browser, content: bytes) -> None:

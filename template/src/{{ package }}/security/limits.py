@@ -59,8 +59,10 @@ def parse_body(body: bytes, content_type: str, *, api: bool, policy: Input) -> d
         raise Problem(415)
     try:
         if api:
+            # UTF-8 alone (RFC 8259 section 8.1): of bytes the parser takes UTF-16 and UTF-32 too.
+            text = body.decode()
             _check_depth(
-                json.loads(body, object_pairs_hook=_unique, parse_constant=_refuse), policy
+                json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse), policy
             )
             return {}
         fields = parse_qsl(

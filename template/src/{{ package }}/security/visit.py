@@ -240,12 +240,15 @@ class Visit:
             checked = self.origin + default
         self._location = checked
 
-    def query(self, name: str) -> str:
-        """Return a query parameter that may come once, or raise `Problem` 400."""
+    def query(self, name: str, default: str | None = None) -> str:
+        """Return a query parameter that may come once, or raise `Problem` 400.
+
+        Without a `default` it must come.
+        """
         values = parse_qs(self.head.query.decode(), keep_blank_values=True).get(name, [])
-        if len(values) != 1:
+        if len(values) > 1 or not (values or default is not None):
             raise Problem(400)
-        return values[0]
+        return values[0] if values else default or ""
 
     def read_body(self, body: bytes) -> None:
         """Check the body, and fill `form`; raise `Problem`."""

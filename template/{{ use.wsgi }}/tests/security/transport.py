@@ -81,6 +81,8 @@ def _environ(request: httpx.Request) -> dict[str, Any]:
         name = raw_name.decode("latin-1").upper().replace("-", "_")
         value = raw_value.decode("latin-1")
         key = name if name in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{name}"
+        if key == "CONTENT_TYPE" and key in environ:
+            continue  # as the server does
         if key in environ:
             # RFC 9110 section 5.2; for Cookie RFC 9113 section 8.2.3.
             value = f"{environ[key]}{'; ' if name == 'COOKIE' else ', '}{value}"

@@ -46,6 +46,9 @@ class AsgiHead:
         if len(self._headers) == len(self._pairs):
             return str(self._headers[key], "latin-1")
         values = [value for each, value in self._pairs if each == key]
+        if name == "content-type":
+            # The first, as frameworks read it, and all that a WSGI service gets to see.
+            return values[0].decode("latin-1")
         return (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
 
     def size(self) -> tuple[int, int]:
