@@ -7,9 +7,11 @@ Requests that a client library may send: what no HTTP parser lets through is not
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 JSON = ("Content-Type", "application/json")
+ACCEPT_HTML = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 ACCEPT_JSON = ("Accept", "application/json")
 SAME = ("Sec-Fetch-Site", "same-origin")
 CROSS = ("Sec-Fetch-Site", "cross-site")
@@ -26,6 +28,21 @@ class Probe:
     content: bytes = b""
 
 
+def _grid() -> tuple[Probe, ...]:
+    """Every method on every kind of address, from a browser and from a program."""
+    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+    targets = (
+        *("/", "/login", "/logout", "/go", "/notes", "/notes/1/delete", "/api/notes"),
+        *("/account", "/account/password", "/account/sessions/end", "/account/sessions/end-others"),
+        *("/api/notes/1", "/healthz", "/static/none.css", "/unknown"),
+    )
+    clients = {"browser": ACCEPT_HTML, "program": ACCEPT_JSON}
+    return tuple(
+        Probe(f"{method} {target}, {name}", method, target, (accept, SAME))
+        for method, target, (name, accept) in product(methods, targets, clients.items())
+    )
+
+
 def _get(name: str, target: str, *headers: tuple[str, str | bytes]) -> Probe:
     return Probe(name, "GET", target, headers)
 
@@ -35,6 +52,7 @@ def _post(name: str, target: str, content: bytes, *headers: tuple[str, str | byt
 
 
 PROBES = (
+    *_grid(),
     # Pages as they are.
     _get("home", "/"),
     _get("home with a query", "/?a=b"),
@@ -54,6 +72,13 @@ PROBES = (
     _get("redirect to nothing", "/go"),
     _get("redirect to an empty target", "/go?url="),
     _get("redirect twice", "/go?url=/&url=https://evil.example/"),
+    _get("redirect, name in other case", "/go?URL=/"),
+    _get("login page, next twice", "/login?next=/notes&next=/account"),
+    _get("login page, next empty", "/login?next="),
+    _get("login page, next with markup", "/login?next=%22%3E%3Cscript%3E"),
+    _get("login page, next as a list", "/login?next[]=/notes&next[0]=/notes"),
+    _get("login page, semicolon between fields", "/login?a=b;next=/notes"),
+    _get("login page, plus and space", "/login?next=/notes+%2B%20"),
     # Addresses.
     _get("unknown path", "/unknown"),
     _get("unknown path, program", "/unknown", ACCEPT_JSON),
@@ -61,6 +86,36 @@ PROBES = (
     _get("unknown path below a page", "/login/unknown"),
     _get("trailing slash", "/login/"),
     _get("trailing slash, API", "/api/notes/"),
+    _get("trailing slash, one note", "/api/notes/1/", ACCEPT_JSON),
+    _get("trailing slash, private page", "/account/"),
+    _get("trailing slash, query", "/login/?next=/notes"),
+    _get("trailing slash, nothing", "/unknown/"),
+    _post("trailing slash, form", "/login/", b"username=a&password=b", SAME, FORM),
+    _post("trailing slash, JSON", "/api/notes/", b'{"title":"a"}', SAME, JSON),
+    Probe("trailing slash, wrong method", "PUT", "/login/", (SAME,)),
+    Probe("trailing slash, HEAD", "HEAD", "/login/"),
+    Probe("trailing slash, OPTIONS", "OPTIONS", "/login/"),
+    _get("trailing slash, health", "/healthz/"),
+    _get("two trailing slashes", "/login//"),
+    _get("only slashes", "//"),
+    _get("trailing slash, encoded", "/login%2F"),
+    _get("double slash of an address", "//evil.example/%2e%2e"),
+    _get("trailing dot", "/login."),
+    _get("trailing dot segment", "/login/."),
+    _get("suffix of a format", "/api/notes.json"),
+    _get("matrix parameter in a folder", "/api;v=1/notes"),
+    _get("comma and colon", "/login,a:b"),
+    _get("question mark, encoded", "/login%3Fnext=/notes"),
+    _get("number sign, encoded", "/login%23top"),
+    _get("percent, encoded twice", "/%256Cogin"),
+    _get("unicode", "/caf%C3%A9"),
+    _get("unicode, other form", "/cafe%CC%81"),
+    _get("full-width letters", "/%EF%BD%8Cogin"),
+    _get("right to left", "/%E2%80%AElogin"),
+    _get("surrogate", "/%ed%a0%80"),
+    _get("carriage return in the path", "/login%0d%0aSet-Cookie:a=b"),
+    _get("tab in the path", "/login%09"),
+    _get("DEL in the path", "/login%7f"),
     _get("double slash first", "//login"),
     _get("double slash in the middle", "/api//notes"),
     _get("dot segment", "/./login"),
@@ -82,6 +137,11 @@ PROBES = (
     _get("NUL in the query", "/?a=%00"),
     _get("half an escape in the query", "/?a=%"),
     _get("empty query", "/?"),
+    _get("query of nothing but signs", "/?&&==&;"),
+    _get("same name twice in the query", "/?a=1&a=2"),
+    _get("newline in the query", "/?a=%0d%0aSet-Cookie:b=c"),
+    _get("surrogate in the query", "/go?url=%ed%a0%80"),
+    _get("many fields in the query", "/?" + "&".join(f"a{n}=b" for n in range(300))),
     _get("script in the path", "/%3Cscript%3Ealert(1)%3C/script%3E"),
     _get("template in the path", "/%7B%7B7*7%7D%7D"),
     _get("long address", "/" + "a" * 5000),
@@ -127,6 +187,21 @@ PROBES = (
     Probe("unknown method of nothing", "BREW", "/unknown"),
     Probe("method in lower case", "get", "/"),
     Probe("PROPFIND", "PROPFIND", "/"),
+    Probe("PURGE", "PURGE", "/login"),
+    Probe("TRACE of the API", "TRACE", "/api/notes", (ACCEPT_JSON,)),
+    Probe("unknown method of a private page", "BREW", "/account"),
+    Probe("unknown method with a body", "BREW", "/login", (SAME, FORM), b"a=b"),
+    Probe("OPTIONS with a body", "OPTIONS", "/login", (FORM,), b"a=b"),
+    Probe("OPTIONS of a note", "OPTIONS", "/api/notes/1", (ACCEPT_JSON,)),
+    Probe("OPTIONS of a static file", "OPTIONS", "/static/none.css"),
+    Probe("OPTIONS from elsewhere", "OPTIONS", "/notes", (CROSS,)),
+    Probe("HEAD of a private page", "HEAD", "/account"),
+    Probe("HEAD of health", "HEAD", "/healthz"),
+    Probe("HEAD with a body", "HEAD", "/", (FORM,), b"a=b"),
+    Probe("GET with a body", "GET", "/", (FORM,), b"a=b"),
+    Probe("GET with a body that is no JSON", "GET", "/api/notes", (JSON, ACCEPT_JSON), b"{"),
+    Probe("DELETE with a body", "DELETE", "/api/notes/1", (SAME, JSON), b'{"a":1}'),
+    Probe("wrong method, forged", "PUT", "/login", (CROSS,)),
     Probe(
         "preflight",
         "OPTIONS",
@@ -166,6 +241,66 @@ PROBES = (
         SAME,
         ("Content-Type", "multipart/form-data; boundary=x"),
     ),
+    _post(
+        "login, charset",
+        "/login",
+        b"username=a&password=b",
+        SAME,
+        (FORM[0], f"{FORM[1]}; charset=utf-8"),
+    ),
+    _post(
+        "login, other charset",
+        "/login",
+        b"username=%e9&password=b",
+        SAME,
+        (FORM[0], f"{FORM[1]}; charset=iso-8859-1"),
+    ),
+    _post(
+        "login, charset of nonsense",
+        "/login",
+        b"username=a&password=b",
+        SAME,
+        (FORM[0], f'{FORM[1]}; charset="; a=b'),
+    ),
+    _post("login, type in upper case", "/login", b"username=a", SAME, (FORM[0], FORM[1].upper())),
+    _post("login, two types", "/login", b"username=a", SAME, FORM, JSON),
+    _post("login, empty type", "/login", b"username=a", SAME, ("Content-Type", "")),
+    _post("login, type of nonsense", "/login", b"username=a", SAME, ("Content-Type", ";=/")),
+    _post("login, bytes that are no text", "/login", b"\xff\xfe\x00", SAME, FORM),
+    _post("login, name empty", "/login", b"=a&username=b", SAME, FORM),
+    _post("login, unknown field", "/login", b"username=a&password=b&admin=1", SAME, FORM),
+    _post("login, fields as a list", "/login", b"username[]=a&password=b", SAME, FORM),
+    _post("login, method in a field", "/login", b"_method=DELETE&a=b", SAME, FORM),
+    _post("login, NUL", "/login", b"username=a%00&password=b", SAME, FORM),
+    _post("login, surrogate", "/login", b"username=%ed%a0%80&password=b", SAME, FORM),
+    _post("form to a page of members", "/notes", b"title=a&body=b", SAME, FORM),
+    _post("form, JSON to a page of members", "/notes", b'{"title":"a"}', SAME, JSON),
+    _post("password, empty", "/account/password", b"", SAME, FORM),
+    _post("end of a session, empty", "/account/sessions/end", b"", SAME, FORM),
+    _post("end of a session, NUL", "/account/sessions/end", b"session=%00", SAME, FORM),
+    _post("delete a note that is none", "/notes/abc/delete", b"", SAME),
+    _post("API, charset", "/api/notes", b"{}", SAME, (JSON[0], "application/json; charset=utf-8")),
+    _post(
+        "API, UTF-16",
+        "/api/notes",
+        '{"title":"a"}'.encode("utf-16"),
+        SAME,
+        (JSON[0], "application/json; charset=utf-16"),
+    ),
+    _post("API, byte order mark", "/api/notes", b'\xef\xbb\xbf{"title":"a"}', SAME, JSON),
+    _post("API, kind of JSON", "/api/notes", b"{}", SAME, (JSON[0], "application/vnd.api+json")),
+    _post("API, patch type", "/api/notes", b"{}", SAME, (JSON[0], "application/merge-patch+json")),
+    _post("API, text", "/api/notes", b"{}", SAME, ("Content-Type", "text/json")),
+    _post("API, no type", "/api/notes", b"{}", SAME),
+    _post("API, half a character", "/api/notes", b'{"title":"\\ud800"}', SAME, JSON),
+    _post("API, NUL", "/api/notes", b'{"title":"\\u0000"}', SAME, JSON),
+    _post("API, large number", "/api/notes", b'{"title":1e999}', SAME, JSON),
+    _post("API, very long number", "/api/notes", b"1" * 5000, SAME, JSON),
+    _post("API, white space", "/api/notes", b"  \n", SAME, JSON),
+    _post("API, two documents", "/api/notes", b"{}{}", SAME, JSON),
+    _post("API, too large", "/api/notes", b'"' + b"a" * 1_100_000 + b'"', SAME, JSON),
+    Probe("PUT, no JSON", "PUT", "/api/notes/1", (SAME, JSON, ACCEPT_JSON), b"{"),
+    Probe("PUT, empty", "PUT", "/api/notes/1", (SAME, JSON, ACCEPT_JSON)),
     _post("API, no JSON", "/api/notes", b"{", SAME, JSON),
     _post("API, empty", "/api/notes", b"", SAME, JSON),
     _post("API, form", "/api/notes", b"title=a&body=b", SAME, FORM),
@@ -174,6 +309,13 @@ PROBES = (
     _post("API, name twice", "/api/notes", b'{"a":1,"a":2}', SAME, JSON),
     _post("API, not UTF-8", "/api/notes", b'{"title":"\xff"}', SAME, JSON),
     _post("API, right, of a visitor", "/api/notes", b'{"title":"a","body":"b"}', SAME, JSON),
+    _post("body announced and not empty", "/logout", b"a=b", SAME, FORM),
+    _post("nothing to expect", "/login", b"username=a", SAME, FORM, ("Expect", "100-continue")),
+    _post("expected and forged", "/login", b"username=a", CROSS, ("Expect", "100-continue")),
+    _post("expected by the API", "/api/notes", b"{}", SAME, JSON, ("Expect", "100-continue")),
+    _post("other expectation", "/login", b"username=a", SAME, FORM, ("Expect", "tea")),
+    _get("expected without a body", "/", ("Expect", "100-continue")),
+    _post("body in gzip", "/login", b"\x1f\x8b\x08", SAME, FORM, ("Content-Encoding", "gzip")),
     _post("body of nothing", "/unknown", b"a=b", SAME, FORM),
     _post("body too large", "/login", b"a=" + b"b" * 1_100_000, SAME, FORM),
     # Where it comes from.
@@ -187,6 +329,12 @@ PROBES = (
     _get("bad cookie, private page", "/account", ("Cookie", "__Host-session=nonsense")),
     _get("cookie without a name", "/account", ("Cookie", "=;;;=a; b")),
     _get("cookie, not ASCII", "/account", ("Cookie", b"__Host-session=\xff\xfe")),
+    _get("two cookies of one name", "/account", ("Cookie", "__Host-session=a; __Host-session=b")),
+    _get("two Cookie headers", "/account", ("Cookie", "__Host-session=a"), ("Cookie", "b=c")),
+    _get("cookie in quotes", "/account", ("Cookie", '__Host-session="a\\054b"')),
+    _get("cookie of another framework", "/", ("Cookie", "sessionid=a; csrftoken=b; session=c")),
+    _get("cookie, half an escape", "/account", ("Cookie", "__Host-session=%ff%zz%")),
+    _get("long cookie", "/account", ("Cookie", "__Host-session=" + "a" * 5000)),
     _get("unknown host", "/", ("Host", "evil.example")),
     _get("unknown host, unknown path", "/unknown", ("Host", "evil.example")),
     _get("unknown host, API", "/api/notes", ("Host", "evil.example"), ACCEPT_JSON),
@@ -196,9 +344,46 @@ PROBES = (
     _get("accepts an image", "/unknown", ("Accept", "image/png")),
     _get("accepts a problem", "/unknown", ("Accept", "application/problem+json")),
     _get("accepts nonsense", "/unknown", ("Accept", ";;;q=;")),
+    _get("accepts nothing", "/unknown", ("Accept", "")),
+    _get("accepts nothing of a page", "/login", ("Accept", "application/json;q=0, */*;q=0")),
+    _get("accepts JSON, page", "/login", ACCEPT_JSON),
+    _get("accepts JSON, private page", "/account", ACCEPT_JSON),
+    _get("accepts both", "/unknown", ("Accept", "application/json, text/html;q=0.1")),
+    _get("accepts HTML, API", "/api/notes", ACCEPT_HTML),
+    _get("accepts MessagePack, API", "/api/notes", ("Accept", "application/x-msgpack")),
+    _get("other language", "/unknown", ("Accept-Language", "de-DE,de;q=0.9")),
+    _get("other charset", "/login", ("Accept-Charset", "utf-16")),
+    _get("compression", "/login", ("Accept-Encoding", "gzip, br, zstd")),
+    _get("compression, nothing as it is", "/login", ("Accept-Encoding", "identity;q=0")),
     _get("range", "/", ("Range", "bytes=0-1")),
+    _get("range of health", "/healthz", ("Range", "bytes=0-1")),
+    _get("range beyond the end", "/login", ("Range", "bytes=999999-")),
+    _get("range, if", "/login", ("Range", "bytes=0-1"), ("If-Range", '"a"')),
+    # Conditional requests: pages have no validators, so conditions change nothing (RFC 9110, 13).
+    _get("unless it matches", "/", ("If-None-Match", "*")),
+    _get("unless it matches, a tag", "/login", ("If-None-Match", '"a", W/"b"')),
+    _get("unless it matches, private page", "/account", ("If-None-Match", "*")),
+    _get("unless it matches, API", "/api/notes", ACCEPT_JSON, ("If-None-Match", "*")),
+    _get("unless it matches, nothing", "/unknown", ("If-None-Match", "*")),
+    _get("unless it matches, health", "/healthz", ("If-None-Match", "*")),
+    _get("if it matches", "/", ("If-Match", '"a"')),
+    _get("if newer", "/", ("If-Modified-Since", "Fri, 01 Jan 2100 00:00:00 GMT")),
+    _get("if newer, no date", "/", ("If-Modified-Since", "yesterday")),
+    _get("if older", "/login", ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT")),
+    Probe("HEAD, unless it matches", "HEAD", "/", (("If-None-Match", "*"),)),
+    Probe("PUT, if it matches", "PUT", "/api/notes/1", (SAME, JSON, ("If-Match", "*")), b"{}"),
+    _get("cache refused", "/", ("Cache-Control", "no-cache"), ("Pragma", "no-cache")),
     _get("upgrade", "/", ("Upgrade", "websocket"), ("Connection", "Upgrade")),
+    _get("upgrade to HTTP/2", "/", ("Upgrade", "h2c"), ("Connection", "Upgrade")),
     _get("method override", "/", ("X-HTTP-Method-Override", "DELETE")),
+    _post("method override, form", "/login", b"a=b", SAME, FORM, ("X-Method-Override", "PUT")),
+    _get("as a script does", "/account", ("X-Requested-With", "XMLHttpRequest")),
+    _get("credentials", "/account", ("Authorization", "Basic YTpi")),
+    _get("credentials, API", "/api/notes", ACCEPT_JSON, ("Authorization", "Bearer a")),
+    _get("header with underscores", "/", ("X_Forwarded_For", "127.0.0.1")),
+    _get("header, not ASCII", "/unknown", ("User-Agent", b"\xff\xfe")),
+    _get("hop by hop", "/", ("Connection", "close, X-Filler"), ("X-Filler", "a")),
+    _get("loop", "/", ("Max-Forwards", "0"), ("Via", "1.1 proxy")),
     _get("rewritten address", "/", ("X-Original-URL", "/account"), ("X-Rewrite-URL", "/account")),
     _get("prefix", "/", ("X-Forwarded-Prefix", "/evil"), ("X-Script-Name", "/evil")),
 )

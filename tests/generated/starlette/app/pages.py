@@ -19,7 +19,7 @@ def home(request: Request) -> Response:
 
 class Login(HTTPEndpoint):
     def get(self, request: Request) -> Response:
-        target = request.query_params.get("next", "")
+        target = visit_of(request).query("next", "")
         return page(request, "login.html", next=target, username="", error=None)
 
     def post(self, request: Request) -> Response:

@@ -19,8 +19,9 @@ def home(visit: CurrentVisit) -> Response:
 
 
 @router.get("/login")
-def login_form(visit: CurrentVisit, next: str = "") -> Response:  # noqa: A002 - name of the field
-    return page(visit, "login.html", next=next, username="", error=None)
+def login_form(visit: CurrentVisit) -> Response:
+    target = visit.query("next", "")
+    return page(visit, "login.html", next=target, username="", error=None)
 
 
 @router.post("/login")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request, session
+from flask import Blueprint, Response, session
 
 from ..adapter.web import current_visit, page, redirect
 from ..security.errors import Problem
@@ -19,7 +19,8 @@ def home() -> Response:
 
 @blueprint.get("/login")
 def login_form() -> Response:
-    return page("login.html", next=request.args.get("next", ""), username="", error=None)
+    target = current_visit().query("next", "")
+    return page("login.html", next=target, username="", error=None)
 
 
 @blueprint.post("/login")

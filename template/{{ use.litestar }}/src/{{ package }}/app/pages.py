@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from litestar import Controller, Response, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath
 from litestar.response import Template
 
 from ..adapter.web import Request, login_required, page, redirect
@@ -22,9 +20,8 @@ class Pages(Controller):
         return page(request, "home.html")
 
     @get("/login", sync_to_thread=True)
-    def login_form(
-        self, request: Request, target: Annotated[str, QueryParameter(name="next")] = ""
-    ) -> Template:
+    def login_form(self, request: Request) -> Template:
+        target = request.visit.query("next", "")
         return page(request, "login.html", next=target, username="", error=None)
 
     @post("/login", sync_to_thread=True)
