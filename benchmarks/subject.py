@@ -16,6 +16,7 @@ import io
 import json
 import logging
 import os
+import re
 import secrets
 import statistics
 import sys
@@ -55,14 +56,20 @@ class Subject:
         """Find the package under `src/`, and its framework."""
         (package,) = [path.parent.name for path in Path("src").glob("*/serve.py")]
         self.package = package
-        with Path("pyproject.toml").open(encoding="utf-8") as file:
-            self.asgi = "fastapi" in file.read()
+        answers = Path(".copier-answers.yml").read_text("utf-8")
+        (self.framework,) = re.findall(r"^framework: (\w+)$", answers, re.MULTILINE)
+        self.asgi = self.framework in {"fastapi", "litestar"}
 
     def bare(self) -> App:
         """Return the framework with nothing but the route."""
-        if self.asgi:
+        app: Any
+        if self.framework == "fastapi":
             app = importlib.import_module("fastapi").FastAPI(
                 openapi_url=None, docs_url=None, redoc_url=None
+            )
+        elif self.framework == "litestar":
+            app = importlib.import_module("litestar").Litestar(
+                openapi_config=None, logging_config=None
             )
         else:
             app = importlib.import_module("flask").Flask("bench", static_folder=None)
@@ -114,7 +121,11 @@ class Subject:
         async def reader(request: Any) -> dict[str, object]:
             return read(request.session)
 
-        reader.__annotations__["request"] = importlib.import_module("fastapi").Request
+        module = importlib.import_module(self.framework)
+        reader.__annotations__["request"] = module.Request
+        if self.framework == "litestar":
+            app.register(module.get(path)(reader if session else anonymous))
+            return
         app.add_api_route(path, reader if session else anonymous)
         routes = app.router.routes
         routes.insert(0, routes.pop())

@@ -1087,8 +1087,8 @@ def _throttle() -> Iterator[Mutation]:
     yield _break(
         "THR-8",
         WEB,
-        "        set_asyncio_executor(ThreadPoolExecutor(_THREADS))",
-        "        pass",
+        "            set_asyncio_executor(ThreadPoolExecutor(_THREADS))",
+        "            pass",
         "a flood of logins takes the few threads that read sessions too",
         LITESTAR,
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, cast
 
 import litestar
@@ -113,7 +114,9 @@ class PolicyPlugin(PydanticPlugin):
 def protect(app: Litestar, guard: Guard) -> Guarded:
     """Put the policy around the application."""
     if get_asyncio_executor() is None:
-        set_asyncio_executor(ThreadPoolExecutor(_THREADS))
+        # Refused while a loop runs, as in an asynchronous test; then the loop's own threads serve.
+        with suppress(RuntimeError):
+            set_asyncio_executor(ThreadPoolExecutor(_THREADS))
     app.asgi_handler = _exact(app.asgi_handler)
     # Litestar writes down more narrowly what a scope is.
     return Guarded(cast(App, app), guard)
