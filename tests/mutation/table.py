@@ -403,6 +403,28 @@ def _errors() -> Iterator[Mutation]:
         "a proxy and the router see different addresses",
     )
     yield _break(
+        "FPR-3",
+        VISIT,
+        "if len(values) > 1 or not",
+        "if not",
+        "a filter in front checks the other of two values",
+    )
+    yield _break(
+        "FPR-3",
+        ASGI,
+        'if name == "content-type":',
+        "if False:",
+        "two types of one body tell WSGI from ASGI",
+        FASTAPI,
+    )
+    yield _break(
+        "FPR-3",
+        LIMITS,
+        "            text = body.decode()\n",
+        "            text = body\n",
+        "JSON that is not UTF-8 means different things to different parsers",
+    )
+    yield _break(
         "FPR-4",
         "app/main.py",
         'None if settings.production else "/openapi.json"',

@@ -14,6 +14,7 @@ import pytest
 from . import expect
 from .driver import FORM, SESSION, Inside, Service, development, new_user, run_cli
 
+FORM_TYPE = ("Content-Type", FORM)
 ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
@@ -97,6 +98,23 @@ def test_options_tells_nothing(service: Service, target: str) -> None:
 @pytest.mark.parametrize("target", ["//login", "/api//notes", "/notes/../login", "/login/"])
 def test_second_spelling_of_an_address_is_unknown(service: Service, target: str) -> None:
     expect.error(service.visitor().get(target), 404)
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.contract("RED-1")
+@pytest.mark.parametrize("target", ["/go?url=/&url=/", "/login?next=/&next=/"])
+def test_parameter_that_comes_twice_is_refused(service: Service, target: str) -> None:
+    """Some frameworks take the first, some the last, and a filter in front perhaps the other."""
+    expect.error(service.visitor().get(target), 400)
+
+
+@pytest.mark.contract("FPR-3")
+def test_first_content_type_counts(inside: Inside) -> None:
+    other = ("Content-Type", "application/json")
+    for headers, status in (((FORM_TYPE, other), 422), ((other, FORM_TYPE), 415)):
+        same = ("Sec-Fetch-Site", "same-origin")
+        answer = inside.visitor().send("POST", "/login", (same, *headers), b"username=a")
+        expect.error(answer, status)
 
 
 @pytest.mark.contract("RED-2")
