@@ -33,10 +33,10 @@ from tests import needs, projects
 HERE = Path(__file__).resolve().parent
 SUBJECT = HERE / "subject.py"
 HOST, PATH = "bench.example", "/bench"
-FRAMEWORKS = {"fastapi": "FastAPI", "flask": "Flask", "litestar": "Litestar"}
-ADDED_US = {"fastapi": 12.0, "flask": 15.0, "litestar": 15.0}
+FRAMEWORKS = {"fastapi": "FastAPI", "flask": "Flask", "django": "Django", "litestar": "Litestar"}
+ADDED_US = {"fastapi": 12.0, "flask": 15.0, "django": 15.0, "litestar": 15.0}
 SESSION_US = 120.0
-REQUESTS_RATIO = {"fastapi": 0.90, "flask": 0.90, "litestar": 0.80}
+REQUESTS_RATIO = {"fastapi": 0.90, "flask": 0.90, "django": 0.90, "litestar": 0.80}
 MEMORY_MIB = 15.0
 COPY_SECONDS, VERIFY_SECONDS = 2.0, 20.0
 PARTS = ("cost", "requests", "memory", "login", "generation")
@@ -249,7 +249,8 @@ def versions(made: dict[str, projects.Project]) -> dict[str, str]:
         "import json,platform,importlib.metadata as m;"
         "print(json.dumps({'python':platform.python_version(),**{d.name:d.version"
         " for d in m.distributions() if d.name.lower() in"
-        " {'fastapi','starlette','pydantic','flask','werkzeug','litestar','msgspec','granian'}}}))"
+        " {'fastapi','starlette','pydantic','flask','werkzeug','django','litestar','msgspec',"
+        "'granian'}}}))"
     )
     for project in made.values():
         found |= json.loads(project.run(project.python, "-c", code).stdout)

@@ -45,6 +45,17 @@ HEADERS = {
     "sec-fetch-site": "same-origin",
 }
 
+SESSIONS = "django.contrib.sessions"
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    f"{SESSIONS}.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
 App = Callable[..., Any]
 Call = Callable[[], Any]
 
@@ -71,17 +82,46 @@ class Subject:
             app = importlib.import_module("litestar").Litestar(
                 openapi_config=None, logging_config=None
             )
+        elif self.framework == "django":
+            return self._bare_django()
         else:
             app = importlib.import_module("flask").Flask("bench", static_folder=None)
         self._route(app, PATH, False)
         outermost: App = app if self.asgi else app.wsgi_app
         return outermost
 
+    def _bare_django(self) -> App:
+        """Return Django with the middlewares that its startproject writes, and cookie sessions."""
+        conf = importlib.import_module("django.conf")
+        known = {"MIDDLEWARE": MIDDLEWARE, "SESSION_ENGINE": f"{SESSIONS}.backends.signed_cookies"}
+        handler = importlib.import_module("django.core.handlers.wsgi").WSGIHandler
+        if conf.settings.configured:
+            # The service is in this process too: its addresses are Django's, the rest is not.
+            with importlib.import_module("django.test").override_settings(**known):
+                app: App = handler()
+            return app
+        urls: Any = ModuleType("bench_urls")
+        sys.modules[urls.__name__] = urls
+        urls.urlpatterns = []
+        conf.settings.configure(
+            **known,
+            ROOT_URLCONF=urls.__name__,
+            SECRET_KEY=secrets.token_hex(32),
+            ALLOWED_HOSTS=[HOST],
+        )
+        importlib.import_module("django").setup()
+        self._route(urls, PATH, False)
+        bare: App = handler()
+        return bare
+
     def guarded(self, folder: str, **options: Any) -> App:
         """Return the service, as in production, with its files in `folder`, and the routes."""
         create = importlib.import_module(f"{self.package}.app.main").create_app
         guarded: Any = create(self.settings(folder), **options)
-        app = guarded.app if self.asgi else guarded.app.__self__
+        if self.framework == "django":
+            app = importlib.import_module(f"{self.package}.app.urls")
+        else:
+            app = guarded.app if self.asgi else guarded.app.__self__
         # The last one stands first.
         self._route(app, PATH_LOGIN, True, login=True)
         self._route(app, PATH_SESSION, True)
@@ -91,13 +131,15 @@ class Subject:
 
     def settings(self, folder: str) -> Any:
         """Return settings of a production service behind no proxy."""
-        return importlib.import_module(f"{self.package}.config").Settings(
-            env="production",
-            secret_keys=(secrets.token_urlsafe(48),),
-            hosts=(HOST,),
-            database_url=f"sqlite:///{folder}/app.db",
-            store_url=f"sqlite:///{folder}/store.db",
-        )
+        # By the environment, because Django reads them there.
+        os.environ |= {
+            "APP_ENV": "production",
+            "APP_SECRET_KEYS": secrets.token_urlsafe(48),
+            "APP_HOSTS": HOST,
+            "APP_DATABASE_URL": f"sqlite:///{folder}/app.db",
+            "APP_STORE_URL": f"sqlite:///{folder}/store.db",
+        }
+        return importlib.import_module(f"{self.package}.config").load()
 
     def _route(self, app: Any, path: str, session: bool, *, login: bool = False) -> None:
         def read(content: Any) -> dict[str, object]:
@@ -106,6 +148,16 @@ class Subject:
                 content["count"] = 3
             return {"message": "hello", "count": content["count"]} if session else ANSWER
 
+        if self.framework == "django":
+
+            def answer(request: Any) -> Any:
+                # The session itself: the reader wants what Django's store does not pass on.
+                found = read(request.visit.session) if login else read(request.session)
+                return importlib.import_module("django.http").JsonResponse(found)
+
+            route = importlib.import_module("django.urls").path
+            app.urlpatterns.insert(0, route(path[1:], answer))
+            return
         if not self.asgi:
             flask = importlib.import_module("flask")
             view = (lambda: read(flask.session)) if session else (lambda: ANSWER)
@@ -262,12 +314,30 @@ def batch_wsgi(app: App, path: str, cookie: str) -> float:
     return (time.perf_counter() - start) / BATCH
 
 
-async def cost(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
+def cost(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
     """Return the microseconds of a bare call and those added, without and with a session.
 
     A round is the fastest of its batches, for each kind in turn, batch by batch; the result is the
     median of the rounds.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        # In this order: what is bare of Django finds its settings made.
+        guarded, bare = subject.guarded(folder), subject.bare()
+        logging.disable()
+        found = asyncio.run(rounds_of(subject, bare, guarded, rounds))
+    return {
+        kind: {
+            "bare_us": median([each["bare"] for each in found]),
+            "added_us": median([each[kind] - each["bare"] for each in found]),
+        }
+        for kind in ("anonymous", "session")
+    }
+
+
+async def rounds_of(
+    subject: Subject, bare: App, guarded: App, rounds: int
+) -> list[dict[str, float]]:
+    """Return the seconds of a call of each kind, by round."""
     batch: Callable[..., Awaitable[float]]
     call: Callable[..., Awaitable[Seen]]
     if subject.asgi:
@@ -280,34 +350,25 @@ async def cost(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
         async def call(app: App, path: str, cookie: str = "") -> Seen:
             return call_wsgi(app, path, cookie)
 
-    with tempfile.TemporaryDirectory() as folder:
-        bare, guarded = subject.bare(), subject.guarded(folder)
-        logging.disable()
-        login = await call(guarded, PATH_LOGIN)
-        (line,) = [value for name, value in login.headers if name == "set-cookie"]
-        cookie = line.partition(";")[0]
-        kinds = {
-            "bare": (bare, PATH, ""),
-            "anonymous": (guarded, PATH, ""),
-            "session": (guarded, PATH_SESSION, cookie),
-        }
-        for arguments in kinds.values():
-            await call(*arguments)
-            await batch(*arguments)
-        found: list[dict[str, float]] = []
-        for _ in range(rounds):
-            best = dict.fromkeys(kinds, 1.0)
-            for _ in range(BATCHES):
-                for name, arguments in kinds.items():
-                    best[name] = min(best[name], await batch(*arguments))
-            found.append(best)
-    return {
-        kind: {
-            "bare_us": median([each["bare"] for each in found]),
-            "added_us": median([each[kind] - each["bare"] for each in found]),
-        }
-        for kind in ("anonymous", "session")
+    login = await call(guarded, PATH_LOGIN)
+    (line,) = [value for name, value in login.headers if name == "set-cookie"]
+    cookie = line.partition(";")[0]
+    kinds = {
+        "bare": (bare, PATH, ""),
+        "anonymous": (guarded, PATH, ""),
+        "session": (guarded, PATH_SESSION, cookie),
     }
+    for arguments in kinds.values():
+        await call(*arguments)
+        await batch(*arguments)
+    found: list[dict[str, float]] = []
+    for _ in range(rounds):
+        best = dict.fromkeys(kinds, 1.0)
+        for _ in range(BATCHES):
+            for name, arguments in kinds.items():
+                best[name] = min(best[name], await batch(*arguments))
+        found.append(best)
+    return found
 
 
 def median(seconds: list[float]) -> float:
@@ -354,7 +415,7 @@ def main() -> None:
     options = parser.parse_args()
     subject = Subject()
     if options.command == "cost":
-        print(json.dumps(asyncio.run(cost(subject, options.rounds))))
+        print(json.dumps(cost(subject, options.rounds)))
     else:
         serve(subject, options.kind, options.port, options.workers)
 
