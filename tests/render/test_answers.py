@@ -208,6 +208,7 @@ def test_hostile_text_is_refused_where_it_could_do_harm(
         "domain": r"[a-z0-9.-]+\.[a-z][a-z0-9-]+",
         "contact": r"[A-Za-z0-9._+-]+@[a-z0-9.-]+",
         "cooldown_days": r"[0-9]{1,2}",
+        "admin_path": "",
         "description": r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202e\ud800-\udfff{}<>$`\\]+",
     }[name]
     for value in HOSTILE:
@@ -251,6 +252,27 @@ def test_names_of_others_are_refused(questions: Path, target: Callable[[], Path]
     for name in ("import", "match", "json", "test", "tests", "fastapi", "sqlalchemy", "argon2",
                  "pydantic_settings", "activate", "python"):  # fmt: skip
         assert "taken" in str(answer(questions, target(), package=name))
+
+
+@pytest.mark.parametrize("value", ["", "office", "back-office-2"])
+def test_admin_paths_that_are_taken_over(
+    questions: Path, target: Callable[[], Path], value: str
+) -> None:
+    project = answer(questions, target(), framework="django", admin_path=value)
+    assert isinstance(project, Project)
+    assert project.answers["admin_path"] == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["admin", "static", "api", "notes", "Office", "a/b", "/office", "a.b", "a--b", "a\nb", "a" * 33],
+)
+def test_admin_paths_that_are_refused(
+    questions: Path, target: Callable[[], Path], value: str
+) -> None:
+    result = answer(questions, target(), framework="django", admin_path=value)
+    assert isinstance(result, str)
+    assert our_message("admin_path", result), result
 
 
 def test_messages_fit_the_prompt() -> None:

@@ -52,12 +52,16 @@ def active(template: Path, answers: dict[str, str]) -> set[str]:
     """Return the layers that copier.yml switches on, read without Copier."""
     frameworks = yaml.safe_load((template / "copier.yml").read_text("utf-8"))["frameworks"]
     chosen = frameworks["default"][answers["framework"]]["layers"]
-    return {*chosen, f"{answers['sessions']}_sessions", answers["ci"]} - {"none"}
+    admin = {"django_admin"} if answers.get("admin_path") else set()
+    return {*chosen, f"{answers['sessions']}_sessions", answers["ci"], *admin} - {"none"}
 
 
 COMBINATIONS = [
     dict(zip(LAYERED, row, strict=True)) for row in itertools.product(*LAYERED.values())
 ]
+COMBINATIONS.append(
+    {"framework": "django", "sessions": "server", "ci": "none", "admin_path": "office"}
+)
 
 
 def test_every_layer_has_its_line(template: Path) -> None:
@@ -110,15 +114,15 @@ def test_a_misspelt_layer_is_an_error(tmp_path: Path) -> None:
 def test_a_framework_is_one_line_and_its_folders(tmp_path: Path) -> None:
     copy = projects.copy_template(tmp_path / "template")
     config = copy / "copier.yml"
-    line = '    django: {label: Django (WSGI), layers: [django, wsgi], requires: ["django>=5.2"]}\n'
+    line = '    bottle: {label: Bottle (WSGI), layers: [bottle, wsgi], requires: ["bottle>=0.13"]}\n'
     config.write_text(re.sub(r"(    flask: .*\n)", rf"\1{line}", config.read_text(), count=1))
-    module = copy / "template" / "{{ use.django }}" / "src" / "{{ package }}" / "adapter" / "x.py"
+    module = copy / "template" / "{{ use.bottle }}" / "src" / "{{ package }}" / "adapter" / "x.py"
     module.parent.mkdir(parents=True)
     module.write_text('"""The adapter."""\n')
-    project = projects.render(copy, tmp_path / "project", {"framework": "django"})
+    project = projects.render(copy, tmp_path / "project", {"framework": "bottle"})
     assert "src/my_service/adapter/x.py" in project.files()
     requirements = (project.path / "pyproject.toml").read_text()
-    assert '"django>=5.2"' in requirements
+    assert '"bottle>=0.13"' in requirements
     assert "sqlalchemy" not in requirements
     flask = projects.render(copy, tmp_path / "flask", {"framework": "flask"})
     assert "src/my_service/adapter/x.py" not in flask.files()

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from ..security.csrf import SAFE_METHODS
-from ..security.errors import Problem, allow_header
+from ..security.errors import Problem
 from ..security.events import emit
 from ..security.passwords import Busy
 from ..security.stores import StoreError
@@ -27,7 +27,6 @@ from .wsgi import VISIT, Environ, Guarded, StartResponse
 
 FIELD = "csrf_token"
 """Hidden field of our forms."""
-_NOT_ALLOWED = 405
 
 
 class Request(WSGIRequest):
@@ -57,8 +56,6 @@ class PolicyMiddleware:
         if visit.head.method not in SAFE_METHODS:
             self._prepare_token(request, visit)
         response = self._get_response(request)
-        if response.status_code == _NOT_ALLOWED:
-            response["Allow"] = allow_header(response["Allow"].split(", "))
         for name, value in _repeated():
             if value and response.headers.get(name) == value:
                 del response[name]
@@ -81,17 +78,14 @@ class PolicyMiddleware:
 
     def process_exception(self, request: Request, error: Exception) -> HttpResponse | None:
         """Answer what views raise on purpose, and what the stores cannot serve."""
-        headers = [("retry-after", "1")]
         if isinstance(error, Busy):
             emit("excess_logins")
-            error = Problem(503, headers=headers)
-        elif isinstance(error, (StoreError, *AWAY)):
-            emit("sys_store_unavailable", error=str(error))
-            error = Problem(503)
-        if not isinstance(error, Problem):
+            error = Problem(503, headers=[("retry-after", "1")])
+        elif isinstance(error, AWAY):
+            error = StoreError(f"database: {error}")
+        if not isinstance(error, Problem | StoreError):
             return None
-        request.visit.problem = error
-        return HttpResponse(status=error.status)
+        return HttpResponse(status=request.visit.fail(error))
 
     def _guarded(self, request: Request) -> HttpResponse:
         """Answer a request that came past `Guarded`, as those of `django.test.Client` do.
