@@ -11,13 +11,14 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
+from jsonschema import Draft7Validator
+from referencing import Registry, Resource
 
 from tests import projects
 from tests.live.service import folder
@@ -26,6 +27,9 @@ from tests.projects import Project, clean_environment
 from tests.supply import osv
 
 Job = dict[str, Any]
+SCHEMAS = files("cyclonedx.schema") / "_res"
+REFUSED = 2
+"""A hook could not begin, so it found nothing."""
 FRAMEWORK = {"github": "fastapi", "gitlab": "flask"}
 USED = {"actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact", "github/codeql-action"}
 
@@ -101,11 +105,17 @@ def stages(project: Project) -> tuple[Job, dict[str, Job]]:
 
 def sound_reports(project: Project) -> None:
     """Insist on a bill of materials that is valid and has what the lock says, and on SARIF."""
-    text = (project.path / "var/sbom.cdx.json").read_text("utf-8")
-    bill = json.loads(text)
-    assert bill["bomFormat"] == "CycloneDX"
-    version = {"1.5": SchemaVersion.V1_5, "1.6": SchemaVersion.V1_6}[bill["specVersion"]]
-    assert JsonStrictValidator(version).validate_str(text) is None
+    bill = json.loads((project.path / "var/sbom.cdx.json").read_text("utf-8"))
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.5")
+    # Not by the library's validator: it checks the form of each address, which takes a minute.
+    names = ("bom-1.5", "spdx", "jsf-0.82")
+    schemas = [
+        json.loads((SCHEMAS / f"{name}.SNAPSHOT.schema.json").read_text("utf-8")) for name in names
+    ]
+    known: Registry[Any] = Registry().with_resources(
+        (schema["$id"], Resource.from_contents(schema)) for schema in schemas
+    )
+    Draft7Validator(schemas[0], registry=known).validate(bill)
     lock = tomllib.loads((project.path / "uv.lock").read_text("utf-8"))
     packages = {each["name"]: each for each in lock["package"]}
     needed, waiting = set(), [project.path.name]
@@ -290,7 +300,7 @@ def test_gate_finds_what_is_planted(
 ) -> None:
     (github.path / path).write_text(text, "utf-8")
     done = github.run("hooks/gate", gate, check=False)
-    assert done.returncode == 1
+    assert done.returncode not in (0, REFUSED)
     assert named in done.stdout
 
 
