@@ -11,10 +11,11 @@ TESTS ?= tests
 PYTEST_ARGS ?=
 DEST ?=
 ANSWERS ?=
+AUDIT_ARGS ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test lint format bench grade lock packages clean
+.PHONY: help new test lint gates audit format bench grade lock newest packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,20 @@ lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/mypy
 	@$(BIN)/mypy --scripts-are-modules hooks/gate hooks/pre-commit hooks/pre-push hooks/update hooks/verify
 
+gates: $(VENV)/.gates ## Look for secrets, conflict markers, and faults of the workflows
+	@if git grep -nE '^(<{7}|[|]{7}|>{7})( |$$)'; then echo 'conflict markers'; exit 1; fi
+	@# Suites for made-up secrets are the tests; requirements are all hashes.
+	@git ls-files -z | grep -zvE '^(requirements|tests|template/tests)/' | xargs -0 \
+	  $(BIN)/detect-secrets-hook --no-verify --disable-plugin KeywordDetector
+	@$(BIN)/zizmor --quiet --offline --no-progress --persona pedantic \
+	  .github 'template/{{ use.github }}/.github'
+
+audit: $(VENV)/.gates ## Look for known vulnerabilities of what this repository's own code needs
+	@for name in new dev gates; do \
+	  $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off $(AUDIT_ARGS) \
+	    --requirement requirements/$$name.txt; \
+	done
+
 format: $(VENV)/.dev ## Format this repository's own code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -42,11 +57,16 @@ grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write
 	@$(BIN)/python -m tests.live.grade
 
 lock: $(VENV)/.dev ## Lock requirements/*.in again, with hashes
-	@for name in new dev judges; do \
+	@for name in new dev judges gates; do \
 	  $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-header --no-annotate --no-emit-index-url \
 	    -o requirements/$$name.txt requirements/$$name.in; \
 	done
+
+newest: ## Lift the upper bounds of all versions, for a test of what comes next
+	@sed -Ei 's/,<[0-9.]+//' requirements/*.in template/pyproject.toml.jinja copier.yml
+	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
+	@$(MAKE) lock
 
 packages: $(VENV)/.dev
 	@$(BIN)/python -m tests.needs
@@ -61,5 +81,9 @@ $(VENV)/.new: requirements/new.txt scripts/bootstrap
 # uv, which came with requirements/new.txt, installs the rest.
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.new
 	@echo "bootstrap: installing $<"
+	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.gates: requirements/gates.txt $(VENV)/.dev
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r $<
 	@touch $@
