@@ -11,6 +11,7 @@ from typing import Any
 from tests.live.nginx import Edge
 from tests.live.service import HOST
 from tests.needs import NODE_JUDGES, needs, needs_module
+from tests.projects import clean_environment
 
 HERE = Path(__file__).parent / "judging"
 SECONDS = 300
@@ -69,7 +70,7 @@ TESTSSL_ACCEPTED = {
 def _run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", **variables},
+        env=clean_environment() | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

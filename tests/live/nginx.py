@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -234,16 +234,16 @@ class Edge:
         command = [needs("nginx"), "-e", "stderr", "-c", str(self.file), "-s", "reload"]
         subprocess.run(command, check=True, capture_output=True)
 
-    def wait_for_https(self) -> None:
-        """Return once https is served."""
+    def wait_until(self, check: Callable[[], object]) -> None:
+        """Return once `check` raises nothing: nginx takes a moment to read its configuration."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                with self.client() as client:
-                    client.get("/healthz")
-            except httpx.TransportError:
-                assert time.monotonic() < deadline, self.errors()
-                time.sleep(0.02)
+                check()
+            except (AssertionError, OSError, httpx.TransportError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
             else:
                 return
 
@@ -255,10 +255,11 @@ class Edge:
 
     def wait_for_new(self, old: set[int]) -> None:
         """Return once workers serve that are none of the `old` ones."""
-        deadline = time.monotonic() + START_SECONDS
-        while not self.workers() - old:
-            assert time.monotonic() < deadline, self.errors()
-            time.sleep(0.02)
+
+        def some() -> None:
+            assert self.workers() - old
+
+        self.wait_until(some)
 
     def errors(self) -> str:
         """Return nginx's error log."""

@@ -301,7 +301,14 @@ def tight(installed: Render) -> Iterator[Deployed]:
         trusting = "http {\n  set_real_ip_from 127.0.0.0/8;\n  real_ip_header X-Test-Client;\n"
         edge.file.write_text(text.replace("http {\n", trusting, 1))
         edge.reload()
-        edge.wait_for_https()
+
+        def limited() -> None:
+            # A worker that knows the client's claim is one that has read the new file.
+            with edge.client() as client:
+                client.get(EVIL, headers={"X-Test-Client": "192.0.2.99"})
+            assert "192.0.2.99" in {line["client"] for line in edge.lines()}
+
+        edge.wait_until(limited)
         yield started
 
 

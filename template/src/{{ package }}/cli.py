@@ -13,7 +13,7 @@ import click
 from . import audit as auditing
 from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
-from .edge import edge
+from .edge import certificates, edge
 from .security import checks
 from .security.accounts import normalise
 from .security.events import emit
@@ -163,3 +163,4 @@ def policy_show() -> None:
 
 
 main.add_command(edge)
+main.add_command(certificates)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import pwd
 import secrets
+import shlex
 import socket
 import subprocess
+import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -65,6 +67,14 @@ class Machine(BaseModel):
     cache: str
     certificates: str
     webroot: str
+
+
+def run(command: list[str]) -> None:
+    """Run a program, or raise `click.ClickException` with what it said."""
+    try:
+        subprocess.run(command, check=True)  # noqa: S603 - a program of edge.toml, or certbot
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise click.ClickException(str(error)) from None
 
 
 class Nginx:
@@ -162,7 +172,7 @@ def read(file: Path) -> Machine:
         raise click.ClickException(f"{file}: {error}") from None
 
 
-def certificates(machine: Machine, domain: str) -> dict[str, Path]:
+def present(machine: Machine, domain: str) -> dict[str, Path]:
     """Return the folders of the certificates that exist, by the type of their key."""
     folders = {
         key: Path(machine.certificates, f"{domain}-{key}") for key in KEYS[machine.tls_profile]
@@ -198,7 +208,7 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
     ]
     load_module = f"load_module {modules[0]};" if modules else ""
     domain = policy.service.domain.partition(":")[0]
-    found = certificates(machine, domain)
+    found = present(machine, domain)
     addresses = listens(machine)
     facts = {
         "http2_on": nginx.accepts("http2 on;"),
@@ -258,19 +268,52 @@ def install(file: Path, text: str, nginx: Nginx) -> None:
     new.replace(file)
 
 
-@click.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--machine",
-    type=click.Path(path_type=Path),
-    default=DEPLOY / "edge.toml",
-    show_default=True,
-    help="Where things are on this machine.",
+_PATH = click.Path(path_type=Path)
+_OPTIONS = (
+    click.argument("file", type=_PATH),
+    click.option("--machine", type=_PATH, default=DEPLOY / "edge.toml", show_default=True),
+    click.option("--policy", type=_PATH, default="policy.toml", show_default=True),
 )
-@click.option("--policy", type=click.Path(path_type=Path), default="policy.toml", show_default=True)
-def edge(file: Path, machine: Path, policy: Path) -> None:
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_with_options
+@click.option("--reload", is_flag=True, help="Let a running nginx read it.")
+def edge(file: Path, machine: Path, policy: Path, *, reload: bool) -> None:
     """Write nginx's configuration to FILE, for the nginx and the certificates that are there."""
     facts = read(machine)
+    for folder in (facts.cache, facts.webroot):
+        Path(folder).mkdir(parents=True, exist_ok=True)
     text, chosen = configure(facts, load(policy))
     install(file, text, Nginx(facts.nginx))
     click.echo("\n".join([*chosen, f"{file}: written, nginx -t passes"]))
+    if reload and Path(facts.pid).exists():
+        run([facts.nginx, "-e", "stderr", "-c", str(file.resolve()), "-s", "reload"])
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@_with_options
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def certificates(file: Path, machine: Path, policy: Path, options: tuple[str, ...]) -> None:
+    """Get certificates by certbot, now and whenever it renews; FILE is what `edge` writes.
+
+    nginx must run already, with FILE. OPTIONS are passed on to certbot.
+    """
+    facts, service = read(machine), load(policy).service
+    domain = service.domain.partition(":")[0]
+    here = [sys.executable, "-m", __package__ or "", "edge", str(file.resolve()), "--reload"]
+    places = ["--machine", str(machine.resolve()), "--policy", str(policy.resolve())]
+    # Not "cd": certbot looks for the first word on the PATH.
+    hook = shlex.join(["env", f"--chdir={Path.cwd()}", *here, *places])
+    common = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--email", service.contact]
+    common += ["--config-dir", str(Path(facts.certificates).parent), "--deploy-hook", hook]
+    common += ["--webroot", "--webroot-path", facts.webroot]
+    common += ["--domains", ",".join([domain, *facts.further_names])]
+    for key in KEYS[facts.tls_profile]:
+        run([*common, "--cert-name", f"{domain}-{key}", "--key-type", key, *options])
