@@ -265,7 +265,19 @@ def test_admin_paths_that_are_taken_over(
 
 @pytest.mark.parametrize(
     "value",
-    ["admin", "static", "api", "notes", "Office", "a/b", "/office", "a.b", "a--b", "a\nb", "a" * 33],
+    [
+        "admin",
+        "static",
+        "api",
+        "notes",
+        "Office",
+        "a/b",
+        "/office",
+        "a.b",
+        "a--b",
+        "a\nb",
+        "a" * 33,
+    ],
 )
 def test_admin_paths_that_are_refused(
     questions: Path, target: Callable[[], Path], value: str

@@ -114,7 +114,9 @@ def test_a_misspelt_layer_is_an_error(tmp_path: Path) -> None:
 def test_a_framework_is_one_line_and_its_folders(tmp_path: Path) -> None:
     copy = projects.copy_template(tmp_path / "template")
     config = copy / "copier.yml"
-    line = '    bottle: {label: Bottle (WSGI), layers: [bottle, wsgi], requires: ["bottle>=0.13"]}\n'
+    line = (
+        '    bottle: {label: Bottle (WSGI), layers: [bottle, wsgi], requires: ["bottle>=0.13"]}\n'
+    )
     config.write_text(re.sub(r"(    flask: .*\n)", rf"\1{line}", config.read_text(), count=1))
     module = copy / "template" / "{{ use.bottle }}" / "src" / "{{ package }}" / "adapter" / "x.py"
     module.parent.mkdir(parents=True)

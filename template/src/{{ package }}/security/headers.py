@@ -52,6 +52,11 @@ class HeaderPolicy:
             ),
             **({"server": ""} if blank_server else {}),
         }
+        self._said = {
+            name: value
+            for name, value in self._common.items()
+            if name not in policy.headers.dangerously_omit
+        }
         self._csp = csp.header_name(policy.csp)
         self._hsts = _hsts(policy)
         self._rank = {name.encode(): rank for rank, name in enumerate(policy.headers.allowed)}
@@ -74,10 +79,10 @@ class HeaderPolicy:
         order, known, typed = self._order(tuple([pair[0] for pair in own]))
         kept = [own[index] for index in order]
         html = typed >= 0 and own[typed][1].startswith(b"text/html")
-        if not known:
-            views = {}
-        else:
-            views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in known}
+        views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in known}
+        if views:
+            # A framework may say what the policy says.
+            views = {each: views[each] for each in views if views[each] != self._said.get(each)}
         block = (
             self._block(html=html, https=https, own=views) if views else self._blocks[html, https]
         )
