@@ -15,6 +15,8 @@ Answers = frozenset[tuple[str, str]]
 
 FLASK: Answers = frozenset({("framework", "flask")})
 FASTAPI: Answers = frozenset({("framework", "fastapi")})
+DJANGO: Answers = frozenset({("framework", "django")})
+ADMIN: Answers = DJANGO | {("admin_path", "office")}
 LITESTAR: Answers = frozenset({("framework", "litestar")})
 COOKIE: Answers = frozenset({("framework", "fastapi"), ("sessions", "cookie")})
 
@@ -80,6 +82,12 @@ CLI = "cli.py"
 WSGI = "adapter/wsgi.py"
 ASGI = "adapter/asgi.py"
 WEB = "adapter/web.py"
+MIDDLEWARE = "adapter/middleware.py"
+STORE = "adapter/sessions.py"
+AUTH = "adapter/auth.py"
+SETTINGS = "adapter/settings.py"
+DATABASE = "adapter/database.py"
+ADMIN_SITE = "adapter/admin.py"
 VIEWS = "adapter/pages.py"
 SCHEMAS = "app/schemas.py"
 NOTES = "app/notes.py"
@@ -1812,6 +1820,108 @@ def _config() -> Iterator[Mutation]:
     )
 
 
+def _django() -> Iterator[Mutation]:
+    """Break what Django brings along: a second way to each of these."""
+    for line, file, old, new, attack in (
+        (
+            "SES-2",
+            STORE,
+            "    def cycle_key(self) -> None:\n        self._session.rotate()",
+            "    def cycle_key(self) -> None:\n        pass",
+            "an id from before the login is one from after it",
+        ),
+        (
+            "SES-7",
+            STORE,
+            "self._visit.logout()",
+            "self._visit.session.clear()",
+            "logout leaves the session alive",
+        ),
+        (
+            "SES-6",
+            STORE,
+            "deadline <= self._now()",
+            "deadline < 0",
+            "set_expiry does nothing",
+        ),
+        (
+            "SES-9",
+            STORE,
+            "if key == CSRF_SESSION_KEY and not self:",
+            "if False:",
+            "every visitor of a form fills the store with a session",
+        ),
+        (
+            "SES-7",
+            AUTH,
+            "if isinstance(instance, get_user_model()) and (gone or not instance.is_active):",
+            "if False:",
+            "somebody who was locked out stays inside",
+        ),
+        (
+            "SES-7",
+            AUTH,
+            "current_guard().store.delete_of_user(str(user.pk), keep=own)",
+            "pass",
+            "who knew the old password stays inside after it was changed",
+        ),
+        (
+            "THR-1",
+            AUTH,
+            "account = check(visit, Users(), username, password)",
+            "from django.contrib.auth.hashers import check_password\n"
+            "        account = Users().find(username)\n"
+            "        stored = 'argon2' + account.password_hash if account else ''\n"
+            "        account = account if check_password(password, stored) else None",
+            "whoever asks Django guesses passwords uncounted",
+        ),
+        (
+            "ACC-1",
+            AUTH,
+            "if objection := current_guard().passwords.objection(password, name):",
+            'if objection := "":',
+            "Django's forms accept any password",
+        ),
+        (
+            "CSR-1",
+            MIDDLEWARE,
+            "if api or not (visit.session.user or visit.session):",
+            "if visit:",
+            "no token is ever checked",
+        ),
+        (
+            "CSR-1",
+            SETTINGS,
+            '    "django.middleware.csrf.CsrfViewMiddleware",\n',
+            "",
+            "no token is ever checked",
+        ),
+        (
+            "HDR-1",
+            MIDDLEWARE,
+            "if value and response.headers.get(name) == value:",
+            "if False:",
+            "Django's own headers replace the policy's",
+        ),
+        (
+            "CFG-1",
+            DATABASE,
+            'engine = f"{__package__}.sqlite"',
+            'engine = "django.db.backends.sqlite3"',
+            "other users of the machine read hashes and notes",
+        ),
+    ):
+        yield _break(line, file, old, new, attack, DJANGO)
+    yield _break(
+        "HDR-3",
+        ADMIN_SITE,
+        "if html and request.visit.path.startswith(PREFIX):",
+        "if html:",
+        "the admin's wider policy is that of every page",
+        ADMIN,
+    )
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     *_headers(),
     *_errors(),
@@ -1824,4 +1934,5 @@ MUTATIONS: tuple[Mutation, ...] = (
     *_accounts(),
     *_log(),
     *_config(),
+    *_django(),
 )

@@ -18,7 +18,9 @@ import pytest
 from tests.conftest import Render
 from tests.mutation import runner
 from tests.mutation.table import (
+    ADMIN,
     COOKIE,
+    DJANGO,
     FASTAPI,
     FLASK,
     LINES,
@@ -111,8 +113,8 @@ def test_every_line_is_broken_somewhere() -> None:
 
 @pytest.mark.parametrize(
     "answers",
-    [FLASK, FASTAPI, LITESTAR, COOKIE],
-    ids=["flask", "fastapi", "litestar", "cookie"],
+    [FLASK, FASTAPI, DJANGO, ADMIN, LITESTAR, COOKIE],
+    ids=["flask", "fastapi", "django", "admin", "litestar", "cookie"],
 )
 def test_unchanged_project_passes(answers: Answers, bench: Benches, tmp_path: Path) -> None:
     bench(answers).copy(tmp_path)

@@ -25,8 +25,8 @@ class Login(View):
     """/login."""
 
     def get(self, request: Request) -> HttpResponse:
-        following = request.GET.get("next", "")
-        return page(request, "login.html", next=following, username="", error=None)
+        target = request.visit.query("next", "")
+        return page(request, "login.html", next=target, username="", error=None)
 
     def post(self, request: Request) -> HttpResponse:
         form = parse(LoginForm, request.visit.form)
