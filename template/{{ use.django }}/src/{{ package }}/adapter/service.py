@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from functools import cache
 
 from ..config import load
 from ..security.events import REQUEST
@@ -12,13 +11,19 @@ from ..security.guard import Guard
 from ..security.visit import Visit
 from .compose import compose
 
+_own: list[Guard] = []
+
+
+def adopt(guard: Guard) -> None:
+    """Take the policy of this process, for what happens outside of requests."""
+    _own[:] = [guard]
+
 
 def current_guard() -> Guard:
-    """Return the policy at work in this request; outside of one, that of the environment."""
+    """Return the policy at work in this request; outside of one, that of this process."""
     visit = REQUEST.get()
-    return visit.guard if isinstance(visit, Visit) else _own()
-
-
-@cache
-def _own() -> Guard:
-    return compose(load(), time.time, blank_server=False)
+    if isinstance(visit, Visit):
+        return visit.guard
+    if not _own:
+        adopt(compose(load(), time.time, blank_server=False))
+    return _own[0]

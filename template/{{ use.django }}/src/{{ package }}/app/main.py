@@ -10,6 +10,7 @@ from django.core.wsgi import get_wsgi_application
 
 from ..adapter import database
 from ..adapter.compose import compose
+from ..adapter.service import adopt
 from ..adapter.wsgi import Guarded
 from ..config import Settings, load
 
@@ -28,6 +29,7 @@ def create_app(
     """
     guard = compose(settings or load(), clock, blank_server=blank_server)
     application = get_wsgi_application()
+    adopt(guard)
     database.prepare()
     guard.ready.append(database.ping)
     return Guarded(application, guard)

@@ -81,6 +81,7 @@ class EndSession(View):
 
     def post(self, request: Request) -> HttpResponse:
         visit = request.visit
+        visit.user()
         visit.end_session(parse(SessionForm, visit.form).session)
         return redirect(request, "/account")
 
