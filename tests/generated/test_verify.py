@@ -56,7 +56,14 @@ def test_verifies(template: Path, tmp_path: Path, answers: dict[str, str]) -> No
     assert project.git("config", "core.hooksPath") == "hooks"
     # Nothing but the lock is new, so it is all that the user has to commit.
     assert project.git("status", "--porcelain") == "?? uv.lock"
+
+
+def test_verifies_with_its_lock_in_ci(template: Path, tmp_path: Path) -> None:
+    project = projects.render(template, tmp_path / "my-service", {"ci": "gitlab"})
+    verify(project)
+    lock = (project.path / "uv.lock").read_bytes()
     verify(project, ci="true")
+    assert (project.path / "uv.lock").read_bytes() == lock
 
 
 @pytest.mark.parametrize("framework", CHOICES["framework"])
