@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
+from tests.conftest import Render
 from tests.live.service import Service, User, free_port, running
 from tests.needs import needs
 from tests.projects import Project
@@ -35,8 +37,8 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="module")
-def service(project: Project) -> Iterator[Service]:
+@contextmanager
+def developing(project: Project) -> Iterator[Service]:
     """Run the service as a developer does, apart from where its files are."""
     port = free_port()
     development = dict.fromkeys(("APP_HOSTS", "APP_TRUSTED_PROXIES", "APP_SECRET_KEYS_FILE"), "")
@@ -46,6 +48,13 @@ def service(project: Project) -> Iterator[Service]:
         origin=f"http://localhost:{port}",
         variables={"APP_ENV": "development", **development},
     ) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def service(project: Project) -> Iterator[Service]:
+    """Run the service of each framework."""
+    with developing(project) as started:
         yield started
 
 
@@ -173,3 +182,43 @@ def test_policy_is_in_force(service: Service, browser: Browser) -> None:
         )
         assert refused == directive
     window.close()
+
+
+def test_admin_of_django_runs_its_scripts(browser: Browser, installed: Render) -> None:
+    project = installed(framework="django", admin_path="office")
+    user = User("ada", "quite a long Birke 77")
+    complaints: list[str] = []
+
+    def note(message: ConsoleMessage) -> None:
+        # The admin would like to hear when a page is left, which the policy forbids to all.
+        if message.type == "error" and "unload is not allowed" not in message.text:
+            complaints.append(f"{message.text} {message.location}")
+
+    with developing(project) as service:
+        project.run(
+            *(project.python, "manage.py", "createsuperuser", "--noinput", "--username", user.name),
+            **{**service.environment(), "DJANGO_SUPERUSER_PASSWORD": user.password},
+        )
+        window = browser.new_page(base_url=service.origin)
+        window.goto("/login?next=/office/")
+        window.on("console", note)
+        window.on("pageerror", lambda error: complaints.append(str(error)))
+        log_in(window, user)
+        assert window.url == f"{service.origin}/office/"
+        window.goto("/office/app/note/add/")
+        window.get_by_label("Owner").select_option(label=user.name)
+        window.get_by_label("Title").fill("From the office")
+        window.get_by_label("Body").fill(ATTACK)
+        # Links that a script has made.
+        window.get_by_role("link", name="Today").click()
+        window.get_by_role("link", name="Now").click()
+        window.get_by_role("button", name="Save", exact=True).click()
+        assert window.url == f"{service.origin}/office/app/note/"
+        window.goto("/notes")
+        assert ATTACK in window.get_by_role("article").inner_text()
+        window.goto("/office/")
+        window.get_by_role("button", name="Log out").click()
+        window.goto("/office/")
+        assert window.url == f"{service.origin}/office/login/?next=/office/"
+        window.close()
+    assert [each for each in complaints if "favicon.ico" not in each] == []
