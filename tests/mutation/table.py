@@ -1899,7 +1899,7 @@ def _django() -> Iterator[Mutation]:
         (
             "HDR-1",
             MIDDLEWARE,
-            "if value and response.headers.get(name) == value:",
+            "if headers.get(name) == value:",
             "if False:",
             "Django's own headers replace the policy's",
         ),

@@ -56,9 +56,10 @@ class PolicyMiddleware:
         if visit.head.method not in SAFE_METHODS:
             self._prepare_token(request, visit)
         response = self._get_response(request)
+        headers = response.headers
         for name, value in _repeated():
-            if value and response.headers.get(name) == value:
-                del response[name]
+            if headers.get(name) == value:
+                del headers[name]
         return response
 
     def _prepare_token(self, request: Request, visit: Visit) -> None:
@@ -118,12 +119,20 @@ class PolicyMiddleware:
 
 
 @cache
-def _repeated() -> tuple[tuple[str, str | None], ...]:
-    """Return what Django's middlewares set: the policy says it too, and only views may differ."""
+def _repeated() -> tuple[tuple[str, str], ...]:
+    """Return what Django's middlewares set: the policy says it too, and only views may differ.
+
+    Without them the policy's headers are sent as they were computed at start.
+    """
+    hsts = [f"max-age={settings.SECURE_HSTS_SECONDS}"]
+    hsts += ["includeSubDomains"] if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else []
+    hsts += ["preload"] if settings.SECURE_HSTS_PRELOAD else []
     return (
-        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
-        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
+        ("Strict-Transport-Security", "; ".join(hsts)),
+        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY or "-"),
+        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY or "-"),
         ("X-Frame-Options", settings.X_FRAME_OPTIONS),
+        ("X-Content-Type-Options", "nosniff"),
     )
 
 
