@@ -175,7 +175,14 @@ class Settings(BaseSettings):
     def _debug_problems(self) -> list[str]:
         return [
             f"{name} is set; unset it, debug mode shows the inside of the service to everybody"
-            for name in ("APP_DEBUG", "DEBUG", "FLASK_DEBUG", "DJANGO_DEBUG", "PYTHONDEVMODE")
+            for name in (
+                "APP_DEBUG",
+                "DEBUG",
+                "FLASK_DEBUG",
+                "DJANGO_DEBUG",
+                "LITESTAR_DEBUG",
+                "PYTHONDEVMODE",
+            )
             if os.environ.get(name, "").lower() not in {"", "0", "false", "no", "off"}
         ]
 

@@ -43,6 +43,7 @@ UNSAFE = {
     "database in memory": ({"APP_DATABASE_URL": "sqlite:///:memory:"}, "APP_DATABASE_URL"),
     "debug": ({"APP_DEBUG": "1"}, "APP_DEBUG"),
     "debug mode of a framework": ({"FLASK_DEBUG": "true"}, "FLASK_DEBUG"),
+    "debug mode of another": ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG"),
     "unknown environment": ({"APP_ENV": "staging"}, "APP_ENV"),
 }
 
