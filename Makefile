@@ -41,7 +41,7 @@ gates: $(VENV)/.gates ## Look for secrets, conflict markers, and faults of the w
 	  .github 'template/{{ use.github }}/.github'
 
 audit: $(VENV)/.gates ## Look for known vulnerabilities of what this repository's own code needs
-	@for name in new dev gates; do \
+	@for name in new dev judges gates; do \
 	  $(BIN)/pip-audit --require-hashes --disable-pip --progress-spinner off $(AUDIT_ARGS) \
 	    --requirement requirements/$$name.txt; \
 	done

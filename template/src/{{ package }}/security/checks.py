@@ -7,13 +7,12 @@ The evidence of an item is the settings behind it and the contract ids of the te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
 
 from .policy import Advisory, Deviation, Policy
-from .supported import judge
+from .supported import Versions, judge
 
 _LADDER_END = 63072000
 State = Literal["ok", "warn", "fail"]
@@ -42,7 +41,7 @@ class Item:
 
 
 def run(
-    policy: Policy, problems: list[str], *, today: date, versions: Mapping[str, str] | None
+    policy: Policy, problems: list[str], *, today: date, versions: Versions | None
 ) -> list[Item]:
     """Judge policy, environment and lock.
 
@@ -80,7 +79,7 @@ def run(
     return items + [_exception(each, today) for each in policy.advisory_exceptions]
 
 
-def _versions(policy: Policy, versions: Mapping[str, str] | None, today: date) -> Item:
+def _versions(policy: Policy, versions: Versions | None, today: date) -> Item:
     title = "Don't use deprecated or vulnerable versions"
     if versions is None:
         return Item("PS002", title, "warn", "DEP-2", "there is no uv.lock here; run uv lock")
@@ -129,10 +128,10 @@ def _cookies(policy: Policy) -> Item:
     )
 
 
-def _dependencies(policy: Policy, versions: Mapping[str, str] | None, today: date) -> Item:
+def _dependencies(policy: Policy, versions: Versions | None, today: date) -> Item:
     title = "Ensure your dependencies are secure"
     expired = [each.id for each in policy.advisory_exceptions if each.expires < today]
-    evidence = f"uv.lock: {len(versions or ())} versions with hashes, audit, DEP-1"
+    evidence = f"uv.lock: {len(versions or ())} names with hashes, audit, DEP-1"
     if expired:
         remedy = f"the exceptions for {', '.join(expired)} have expired: run audit"
         return Item("PS010", title, "fail", evidence, remedy)

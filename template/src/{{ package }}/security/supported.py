@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,38 +23,49 @@ class Line(NamedTuple):
     remedy: str = ""
 
 
-def locked(lock: Path) -> dict[str, str]:
-    """Return the version of each package in `uv.lock`, and of the oldest Python it allows.
+Versions = Mapping[str, Sequence[str]]
 
-    Raises `OSError` if there is no lock and `ValueError` if it is damaged.
+
+def locked(lock: Path) -> Versions:
+    """Return each package's versions in `uv.lock`, and the oldest Python that it allows.
+
+    A package has several versions where not all run on each Python. Raises `OSError` if there is
+    no lock and `ValueError` if it is damaged.
     """
     content = tomllib.loads(lock.read_text("utf-8"))
-    versions = {each["name"]: each.get("version", "") for each in content.get("package", ())}
     lowest = _LOWEST.search(content.get("requires-python", ""))
-    return {**versions, "python": lowest[1] if lowest else ""}
+    versions = {"python": [lowest[1] if lowest else ""]}
+    for each in content.get("package", ()):
+        versions.setdefault(each["name"], []).append(each.get("version", ""))
+    return versions
 
 
-def judge(supported: Supported, versions: Mapping[str, str], today: date) -> Iterator[Line]:
-    """Judge each version whose lines the baseline lists."""
+def judge(supported: Supported, versions: Versions, today: date) -> Iterator[Line]:
+    """Judge each version of what the baseline lists."""
     for name, lines in supported.lines.items():
-        if name not in versions:
-            continue
-        version = versions[name]
-        prefixes = {line: f"{line.replace('-', '.')}." for line in lines}
-        line = next((each for each in lines if f"{version}.".startswith(prefixes[each])), None)
-        end = lines[line] if line else None
-        upgrade = (
-            "raise requires-python in pyproject.toml, then run uv lock"
-            if name == "python"
-            else f"raise {name} in pyproject.toml, then run uv lock --upgrade-package {name}"
-        )
-        if end is None:
-            yield Line("fail", f"{name} {version} is in no supported line", upgrade)
-        elif end == "newest":
-            yield Line("ok", f"{name} {version}: keep it the newest")
-        elif end < today:
-            yield Line("fail", f"{name} {version} got its last fixes on {end}", upgrade)
-        elif end - today <= timedelta(days=supported.warn_days):
-            yield Line("warn", f"{name} {version} gets its last fixes on {end}", upgrade)
-        else:
-            yield Line("ok", f"{name} {version} until {end}")
+        for version in versions.get(name, ()):
+            ends = (
+                end
+                for line, end in lines.items()
+                if f"{version}.".startswith(line.replace("-", ".") + ".")
+            )
+            yield _judge(supported.warn_days, name, version, next(ends, None), today)
+
+
+def _judge(
+    warn_days: int, name: str, version: str, end: date | Literal["newest"] | None, today: date
+) -> Line:
+    upgrade = (
+        "raise requires-python in pyproject.toml, then run uv lock"
+        if name == "python"
+        else f"raise {name} in pyproject.toml, then run uv lock --upgrade-package {name}"
+    )
+    if end is None:
+        return Line("fail", f"{name} {version} is in no supported line", upgrade)
+    if end == "newest":
+        return Line("ok", f"{name} {version}: keep it the newest")
+    if end < today:
+        return Line("fail", f"{name} {version} got its last fixes on {end}", upgrade)
+    if end - today <= timedelta(days=warn_days):
+        return Line("warn", f"{name} {version} gets its last fixes on {end}", upgrade)
+    return Line("ok", f"{name} {version} until {end}")
