@@ -12,15 +12,15 @@ import pytest
 
 from tests.conftest import Render
 from tests.needs import needs
-from tests.projects import CHOICES, Project
+from tests.projects import CHOICES, ROOT, Project
 
 NAME = "my-service"
 DEBIANS = Path("/lib/systemd/system/nginx.service")
 # The exposure that `systemd-analyze security` states, 0 to 10: docs/deploy.md says the same.
 LEVELS = {
-    f"{NAME}.service": {"embedded": 0.4, "distributed": 1.3},
+    f"{NAME}.service": {"embedded": 0.4, "distributed": 1.2},
     f"{NAME}-certificates.service": {"embedded": 3.0, "distributed": 3.0},
-    "nginx.service": {"embedded": 3.0, "distributed": 3.0},
+    "nginx.service": {"embedded": 2.8, "distributed": 2.8},
 }
 
 
@@ -62,3 +62,16 @@ def test_places_are_the_same_everywhere(rendered: Render) -> None:
     assert machine["certificates"].startswith("/etc/letsencrypt/")
     assert machine["pid"] == re.search(r"PIDFile=(\S+)", DEBIANS.read_text())[1]  # type: ignore[index]  # there is one
     assert "KillMode=control-group" in service
+
+
+def test_commands_of_the_guide_are_the_projects(rendered: Render) -> None:
+    """One of the two is read by people who have no project yet."""
+    answers = {"project_name": "my-app", "domain": "my-app.example.com"}
+    own = (rendered(**answers).path / "deploy" / "README.md").read_text("utf-8")
+    guide = (ROOT / "docs" / "deploy.md").read_text("utf-8")
+    (commands, *_) = re.findall(r"```console\n(.*?)```", own, re.DOTALL)
+    assert len(commands.splitlines()) == 10
+    assert commands in guide
+    for levels in LEVELS.values():
+        for level in levels.values():
+            assert str(level) in guide

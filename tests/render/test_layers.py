@@ -88,9 +88,9 @@ def test_a_project_is_the_base_and_its_layers(
     found = sources(template)
     project = rendered(**answers)
     expected = {
-        place.replace("{{ package }}", project.package).replace(
-            "{{ _copier_conf.answers_file }}", ".copier-answers.yml"
-        )
+        place.replace("{{ package }}", project.package)
+        .replace("{{ project_name }}", project.answers["project_name"])
+        .replace("{{ _copier_conf.answers_file }}", ".copier-answers.yml")
         for layer in [BASE, *active(template, answers)]
         for place in found.get(layer, {})
     }

@@ -247,11 +247,11 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
     rendered = environment.get_template("nginx.conf.j2").render(
         facts,
         m=machine,
+        profile=machine.tls_profile,
         policy=policy,
         face=Face(policy, text),
         temporary=TEMPORARY,
         statuses=STATUSES,
-        domain=domain,
         names=[domain, *machine.further_names],
         hybrid_name=HYBRID,
         allow=errors.allow_header(policy.input.methods),
