@@ -95,7 +95,7 @@ class Nginx:
             )
         except OSError as error:
             raise click.ClickException(f"{self.program}: {error.strerror}") from None
-        return done.stderr if done.returncode else ""
+        return (done.stderr or f"exit code {done.returncode}") if done.returncode else ""
 
     def accepts(self, directive: str, main: str = "") -> bool:
         """Tell whether it knows a directive of a TLS server; `main` goes before everything."""

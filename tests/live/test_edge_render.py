@@ -1,0 +1,154 @@
+"""What `edge` decides on the machine, and what it refuses to put in place (TLS-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Render
+from tests.live.nginx import Edge
+from tests.live.service import HOST, folder
+
+LONG = ".".join(["a" * 48] * 3 + ["b" * 41, "example", "com"])
+
+
+@pytest.fixture
+def edge(installed: Render) -> Iterator[Edge]:
+    """Return an edge that does not run."""
+    with folder() as made:
+        yield Edge(installed(framework="fastapi"), made, ["/nonexistent/app.sock"])
+
+
+def knowing(edge: Edge, pattern: str) -> None:
+    """Let `edge` meet an nginx that refuses only what matches a pattern."""
+    program = edge.folder / "nginx"
+    program.write_text(f'#!/bin/sh\nfor file; do :; done\n! grep -qE "{pattern}" "$file"\n')
+    program.chmod(0o755)
+    edge.facts["nginx"] = str(program)
+
+
+def test_new_nginx(edge: Edge) -> None:
+    knowing(edge, "nothing at all")
+    said = edge.render()
+    text = edge.file.read_text("utf-8")
+    assert "HTTP/2: http2 on" in said
+    assert text.count("http2 on;") == 2
+    assert "ssl http2" not in text
+    assert "ssl_ecdh_curve X25519MLKEM768:X25519:prime256v1:secp384r1;" in text
+
+
+def test_old_nginx_with_an_old_openssl(edge: Edge) -> None:
+    knowing(edge, "http2 on|MLKEM|more_clear")
+    said = edge.render()
+    text = edge.file.read_text("utf-8")
+    assert "HTTP/2: on the listen line" in said
+    assert "this OpenSSL has no X25519MLKEM768" in said
+    assert "headers-more would remove it" in said
+    assert "http2 on" not in text
+    assert f"listen 127.0.0.1:{edge.https} ssl http2" in text
+    assert "ssl_ecdh_curve X25519:prime256v1:secp384r1;" in text
+    assert "more_clear_headers" not in text
+    assert "load_module" not in text
+
+
+@pytest.mark.parametrize(
+    ("profile", "there", "missing", "served"),
+    [
+        ("intermediate", ("ecdsa", "rsa"), "", 2),
+        ("intermediate", ("rsa",), "missing: ecdsa", 1),
+        ("modern", ("ecdsa", "rsa"), "", 1),
+        ("modern", ("rsa",), "missing: ecdsa", 0),
+        ("intermediate", (), "missing: ecdsa, rsa", 0),
+    ],
+)
+def test_profile_and_certificates(
+    edge: Edge, profile: str, there: tuple[str, ...], missing: str, served: int
+) -> None:
+    for key_type in {"ecdsa", "rsa"} - set(there):
+        (edge.folder / "live" / f"{HOST}-{key_type}" / "fullchain.pem").unlink()
+    edge.facts["tls-profile"] = profile
+    said = edge.render()
+    text = edge.file.read_text("utf-8")
+    assert ("missing" in said) == bool(missing)
+    assert missing in said
+    assert text.count("ssl_certificate ") == served
+    assert ("ssl_protocols TLSv1.3;" in text) == (profile == "modern")
+    for never in ("ssl_stapling", "ssl_dhparam", "DHE-RSA-AES128-GCM-SHA256:DHE", "TLSv1.1"):
+        assert never not in text
+    assert "ssl_session_tickets off;" in text
+
+
+def test_long_names(edge: Edge) -> None:
+    assert len(LONG) == 200
+    policy = (edge.project.path / "policy.toml").read_text("utf-8")
+    own = edge.folder / "policy.toml"
+    own.write_text(policy.replace(f'domain = "{HOST}"', f'domain = "{LONG}"'))
+    for key_type in ("ecdsa", "rsa"):
+        edge.authority.issue(edge.folder / "live", LONG, key_type)
+    edge.facts["further-names"] = [f"www.{LONG}"]
+    assert "nginx -t passes" in edge.render(policy=str(own))
+    assert f"server_name {LONG} www.{LONG};" in edge.file.read_text("utf-8")
+
+
+def test_what_nginx_refuses_is_not_put_in_place(edge: Edge) -> None:
+    edge.render()
+    before = edge.file.read_bytes()
+    (edge.folder / "live" / f"{HOST}-rsa" / "privkey.pem").write_text("no key")
+    said = edge.render(check=False)
+    assert "nginx refuses" in said
+    assert "Traceback" not in said
+    assert edge.file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"http-port": "80"}, "http-port"),
+        ({"tls-profile": "old"}, "tls-profile"),
+        ({"certificate": "/etc"}, "certificate"),
+        ({"nginx": "/nonexistent/nginx"}, "/nonexistent/nginx"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_mistakes_are_named(edge: Edge, facts: dict[str, object], said: str) -> None:
+    edge.facts.update(facts)
+    printed = edge.render(check=False)
+    assert said in printed
+    assert "Traceback" not in printed
+    assert not edge.file.exists()
+
+
+def test_every_value_of_the_policy_comes_from_it(edge: Edge) -> None:
+    """No number, header or page is written down a second time."""
+    source = (edge.project.path / "deploy" / "nginx" / "nginx.conf.j2").read_text("utf-8")
+    for value in ("1048576", "63072000", "nosniff", "default-src", "/api/", "16384", "<html"):
+        assert value not in source
+    changed = {
+        "headers.hsts.max-age": ("300", "max-age=300; includeSubDomains"),
+        "headers.values.x-frame-options": ('"SAMEORIGIN$\'\\\\"', "'SAMEORIGIN${dollar}\\'\\\\'"),
+        "input.max-body": ("4711", "client_max_body_size 4711;"),
+        "input.api-prefix": ('"/rest/"', "location ^~ /rest/ {"),
+        "edge.header-timeout": ("7", "client_header_timeout 7s;"),
+        "throttle.ipv6-prefix": ("56", "(?<network>.{7}).{9}$"),
+    }
+    policy = (edge.project.path / "policy.toml").read_text("utf-8")
+    for setting, (value, _) in changed.items():
+        policy += (
+            f'\n[[exception]]\nsetting = "{setting}"\nvalue = {value}\n'
+            'reason = "Needed by a test of it"\nowner = "tests"\nexpires = 2100-01-01\n'
+        )
+    own = edge.folder / "policy.toml"
+    own.write_text(policy, "utf-8")
+    edge.render(policy=str(own))
+    text = edge.file.read_text("utf-8")
+    for _, wanted in changed.values():
+        assert wanted in text
+
+
+def test_configuration_belongs_to_the_template(installed: Render) -> None:
+    project = installed(framework="fastapi")
+    for path in (project.path / "deploy").rglob("*"):
+        if path.is_file():
+            assert "Owned by the template" in path.read_text("utf-8"), Path(path).name
