@@ -6,6 +6,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import socket
 from pathlib import Path
 
 from granian.constants import HTTPModes
@@ -33,6 +34,8 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     # The collector would unshare the memory of what lives as long as the process.
     gc.collect()
     gc.freeze()
+    if uds:
+        _vacate(uds)
     Server(
         f"{__package__}.app.main",
         address=host,
@@ -51,3 +54,14 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
     ).serve(target_loader=lambda: app, wrap_loader=False)
+
+
+def _vacate(uds: Path) -> None:
+    """Remove the socket of a server that was killed: the next one could not begin to listen."""
+    if not uds.is_socket():
+        return
+    with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection.connect(str(uds))
+        except ConnectionRefusedError:
+            uds.unlink(missing_ok=True)

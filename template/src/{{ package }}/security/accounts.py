@@ -94,10 +94,11 @@ def _checked(visit: Visit, accounts: Accounts, name: str, password: str) -> Acco
         if wait := guard.throttle.reserve(counters, now):
             emit("authn_login_lock", user=name, seconds=wait)
             raise Problem(429, headers=[("retry-after", str(wait))])
-        account = accounts.find(name)
         try:
+            account = accounts.find(name)
             right = guard.passwords.verify(account.password_hash if account else None, password)
-        except Busy:
+        except (Busy, StoreError):
+            # Else who tries while the database is away is locked out once it is back.
             guard.throttle.withdraw(counters, now)
             raise
         if account is None or not right:

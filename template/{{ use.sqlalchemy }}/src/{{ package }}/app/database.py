@@ -16,6 +16,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from ..security.stores import StoreError
 from .models import Base
 
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1)"}
+"""Begins a transaction that waits for others like it."""
+
 
 class Database:
     """Connections to one database. Tables that are missing are created."""
@@ -27,7 +30,10 @@ class Database:
         """
         self.engine = _engine(url)
         try:
-            Base.metadata.create_all(self.engine)
+            with self.engine.begin() as connection:
+                # Machines that start together would all find the same table missing.
+                connection.execute(text(_ALONE[self.engine.dialect.name]))
+                Base.metadata.create_all(connection)
         except OperationalError as error:
             raise StoreError(
                 f"APP_DATABASE_URL: cannot connect: {error.orig}; start the database or correct it"
