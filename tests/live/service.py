@@ -162,16 +162,16 @@ class Service:
         key = self.folder / "key"
         if not key.exists():
             key.write_text(secrets.token_urlsafe(48), "utf-8")
-        return {
-            **clean_environment(),
+        own = {
             "APP_ENV": "production",
             "APP_SECRET_KEYS_FILE": str(key),
             "APP_HOSTS": HOST,
             "APP_TRUSTED_PROXIES": "unix",
             "APP_DATABASE_URL": f"sqlite:///{self.folder}/app.sqlite3",
             "APP_STORE_URL": f"sqlite:///{self.folder}/store.sqlite3",
-            **self.variables,
         }
+        own = {name: own[name] for name in own if f"{name}_FILE" not in self.variables}
+        return {**clean_environment(), **own, **self.variables}
 
     def command(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run the project's command to its end; `typed` is its standard input."""

@@ -2,134 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import subprocess
-import time
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
-import psycopg
 import pytest
-from redis import Redis
-from redis.exceptions import RedisError
 
 from tests.conftest import Render
-from tests.live.service import START_SECONDS, Service, User, folder, free_port, running, stop
-from tests.needs import needs
+from tests.live.backends import PostgresServer, RedisServer
+from tests.live.service import Service, User, folder, running
 from tests.projects import CHOICES, Project
-
-POSTGRES = "postgres"
-"""Debian's user for the server, which refuses to run as root."""
-
-
-@dataclass
-class Backend(ABC):
-    """A database server that can be stopped and started again."""
-
-    folder: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the server, and return once it answers."""
-        self.process = self._open()
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise AssertionError((self.folder / "log").read_text("utf-8"))
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        """Stop the server if it runs."""
-        if self.process:
-            stop(self.process)
-
-    @abstractmethod
-    def _open(self) -> subprocess.Popen[bytes]:
-        """Start the process."""
-
-    @abstractmethod
-    def _answers(self) -> bool:
-        """Tell whether the server takes requests."""
-
-
-class RedisServer(Backend):
-    """Redis, which keeps its state over a restart as the store asks for."""
-
-    @property
-    def url(self) -> str:
-        """What APP_STORE_URL says."""
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def _open(self) -> subprocess.Popen[bytes]:
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--appendonly", "yes"]
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [needs("redis-server"), *options, "--dir", str(self.folder)],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def _answers(self) -> bool:
-        with Redis(port=self.port) as client:
-            try:
-                return bool(client.ping())
-            except RedisError:
-                return False
-
-
-class PostgresServer(Backend):
-    """PostgreSQL with an empty database."""
-
-    @property
-    def url(self) -> str:
-        """What APP_DATABASE_URL says."""
-        return f"postgresql://app@127.0.0.1:{self.port}/postgres"
-
-    def create(self) -> None:
-        """Make the files of the server."""
-        self._user = POSTGRES if os.geteuid() == 0 else None
-        if self._user:
-            shutil.chown(self.folder, self._user)
-        subprocess.run(
-            [needs("initdb"), "-D", str(self.folder / "data"), "-U", "app", "-A", "trust", "-N"],
-            user=self._user,
-            extra_groups=[] if self._user else None,
-            cwd=self.folder,
-            check=True,
-            capture_output=True,
-        )
-
-    def _open(self) -> subprocess.Popen[bytes]:
-        where = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-p", str(self.port)]
-        with (self.folder / "log").open("ab") as log:
-            return subprocess.Popen(
-                [needs("postgres"), *where, "-h", "127.0.0.1", "-F"],
-                user=self._user,
-                extra_groups=[] if self._user else None,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-
-    def stop(self) -> None:
-        """Stop the server, and cut the connections that are open."""
-        if self.process:
-            stop(self.process, signal.SIGINT)
-
-    def _answers(self) -> bool:
-        try:
-            psycopg.connect(self.url, connect_timeout=5).close()
-        except psycopg.OperationalError:
-            return False
-        return True
 
 
 @pytest.fixture(scope="module")
