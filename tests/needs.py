@@ -20,6 +20,7 @@ from typing import NoReturn
 import pytest
 
 PACKAGES = {
+    "bwrap": "bubblewrap",
     "certbot": "certbot",
     "chromium": "chromium",
     "curl": "curl",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
@@ -195,10 +197,9 @@ def test_admin_of_django_runs_its_scripts(browser: Browser, installed: Render) -
             complaints.append(f"{message.text} {message.location}")
 
     with developing(project) as service:
-        project.run(
-            *(project.python, "manage.py", "createsuperuser", "--noinput", "--username", user.name),
-            **{**service.environment(), "DJANGO_SUPERUSER_PASSWORD": user.password},
-        )
+        create = (project.python, "manage.py", "createsuperuser", "--noinput", "--username")
+        variables: dict[str, Any] = service.environment()
+        project.run(*create, user.name, **variables, DJANGO_SUPERUSER_PASSWORD=user.password)
         window = browser.new_page(base_url=service.origin)
         window.goto("/login?next=/office/")
         window.on("console", note)

@@ -1,0 +1,249 @@
+"""The Dockerfile and compose.yaml: what they let a container do, and that what they name exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from compose_spec import models
+
+from tests.conftest import Render
+from tests.containers import Service, Stage, compose, scratch, stages, volumes
+from tests.projects import BIN, CHOICES, Project
+
+DIGEST = re.compile(r"[a-z0-9.-]+\.[a-z]+/[a-z0-9/_-]+:[\w.-]+@sha256:[0-9a-f]{64}")
+OWN = {"app-1": "app", "app-2": "app", "edge": "edge", "certbot": "edge"}
+"""Services whose images the Dockerfile makes."""
+STATE = {"database", "store"}
+
+
+@pytest.fixture(params=CHOICES["storage"])
+def project(request: pytest.FixtureRequest, rendered: Render) -> Project:
+    """Return a project for each kind of storage."""
+    return rendered(storage=request.param)
+
+
+@pytest.fixture
+def services(project: Project) -> dict[str, Service]:
+    """Return the services of compose.yaml."""
+    found: dict[str, Service] = compose(project)["services"]
+    return found
+
+
+@pytest.fixture
+def images(project: Project) -> dict[str, Stage]:
+    """Return the images of the Dockerfile."""
+    return stages(project)
+
+
+def test_linter_finds_nothing(project: Project) -> None:
+    done = subprocess.run(
+        [str(BIN / "hadolint"), "Dockerfile"],
+        cwd=project.path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+# The images.
+
+
+def test_images_of_others_are_pinned(
+    images: dict[str, Stage], services: dict[str, Service]
+) -> None:
+    foreign = [stage.base for stage in images.values() if stage.base not in images]
+    foreign += [service["image"] for name, service in services.items() if name not in OWN]
+    assert foreign
+    for image in foreign:
+        assert DIGEST.fullmatch(image), image
+
+
+@pytest.mark.parametrize("name", ["app", "edge"])
+def test_nobody_is_root(images: dict[str, Stage], name: str) -> None:
+    assert images[name].values("USER")[-1] == "10001:10001"
+
+
+def test_commands_need_no_shell(images: dict[str, Stage]) -> None:
+    for name in ("app", "edge"):
+        (command,) = images[name].values("CMD")
+        assert json.loads(command)
+        (health,) = images[name].values("HEALTHCHECK")
+        assert json.loads(health.partition(" CMD ")[2])
+
+
+def test_nothing_is_fetched_without_its_hash(images: dict[str, Stage]) -> None:
+    for stage in images.values():
+        assert not stage.values("ADD")
+        for line in stage.values("RUN"):
+            assert not re.search(r"\b(curl|wget|pip|npm|git)\b", line), line
+            for command in re.findall(r"\buv [a-z]+ [^&]*", line.replace("/uv", "")):
+                assert command.startswith("uv sync --locked --no-dev "), command
+
+
+def test_the_image_holds_no_secret_and_no_tests(project: Project, images: dict[str, Stage]) -> None:
+    for stage in images.values():
+        for line in (*stage.values("ENV"), *stage.values("ARG")):
+            assert "APP_" not in line
+            assert not re.search("secret|password|token", line, re.IGNORECASE)
+    ignored = (project.path / ".dockerignore").read_text("utf-8").splitlines()
+    rules = [line for line in ignored if line and not line.startswith("#")]
+    # What is not named stays outside: .env, secrets/, var/, .git.
+    assert rules[0] == "*"
+    let_in = {line[1:] for line in rules if line.startswith("!")}
+    copied = {
+        source
+        for stage in images.values()
+        for line in stage.values("COPY")
+        if not line.startswith("--from=")
+        for source in line.split()[:-1]
+    }
+    assert copied == let_in
+    assert all((project.path / source).exists() for source in copied - {"uv.lock"})
+
+
+# The containers.
+
+
+def test_it_is_a_compose_file(project: Project, services: dict[str, Service]) -> None:
+    models.ComposeSpecification.model_validate(compose(project))
+    known = set(models.Service.model_fields)
+    assert {key for service in services.values() for key in service} <= known
+    distributed = project.answers["storage"] == "distributed"
+    assert set(services) == {*OWN, *(STATE if distributed else ())}
+
+
+def test_containers_may_do_little(services: dict[str, Service]) -> None:
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["restart"] == "unless-stopped", name
+        assert service["pids_limit"], name
+        assert service["mem_limit"], name
+        dangerous = {"privileged", "cap_add", "devices", "userns_mode", "ipc", "volumes_from"}
+        assert not dangerous & set(service), name
+        if name not in OWN:
+            assert service["user"] not in {"root", "0"}, name
+        for source in volumes(service).values():
+            assert re.fullmatch("[a-z]+", source), "a folder of the host, or its Docker"
+
+
+def test_only_the_edge_is_reachable(project: Project, services: dict[str, Service]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert published == {"edge": ["80:80", "443:443"]}
+    networks = compose(project)["networks"]
+    assert services["edge"]["networks"] == ["edge"]
+    assert services["certbot"]["network_mode"] == services["certbot"]["pid"] == "service:edge"
+    for name in ("app-1", "app-2"):
+        if project.answers["storage"] == "embedded":
+            assert services[name]["network_mode"] == "none"
+            assert "networks" not in services[name]
+        else:
+            assert services[name]["networks"] == ["state"]
+    for name in STATE & set(services):
+        assert services[name]["networks"] == ["state"]
+    for name, network in networks.items():
+        assert network == ({} if name == "edge" else {"internal": True})
+
+
+def test_names_lead_somewhere(project: Project, services: dict[str, Service]) -> None:
+    whole = compose(project)
+    for name, service in services.items():
+        assert {*volumes(service).values()} <= set(whole["volumes"]), name
+        assert {*service.get("secrets", [])} <= set(whole["secrets"]), name
+        assert {*service.get("depends_on", {})} <= set(services), name
+        assert {*service.get("networks", [])} <= set(whole["networks"]), name
+        if name in OWN:
+            assert service.get("build", {"target": OWN[name]})["target"] == OWN[name]
+    used = {volume for service in services.values() for volume in volumes(service).values()}
+    assert used == set(whole["volumes"])
+
+
+def test_secrets_are_files_that_a_program_makes(
+    project: Project, services: dict[str, Service], tmp_path: Path
+) -> None:
+    program = project.path / "deploy" / "docker" / "make_secrets.py"
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, check=True, capture_output=True)
+    folder = tmp_path / "secrets"
+    made = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    subprocess.run([sys.executable, str(program)], cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == made
+    declared = compose(project)["secrets"]
+    assert declared == {name: {"file": f"./secrets/{name}"} for name in declared}
+    passwords = {f"{server}_password" for server in STATE if server in services}
+    assert set(declared) | passwords == set(made)
+    ignored = (project.path / ".gitignore").read_text("utf-8").splitlines()
+    assert "/secrets/" in ignored
+    for service in services.values():
+        given = {*service.get("secrets", [])}
+        named = re.findall(r"/run/secrets/(\w+)", json.dumps(service))
+        assert set(named) == given
+        for value in service.get("environment", {}).values():
+            assert "://" not in str(value) or str(value).startswith("sqlite:///")
+
+
+def test_settings_are_settings_of_the_service(
+    project: Project, services: dict[str, Service]
+) -> None:
+    config = (project.path / "src" / project.package / "config.py").read_text("utf-8")
+    body = config.partition("class Settings")[2].partition("@classmethod")[0]
+    known = {f"APP_{name.upper()}" for name in re.findall(r"^    (\w+): ", body, re.MULTILINE)}
+    assert "APP_SECRET_KEYS" in known
+    for name in ("app-1", "app-2"):
+        given = {key.removesuffix("_FILE") for key in services[name]["environment"]}
+        assert given == known - {"APP_POLICY"}
+        assert services[name]["environment"]["APP_ENV"] == "production"
+
+
+def test_commands_exist(
+    project: Project, services: dict[str, Service], images: dict[str, Stage]
+) -> None:
+    for name, target in OWN.items():
+        (default,) = images[target].values("CMD")
+        words = services[name].get("command", json.loads(default))
+        if words[0] == "sh":
+            assert (project.path / words[1]).is_file()
+        else:
+            assert words[:2] == [project.package, "run"]
+        (health,) = images[target].values("HEALTHCHECK")
+        health_words = json.loads(health.partition(" CMD ")[2])
+        own = services[name].get("healthcheck", {})
+        if not own.get("disable"):
+            words = own.get("test", ["CMD", *health_words])[1:]
+            assert words[0] == "python"
+            assert (project.path / words[1]).is_file()
+
+
+def test_sockets_are_the_edges(
+    project: Project, services: dict[str, Service], images: dict[str, Stage]
+) -> None:
+    machine = tomllib.loads((project.path / "deploy" / "docker" / "edge.toml").read_text("utf-8"))
+    shipped = tomllib.loads((project.path / "deploy" / "edge.toml").read_text("utf-8"))
+    assert set(machine) == set(shipped)
+    assert machine["tls-profile"] == shipped["tls-profile"]
+    served = []
+    for name in ("app-1", "app-2"):
+        command = services[name]["command"]
+        served.append(command[command.index("--uds") + 1])
+        (health,) = images["app"].values("HEALTHCHECK")
+        default = json.loads(health.partition(" CMD ")[2])
+        probe = services[name].get("healthcheck", {}).get("test", default)
+        assert probe[-1] == served[-1]
+        assert volumes(services[name])[str(Path(served[-1]).parent)] == "sockets"
+    assert machine["sockets"] == served
+    assert volumes(services["edge"])["/run/app:ro"] == "sockets"
+    # Both write what nginx has, so both need each place, and as the same one.
+    for name in ("edge", "certbot"):
+        found = volumes(services[name])
+        assert found[str(Path(machine["pid"]).parent)] == "edge"
+        assert found[str(Path(machine["certificates"]).parent)] == "certificates"
+        assert found[machine["webroot"]] == "challenges"
+        assert machine["cache"] in scratch(services[name])
