@@ -21,8 +21,8 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from tests import projects
+from tests.live.backends import PostgresServer, RedisServer
 from tests.live.service import folder
-from tests.live.test_distributed import PostgresServer, RedisServer
 from tests.projects import Project, clean_environment
 from tests.supply import osv
 
