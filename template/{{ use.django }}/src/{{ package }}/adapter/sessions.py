@@ -31,6 +31,10 @@ class SessionStore(SessionBase):
             if visit
             else Session(current_guard().sessions, session_key or "", lambda: "")
         )
+        # At once, as `visit.user()` does not come by here.
+        deadline = self._peek(_DEADLINE)
+        if deadline is not None and deadline <= self._now():
+            self._ours.end()
 
     @property
     def session_key(self) -> str | None:
@@ -38,9 +42,6 @@ class SessionStore(SessionBase):
         return self._ours.cookie or None
 
     def _get_session(self, no_load: bool = False) -> Session:  # noqa: ARG002 - loads itself
-        deadline = self._ours.get(_DEADLINE)
-        if deadline is not None and deadline <= self._now():
-            self._ours.end()
         return self._ours
 
     _session = property(_get_session)
@@ -51,11 +52,16 @@ class SessionStore(SessionBase):
     def get(self, key: str, default: Any = None) -> Any:
         if key == CSRF_SESSION_KEY:
             # CsrfViewMiddleware asks at every request; that alone makes no answer private.
-            accessed = self._ours.accessed
-            value = self._ours.get(key, default)
-            self._ours.accessed = accessed
-            return value
+            return self._peek(key, default)
         return super().get(key, default)
+
+    def _peek(self, key: str, default: Any = None) -> Any:
+        if not (self._ours.cookie or self._ours.fetched):
+            return default
+        accessed = self._ours.accessed
+        value = self._ours.get(key, default)
+        self._ours.accessed = accessed
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         session = self._session
