@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import pwd
-import secrets
+import re
 import shlex
 import socket
 import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -109,58 +108,49 @@ class Nginx:
             return not self.errors(file)
 
 
-class Text:
-    """Writes strings of nginx's language: nothing in them is special but the `variables`."""
+def variable(name: str) -> str:
+    """Return what `quote` turns into a variable of nginx."""
+    return f"@@{name}@@"
 
-    def __init__(self, *variables: str) -> None:
-        """Take the names of nginx's variables that may stand in a string, as attributes of `v`."""
-        self._names = {secrets.token_hex(16): name for name in variables}
-        self.v = SimpleNamespace(**{name: mark for mark, name in self._names.items()})
 
-    def quote(self, text: object) -> str:
-        """Return a string with its quotes."""
-        quoted = str(text).replace("\\", "\\\\").replace("'", "\\'").replace("$", "${dollar}")
-        for mark, name in self._names.items():
-            quoted = quoted.replace(mark, f"${{{name}}}")
-        return f"'{quoted}'"
+def quote(text: object) -> str:
+    """Return a string of nginx's language, in which nothing is special but our variables."""
+    quoted = str(text).replace("\\", "\\\\").replace("'", "\\'").replace("$", "${dollar}")
+    return "'" + re.sub("@@([a-z_]+)@@", r"${\1}", quoted) + "'"
 
 
 class Face:
     """What nginx answers by itself, the same as the application would."""
 
-    def __init__(self, policy: Policy, text: Text) -> None:
-        """Take the policy, and variables for what is known later only."""
+    def __init__(self, policy: Policy) -> None:
+        """Read the policy and the static files."""
         self._headers = HeaderPolicy(policy)
         self._stylesheet = StaticFiles(STATIC, policy.static.max_age).url("app.css")
-        self._v = text.v
 
-    def bodies(self, *, as_json: bool) -> Iterator[tuple[int, str]]:
-        """Yield each status with its error page or problem document."""
-        for status in STATUSES:
-            yield status, self._render(status, as_json=as_json).body.decode()
-
-    def _render(self, status: int, *, as_json: bool) -> errors.Answer:
+    def problem(self, status: int, *, as_json: bool) -> errors.Answer:
+        """Return an error page or problem document."""
         return errors.render(
             errors.Problem(status),
-            request_id=self._v.request_id,
+            request_id=variable("request_id"),
             as_json=as_json,
             stylesheet=self._stylesheet,
         )
 
     def problem_headers(self, *, as_json: bool, https: bool) -> list[tuple[str, str]]:
         """Return the headers of all problems, in order; nginx leaves out those that are empty."""
-        kind = self._render(STATUSES[0], as_json=as_json).content_type
-        own = {"allow": self._v.problem_allow, "retry-after": self._v.problem_retry_after}
+        own = {
+            name: variable(f"problem_{name.replace('-', '_')}") for name in ("allow", "retry-after")
+        }
+        kind = self.problem(STATUSES[0], as_json=as_json).content_type
         return self.headers({**own, "cache-control": "no-store"}, kind=kind, https=https)
 
     def headers(self, own: dict[str, str], *, kind: str, https: bool) -> list[tuple[str, str]]:
         """Return all headers of an answer of the type `kind`, but those that nginx sets."""
         pairs = [(name.encode(), value.encode()) for name, value in own.items()]
-        if kind:
-            pairs.append((b"content-type", kind.encode()))
-        nonce = SimpleNamespace(nonce=self._v.request_id)
-        kept, block = self._headers.finish(pairs, https=https, visit=nonce)
-        kept = [pair for pair in kept if pair[0] != b"content-type"]
+        nonce = SimpleNamespace(nonce=variable("request_id"))
+        content_type = (b"content-type", kind.encode())
+        kept, block = self._headers.finish([*pairs, content_type], https=https, visit=nonce)
+        kept = [pair for pair in kept if pair != content_type]
         return [(name.decode(), value.decode()) for name, value in (*kept, *block.raw)]
 
 
@@ -202,37 +192,20 @@ def worker_user(machine: Machine) -> str:
 def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
     """Return the configuration, and what was chosen for this machine."""
     nginx = Nginx(machine.nginx)
-    text = Text("request_id", "problem_allow", "problem_retry_after")
-    modules = [
-        str(path) for path in (Path(each, HEADERS_MORE) for each in MODULES) if path.exists()
-    ]
-    load_module = f"load_module {modules[0]};" if modules else ""
     domain = policy.service.domain.partition(":")[0]
-    found = present(machine, domain)
-    addresses = listens(machine)
-    facts = {
-        "http2_on": nginx.accepts("http2 on;"),
-        "hybrid": nginx.accepts(f"ssl_ecdh_curve {HYBRID};"),
-        "load_module": load_module
-        if nginx.accepts("more_clear_headers Server;", load_module)
-        else "",
-        "certificates": found,
-        "listens": addresses,
-        "user": worker_user(machine),
-    }
-    missing = [key for key in KEYS[machine.tls_profile] if key not in found]
+    modules = [path for path in (Path(each, HEADERS_MORE) for each in MODULES) if path.exists()]
+    load_module = f"load_module {modules[0]};" if modules else ""
+    nameless = nginx.accepts("more_clear_headers Server;", load_module)
+    http2_on, hybrid = nginx.accepts("http2 on;"), nginx.accepts(f"ssl_ecdh_curve {HYBRID};")
+    found, addresses = present(machine, domain), listens(machine)
+    missing = ", ".join(key for key in KEYS[machine.tls_profile] if key not in found)
+    groups = [*([HYBRID] if hybrid else []), "X25519", "prime256v1", "secp384r1"]
     chosen = [
-        f"HTTP/2: {'http2 on' if facts['http2_on'] else 'on the listen line'}",
-        f"key exchange: {HYBRID + ', ' if facts['hybrid'] else ''}X25519, prime256v1, secp384r1"
-        + ("" if facts["hybrid"] else f"; this OpenSSL has no {HYBRID}"),
-        "Server header: "
-        + (
-            "removed"
-            if facts["load_module"]
-            else "nginx, without version; headers-more would remove it"
-        ),
+        f"HTTP/2: {'http2 on' if http2_on else 'on the listen line'}",
+        f"key exchange: {', '.join(groups)}{'' if hybrid else f'; this OpenSSL has no {HYBRID}'}",
+        f"Server header: {'removed' if nameless else 'nginx; headers-more would remove it'}",
         f"certificates: {', '.join(found) or 'none yet, so no https'}"
-        + (f"; missing: {', '.join(missing)}" if missing else ""),
+        + (f"; missing: {missing}" if missing else ""),
         f"addresses: {', '.join(each.rstrip(':') or 'all' for each in addresses)}",
     ]
     environment = Environment(
@@ -243,17 +216,21 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - no HTML: `quote` is what this language needs
     )
-    environment.filters["quote"] = text.quote
+    environment.filters["quote"] = quote
     rendered = environment.get_template("nginx.conf.j2").render(
-        facts,
         m=machine,
         profile=machine.tls_profile,
         policy=policy,
-        face=Face(policy, text),
-        temporary=TEMPORARY,
+        face=Face(policy),
         statuses=STATUSES,
+        temporary=TEMPORARY,
         names=[domain, *machine.further_names],
-        hybrid_name=HYBRID,
+        certificates=found,
+        listens=addresses,
+        user=worker_user(machine),
+        load_module=load_module if nameless else "",
+        http2_on=http2_on,
+        groups=groups,
         allow=errors.allow_header(policy.input.methods),
     )
     return rendered, chosen
@@ -269,21 +246,15 @@ def install(file: Path, text: str, nginx: Nginx) -> None:
 
 
 _PATH = click.Path(path_type=Path)
-_OPTIONS = (
-    click.argument("file", type=_PATH),
-    click.option("--machine", type=_PATH, default=DEPLOY / "edge.toml", show_default=True),
-    click.option("--policy", type=_PATH, default="policy.toml", show_default=True),
-)
-
-
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+_FILE = click.argument("file", type=_PATH)
+_MACHINE = click.option("--machine", type=_PATH, default=DEPLOY / "edge.toml", show_default=True)
+_POLICY = click.option("--policy", type=_PATH, default="policy.toml", show_default=True)
 
 
 @click.command()
-@_with_options
+@_FILE
+@_MACHINE
+@_POLICY
 @click.option("--reload", is_flag=True, help="Let a running nginx read it.")
 def edge(file: Path, machine: Path, policy: Path, *, reload: bool) -> None:
     """Write nginx's configuration to FILE, for the nginx and the certificates that are there."""
@@ -298,7 +269,9 @@ def edge(file: Path, machine: Path, policy: Path, *, reload: bool) -> None:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@_with_options
+@_FILE
+@_MACHINE
+@_POLICY
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def certificates(file: Path, machine: Path, policy: Path, options: tuple[str, ...]) -> None:
     """Get certificates by certbot, now and whenever it renews; FILE is what `edge` writes.
