@@ -114,6 +114,15 @@ class Authority:
         return x509.KeyUsage(digital_signature=True, key_cert_sign=sign, crl_sign=sign, **others)
 
 
+def has_ipv6() -> bool:
+    """Tell whether this machine has an IPv6 loopback: some containers have none."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 class Chain(httpx.BaseTransport):
     """The way of a browser: to the address that the edge has here, whatever the URL's name."""
 
@@ -147,7 +156,9 @@ class Edge:
     project: Project
     folder: Path
     sockets: Sequence[str]
-    addresses: Sequence[str] = ("127.0.0.1", "[::1]")
+    addresses: Sequence[str] = field(
+        default_factory=lambda: ["127.0.0.1", "[::1]"] if has_ipv6() else ["127.0.0.1"]
+    )
     http: int = field(default_factory=free_port)
     https: int = field(default_factory=free_port)
     certified: bool = True

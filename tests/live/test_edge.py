@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import Render
-from tests.live.nginx import Deployed, Edge, deployed
+from tests.live.nginx import Deployed, Edge, deployed, has_ipv6
 from tests.live.service import HOST, Service, User, folder, running
 from tests.live.test_browser import QUIET, heading, log_in
 from tests.live.test_edge_faces import HTML, parse, request
@@ -99,6 +99,8 @@ def test_client_cannot_claim_an_address(each: Deployed, name: str) -> None:
 
 @pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.9", "::1"])
 def test_client_is_who_connects(chain: Deployed, source: str) -> None:
+    if ":" in source and not has_ipv6():
+        pytest.skip("this machine has no IPv6")
     assert client_of(chain, {}, source) == source
 
 
