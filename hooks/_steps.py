@@ -108,10 +108,15 @@ def project() -> tuple[str, str]:
 def load_toml(path: Path) -> dict[str, Any]:
     """Return the content of one of the project's TOML files."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return parse_toml(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise Refused(f"{path.relative_to(ROOT)}: {reason}; mend it first") from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what the text holds, or raise `ValueError`."""
+    return tomllib.loads(text)
 
 
 def find_uv() -> str:

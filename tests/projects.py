@@ -130,7 +130,7 @@ def copy_template(target: Path) -> Path:
     return target
 
 
-def render(template: Path, target: Path, answers: Mapping[str, Any]) -> Project:
+def render(template: Path, target: Path, answers: Mapping[str, Any], **options: Any) -> Project:
     """Render the template with defaults for what `answers` leave out. Raises what Copier raises.
 
     Trust is never given, and no settings of the user who runs the tests are read.
@@ -143,6 +143,7 @@ def render(template: Path, target: Path, answers: Mapping[str, Any]) -> Project:
         quiet=True,
         unsafe=False,
         settings=copier.Settings(),
+        **options,
     )
     return Project(target)
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +14,25 @@ import pytest
 from tests.hooks.conftest import FILES, Project, make_project
 
 BASELINE = "src/demo/security/baseline.toml"
+DIRECTIONS = "src/demo/security/directions.toml"
+FIRST = """\
+[headers.hsts]
+max-age = 31536000
+ladder = ["a"]
+[csp.html]
+style-src = "'self'"
+"""
+SECOND = """\
+[headers.hsts]
+max-age = 63072000
+[cookies]
+secure = true
+[csp.html]
+style-src = "'self'"
+[supported.lines.python]
+3-11 = 2027-10-31
+"""
+WEAKER = SECOND.replace("63072000", "300")
 COPIER_YML = "_subdirectory: template\nname: {type: str, default: demo}\n"
 
 
@@ -21,9 +45,16 @@ def template(tmp_path: Path, environment: dict[str, str]) -> Project:
     made.write(
         "template/{{ _copier_conf.answers_file }}.jinja", "{{ _copier_answers | to_nice_yaml }}"
     )
+    made.write(f"template/{BASELINE}", FIRST)
+    made.write("template/policy.toml", "")
     made.git("init", "--quiet")
     release(made, "v1.0.0")
-    made.write(f"template/{BASELINE}", "[headers.hsts]\nmax-age = 2\n[cookies]\nsecure = true\n")
+    made.write(f"template/{BASELINE}", SECOND)
+    # The project's hook is the old one, and has to judge by what the new version knows.
+    made.write(
+        f"template/{DIRECTIONS}",
+        '[headers.hsts]\nmax-age = "higher"\n[csp.html]\nstyle-src = "fewer entries"\n',
+    )
     release(made, "v2.0.0")
     return made
 
@@ -46,35 +77,122 @@ def service(tmp_path: Path, template: Project, environment: dict[str, str]) -> P
     return made
 
 
-def test_reports_what_changed_and_verifies(service: Project) -> None:
-    done = service.hook("update")
+def test_reports_what_changed_and_verifies(service: Project, tmp_path: Path) -> None:
+    entry = '[[exception]]\nsetting = "{}"\nvalue = {}\nexpires = 2030-12-31\n'
+    service.write(
+        "policy.toml",
+        entry.format("headers.hsts.max-age", 300)
+        + entry.format("headers.hsts.ladder", "[]")
+        + entry.format("csp.html.style-src", '"https://a.example"'),
+    )
+    service.commit()
+    report = tmp_path / "report.md"
+    done = service.hook("update", "--report", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Policy values changed: 3" in done.stdout
-    assert "  headers.hsts.max-age  1 -> 2\n" in done.stdout
-    assert '  headers.hsts.ladder  ["a"] -> -\n' in done.stdout
-    assert "  cookies.secure  - -> true\n" in done.stdout
+    lines = [
+        "headers.hsts.ladder = [] here until 2030-12-31; the setting is gone: remove it",
+        "headers.hsts.max-age = 300 here until 2030-12-31; the policy now has 63072000",
+        "headers.hsts.max-age 31536000 -> 63072000 (stricter)",
+        'headers.hsts.ladder was ["a"], is gone (removed)',
+        "cookies.secure = true (new)",
+        "lines.python.3-11 = 2027-10-31 (new)",
+        f"template: {BASELINE}",
+        f"template: {DIRECTIONS}",
+    ]
+    for line in lines:
+        assert f"\n  {line}\n" in done.stdout
+        assert f"\n    {line}\n" in report.read_text()
     assert "  ok    tests" in done.stdout
-    assert "update: v1.0.0 -> v2.0.0, verified" in done.stdout
+    assert "update: Template v1.0.0 -> v2.0.0: Updated and verified" in done.stdout
     assert (service.path / "uv.lock").exists()
+    assert "csp.html.style-src" not in done.stdout
+    text = report.read_text()
+    assert text.startswith("# Template v1.0.0 -> v2.0.0\n\nUpdated and verified")
+    assert "\n## Weaker policy values\n\nNone.\n" in text
+    assert "\n## Checks\n\n    ok    lock" in text
+    assert "\n    ok    tests" in text
+    assert "1 passed" in text
 
 
 def test_up_to_date(service: Project) -> None:
-    assert service.hook("update").returncode == 0
+    assert service.run("copier", "update", "--defaults").returncode == 0
     service.commit()
     done = service.hook("update")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "v2.0.0 is up to date" in done.stdout
     assert not service.git("status", "--porcelain")
 
 
+def test_a_weaker_value_is_refused_until_it_is_accepted(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    template.write(f"template/{BASELINE}", WEAKER)
+    release(template, "v3.0.0")
+    before, report = service.files(), tmp_path / "report.md"
+    done = service.hook("update", "--report", str(report))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "update: weaker: headers.hsts.max-age; agree by --accept-weaker; nothing was changed\n"
+    )
+    line = "headers.hsts.max-age 31536000 -> 300 (weaker)"
+    assert f"\nWeaker policy values: 1\n  {line}\n" in done.stdout
+    assert done.stdout.index(line) < done.stdout.index("cookies.secure")
+    assert f"Refused: policy values get weaker.\n\n## Weaker policy values\n\n    {line}\n" in (
+        report.read_text()
+    )
+    assert service.files() == before
+    assert not service.git("status", "--porcelain")
+
+
+def test_a_weaker_value_is_seen_behind_a_conflict(template: Project, service: Project) -> None:
+    template.write(f"template/{BASELINE}", WEAKER)
+    release(template, "v3.0.0")
+    service.write(BASELINE, FIRST.replace("31536000", "63072000"))
+    service.commit()
+    before = service.files()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert "headers.hsts.max-age 63072000 -> 300 (weaker)" in done.stdout
+    assert service.files() == before
+    accepted = service.hook("update", "--accept-weaker")
+    assert accepted.returncode == 3
+    assert "headers.hsts.max-age 63072000 -> 300 (weaker)" in accepted.stdout
+
+
 def test_version_can_be_chosen(service: Project) -> None:
     done = service.hook("update", "v1.0.0")
-    assert done.returncode == 0
+    assert done.returncode == 4
     assert "v1.0.0 is up to date" in done.stdout
 
 
+def test_refuses_a_downgrade(service: Project) -> None:
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    service.commit()
+    before = service.files()
+    done = service.hook("update", "v1.0.0")
+    assert done.returncode == 2
+    assert "downgrade from 2.0.0 to 1.0.0: a template only goes up" in done.stderr
+    assert service.files() == before
+
+
+def test_refuses_a_template_that_does_not_know_the_projects_version(
+    template: Project, service: Project, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """A fork, or the template with its history rewritten."""
+    fork = Project(tmp_path / "fork", dict(environment))
+    template.git("clone", "--quiet", "--depth=1", f"file://{template.path}", str(fork.path))
+    answers = (service.path / ".copier-answers.yml").read_text()
+    service.write(".copier-answers.yml", answers.replace(str(template.path), str(fork.path)))
+    service.commit()
+    before = service.files()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert done.stderr.endswith("; nothing was changed\n")
+    assert service.files() == before
+
+
 def test_conflict(service: Project) -> None:
-    service.write(BASELINE, '[headers.hsts]\nmax-age = 3\nladder = ["a"]\n')
+    service.write(BASELINE, FIRST.replace("31536000", "3"))
     service.commit()
     before = service.files()
     done = service.hook("update")
@@ -92,7 +210,7 @@ def test_new_version_that_fails(template: Project, service: Project) -> None:
     done = service.hook("update")
     assert done.returncode == 1
     assert "FAIL  tests" in done.stdout
-    assert "v1.0.0 -> v3.0.0, but a check fails" in done.stdout
+    assert "Template v1.0.0 -> v3.0.0: Updated, but a check fails" in done.stdout
 
 
 def test_new_dependency_is_locked_in_ci_too(template: Project, service: Project) -> None:
@@ -125,11 +243,22 @@ def test_refuses_without_answers(repository: Project) -> None:
     assert ".copier-answers.yml is missing" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--trust",), ("v1", "v2")])
+@pytest.mark.parametrize("arguments", [("--trust",), ("v1", "v2"), ("--report",)])
 def test_refuses_other_arguments(service: Project, arguments: tuple[str, ...]) -> None:
+    before = service.files()
     done = service.hook("update", *arguments)
     assert done.returncode == 2
-    assert done.stderr == "update: usage: hooks/update [VERSION]\n"
+    assert done.stderr.startswith("usage: update")
+    assert service.files() == before
+
+
+def test_refuses_a_policy_file_with_a_mistake(service: Project) -> None:
+    service.write("policy.toml", "[[exception]\n")
+    service.commit()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert done.stderr.startswith("update: policy.toml: ")
+    assert not service.git("status", "--porcelain")
 
 
 def test_refuses_a_template_out_of_reach(template: Project, service: Project) -> None:
@@ -138,4 +267,76 @@ def test_refuses_a_template_out_of_reach(template: Project, service: Project) ->
     done = service.hook("update")
     assert done.returncode == 2
     assert "nothing was changed" in done.stderr
+    assert service.files() == before
+
+
+def test_refuses_offline(template: Project, service: Project) -> None:
+    """Port 1 of this machine answers nobody."""
+    answers = (service.path / ".copier-answers.yml").read_text()
+    service.write(
+        ".copier-answers.yml", answers.replace(str(template.path), "https://127.0.0.1:1/x.git")
+    )
+    service.commit()
+    before = service.files()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "update: offline: the template https://127.0.0.1:1/x.git cannot be reached;"
+        " nothing was changed\n"
+    )
+    assert service.files() == before
+
+
+def test_refuses_when_the_index_is_out_of_reach(template: Project, service: Project) -> None:
+    text = FILES["pyproject.toml"].replace('"mypy"', '"no-such-thing-here", "mypy"')
+    template.write("template/pyproject.toml", text)
+    release(template, "v3.0.0")
+    before = service.files()
+    done = service.hook("update", UV_OFFLINE="1")
+    assert done.returncode == 2, done.stdout
+    assert done.stderr == (
+        "update: offline: uv cannot reach the package index; nothing was changed\n"
+    )
+    assert service.files() == before
+
+
+@pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_way_back_from_an_interrupted_update(
+    service: Project, tmp_path: Path, kill: signal.Signals
+) -> None:
+    """It is printed before the update begins, so that it is there whatever happens."""
+    copier = next(
+        Path(folder) / "copier"
+        for folder in service.environment["PATH"].split(os.pathsep)
+        if (Path(folder) / "copier").exists()
+    )
+    slow = tmp_path / "slow" / "copier"
+    slow.parent.mkdir()
+    slow.write_text(f'#!/bin/sh\n"{copier}" "$@"\nexec sleep 60\n')
+    slow.chmod(0o700)
+    before = service.files()
+    path = f"{slow.parent}{os.pathsep}{service.environment['PATH']}"
+    with subprocess.Popen(
+        [sys.executable, str(service.path / "hooks" / "update")],
+        env={**service.environment, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as update:
+        end = time.monotonic() + 60
+        while f"{DIRECTIONS}" not in service.git("status", "--porcelain", "-uall"):
+            assert time.monotonic() < end, "the update never began"
+            time.sleep(0.05)
+        # As a terminal does: to the hook and to what it runs.
+        os.killpg(update.pid, kill)
+        output = update.communicate()[0]
+    line = next(line for line in output.splitlines() if "the way back" in line)
+    way = line.rpartition("the way back at any time: ")[2]
+    assert way == "git reset --hard && git clean -fd"
+    if kill != signal.SIGKILL:
+        assert update.returncode == 130
+        assert f"update: interrupted; the way back: {way}" in output
+    assert service.files() != before
+    assert service.run("sh", "-c", f"rm -f .git/index.lock && {way}").returncode == 0
     assert service.files() == before

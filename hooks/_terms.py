@@ -1,0 +1,178 @@
+"""What an update changed, in the terms of the security policy and of who owns a file.
+
+Owned by the template: extend, do not edit. The policy is `security/baseline.toml`; which direction
+of a setting is stricter stands beside it in `security/directions.toml`, which explains the words.
+"""
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+WEAKER, REMOVED, REVIEW, STRICTER, NEW = "weaker", "removed", "review", "stricter", "new"
+ORDER = (WEAKER, REMOVED, REVIEW, STRICTER, NEW)
+NUMBERS = (int, float)
+LIFE = "supported."
+"""Below it stand dates of end of life, which are facts rather than policy."""
+
+# As in copier.yml, where a test of the template compares them. All others are the template's.
+YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
+SHARED = ("pyproject.toml", ".gitignore")
+
+
+class Change(NamedTuple):
+    """One setting that differs; None is a setting that is not there (TOML has no null)."""
+
+    name: str
+    before: Any
+    after: Any
+    verdict: str
+
+    def __str__(self) -> str:
+        """Return the change as one line."""
+        if self.before is None:
+            return f"{self.name} = {shown(self.after)} ({self.verdict})"
+        if self.after is None:
+            return f"{self.name} was {shown(self.before)}, is gone ({self.verdict})"
+        if isinstance(self.before, list) and isinstance(self.after, list):
+            gone = [f"-{shown(each)}" for each in self.before if each not in self.after]
+            come = [f"+{shown(each)}" for each in self.after if each not in self.before]
+            return f"{self.name} {' '.join(gone + come) or 'in another order'} ({self.verdict})"
+        return f"{self.name} {shown(self.before)} -> {shown(self.after)} ({self.verdict})"
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the values of nested tables under their dotted names."""
+    if not isinstance(node, dict):
+        return {prefix: node}
+    values: dict[str, Any] = {}
+    for name, value in node.items():
+        values.update(flatten(value, f"{prefix}.{name}" if prefix else name))
+    return values
+
+
+def compare(
+    old: Mapping[str, Any], new: Mapping[str, Any], directions: Mapping[str, Any]
+) -> list[Change]:
+    """Return the settings that differ, weaker ones first; all three have dotted names."""
+    changes = []
+    for name in sorted({*old, *new}):
+        before, after = old.get(name), new.get(name)
+        if before != after:
+            changes.append(Change(name, before, after, judge(name, before, after, directions)))
+    return sorted(changes, key=lambda change: ORDER.index(change.verdict))
+
+
+def judge(name: str, before: Any, after: Any, directions: Mapping[str, Any]) -> str:
+    """Tell whether a change makes the policy weaker or stricter, or is for a person to judge."""
+    if before is None:
+        return NEW
+    if after is None:
+        table = name.rpartition(".")[0] + ".*"
+        return WEAKER if directions.get(table) == "more entries" else REMOVED
+    direction = direction_of(name, directions)
+    # What the change has of each side, weaker and stricter; neither or an unknown one is reviewed.
+    worse = better = False
+    if (
+        direction in ("higher", "lower")
+        and isinstance(before, NUMBERS)
+        and isinstance(after, NUMBERS)
+    ):
+        worse, better = after < before, after > before
+    elif direction in ("more entries", "fewer entries"):
+        worse, better = (
+            bool(entries(before) - entries(after)),
+            bool(entries(after) - entries(before)),
+        )
+    elif isinstance(direction, list) and before in direction and after in direction:
+        better = direction.index(after) > direction.index(before)
+        worse = not better
+    if direction in ("lower", "fewer entries"):
+        worse, better = better, worse
+    return WEAKER if worse else STRICTER if better else REVIEW
+
+
+def direction_of(name: str, directions: Mapping[str, Any]) -> Any:
+    """Return the direction of a setting, or of the nearest table above it; None without one."""
+    while name:
+        if name in directions:
+            return directions[name]
+        name = name.rpartition(".")[0]
+    return None
+
+
+def entries(value: Any) -> set[str]:
+    """Return the entries of a list, or the words of a text, where 'none' is no entry (CSP3)."""
+    if isinstance(value, list):
+        return {shown(each) for each in value}
+    return set(str(value).split()) - {"'none'"}
+
+
+def shown(value: Any) -> str:
+    """Return a value in one line."""
+    return value.isoformat() if hasattr(value, "isoformat") else json.dumps(value, default=str)
+
+
+def overrides(changes: Iterable[Change], exceptions: Iterable[Any]) -> list[str]:
+    """Return a line for each exception of this service whose setting has changed below it."""
+    own = {each.get("setting"): each for each in exceptions if isinstance(each, dict)}
+    lines = []
+    for change in changes:
+        if change.name in own:
+            value, until = own[change.name].get("value"), own[change.name].get("expires")
+            if change.after is None:
+                fate = "the setting is gone: remove it"
+            elif change.after == value:
+                fate = "that is the policy now: remove it"
+            else:
+                fate = f"the policy now has {shown(change.after)}"
+            lines.append(f"{change.name} = {shown(value)} here until {shown(until)}; {fate}")
+    return lines
+
+
+def by_owner(names: Iterable[str]) -> list[str]:
+    """Return the names of files with their owner, those that are yours first."""
+    owners: dict[str, list[str]] = {"yours": [], "shared": [], "template": []}
+    for name in sorted(names):
+        kinds = {"yours": YOURS, "shared": SHARED}
+        found = [
+            owner
+            for owner, patterns in kinds.items()
+            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+        ]
+        owners[(found or ["template"])[0]].append(name)
+    return [f"{owner}: {name}" for owner, listed in owners.items() for name in listed]
+
+
+def sections(
+    changes: Sequence[Change], exceptions: Iterable[Any], files: Iterable[str]
+) -> list[tuple[str, list[str]]]:
+    """Return the report as titles with their lines; what needs a person stands first."""
+    weaker = [str(change) for change in changes if change.verdict == WEAKER]
+    others = [change for change in changes if change.verdict != WEAKER]
+    life = [change for change in others if change.name.startswith(LIFE)]
+    return [
+        ("Weaker policy values", weaker),
+        ("Policy values changed", [str(change) for change in others if change not in life]),
+        ("Exceptions in policy.toml over a changed value", overrides(changes, exceptions)),
+        ("End of life", [str(change).removeprefix(LIFE) for change in life]),
+        ("Files changed, by owner", by_owner(files)),
+    ]
+
+
+def as_text(parts: Iterable[tuple[str, list[str]]]) -> str:
+    """Return the parts that have lines, for a terminal."""
+    return "".join(
+        f"\n{title}: {len(lines)}\n" + "".join(f"  {line}\n" for line in lines)
+        for title, lines in parts
+        if lines
+    )
+
+
+def as_markdown(title: str, outcome: str, parts: Iterable[tuple[str, list[str]]]) -> str:
+    """Return the report for a pull request; empty parts say so, because silence proves nothing."""
+    text = f"# {title}\n\n{outcome}\n"
+    for name, lines in parts:
+        # Indented code: a value can hold whatever it likes and stays text.
+        text += f"\n## {name}\n\n" + ("".join(f"    {line}\n" for line in lines) or "None.\n")
+    return text

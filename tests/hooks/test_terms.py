@@ -1,0 +1,137 @@
+"""An update's report: what a change of the policy means, and who owns the files that changed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any
+
+import _terms as terms
+import pytest
+import yaml
+
+from tests.hooks.conftest import ROOT
+
+SECURITY = ROOT / "template" / "src" / "{{ package }}" / "security"
+SAME_SITE = ["Lax", "Strict"]
+
+
+def facts(name: str) -> dict[str, Any]:
+    return terms.flatten(tomllib.loads((SECURITY / name).read_text("utf-8")))
+
+
+def test_each_setting_of_the_baseline_has_its_direction() -> None:
+    baseline, directions = facts("baseline.toml"), facts("directions.toml")
+    assert [name for name in baseline if terms.direction_of(name, directions) is None] == []
+
+
+def test_each_direction_is_one_that_the_report_knows() -> None:
+    words = ("higher", "lower", "more entries", "fewer entries", "either")
+    for name, direction in facts("directions.toml").items():
+        assert direction in words or (isinstance(direction, list) and direction), name
+
+
+def test_each_direction_fits_the_value_of_the_baseline() -> None:
+    """A direction that cannot judge its own value would let every change of it pass as review."""
+    baseline, directions = facts("baseline.toml"), facts("directions.toml")
+    for name, value in baseline.items():
+        direction = terms.direction_of(name, directions)
+        if isinstance(direction, list):
+            assert value in direction, name
+        elif direction in ("higher", "lower"):
+            assert isinstance(value, int | float), name
+        elif direction != "either":
+            assert isinstance(value, list | str), name
+
+
+@pytest.mark.parametrize(
+    ("direction", "before", "after", "verdict"),
+    [
+        ("higher", 1, 2, "stricter"),
+        ("higher", 2, 1, "weaker"),
+        ("higher", False, True, "stricter"),
+        ("lower", 1, 2, "weaker"),
+        ("lower", 2.5, 2, "stricter"),
+        ("lower", True, False, "stricter"),
+        ("lower", 1, "1", "review"),
+        ("more entries", ["a"], ["a", "b"], "stricter"),
+        ("more entries", ["a", "b"], ["a", "c"], "weaker"),
+        ("more entries", ["a", "b"], ["b", "a"], "review"),
+        ("fewer entries", ["a", "b"], ["a"], "stricter"),
+        ("fewer entries", ["a"], ["b"], "weaker"),
+        ("fewer entries", "'none'", "'self'", "weaker"),
+        ("fewer entries", "'self' https://a.example", "'self'", "stricter"),
+        ("fewer entries", "'self'", "'none'", "stricter"),
+        ("fewer entries", "", "example.com", "weaker"),
+        (SAME_SITE, "Lax", "Strict", "stricter"),
+        (SAME_SITE, "Strict", "Lax", "weaker"),
+        (SAME_SITE, "Strict", "None", "review"),
+        ("either", 1, 2, "review"),
+    ],
+)
+def test_verdict(direction: object, before: object, after: object, verdict: str) -> None:
+    (change,) = terms.compare({"a.b": before}, {"a.b": after}, {"a.b": direction})
+    assert change.verdict == verdict
+
+
+def test_a_direction_of_a_table_holds_for_all_below() -> None:
+    (change,) = terms.compare({"a.b.c": 1}, {"a.b.c": 2}, {"a": "lower"})
+    assert change.verdict == "weaker"
+
+
+def test_a_setting_without_a_direction_is_reviewed() -> None:
+    (change,) = terms.compare({"a.b": 1}, {"a.b": 2}, {})
+    assert change.verdict == "review"
+
+
+def test_an_entry_that_goes_from_a_table_of_protections_is_weaker() -> None:
+    old = {"headers.values.x-frame-options": "DENY", "throttle.old": 1}
+    changes = terms.compare(old, {}, facts("directions.toml"))
+    assert [str(change) for change in changes] == [
+        'headers.values.x-frame-options was "DENY", is gone (weaker)',
+        "throttle.old was 1, is gone (removed)",
+    ]
+
+
+def test_a_list_shows_its_entries_that_changed() -> None:
+    (change,) = terms.compare({"a": ["x", "y"]}, {"a": ["y", "z"]}, {"a": "more entries"})
+    assert str(change) == 'a -"x" +"z" (weaker)'
+
+
+def test_weaker_stands_first() -> None:
+    old, new = {"a": 1, "b": 1, "c": 2}, {"a": 2, "b": 1, "c": 1, "d": 1}
+    changes = terms.compare(old, new, {"a": "higher", "c": "higher"})
+    assert [change.name for change in changes] == ["c", "a", "d"]
+
+
+def test_an_exception_that_has_become_the_policy() -> None:
+    changes = terms.compare({"a.b": 1}, {"a.b": 2}, {})
+    lines = terms.overrides(changes, [{"setting": "a.b", "value": 2, "expires": "2030-01-01"}])
+    assert lines == ['a.b = 2 here until "2030-01-01"; that is the policy now: remove it']
+
+
+def test_files_by_owner() -> None:
+    names = ["hooks/update", "pyproject.toml", "src/demo/app/x/y.py", "src/demo/app.py"]
+    assert terms.by_owner(names) == [
+        "yours: src/demo/app/x/y.py",
+        "shared: pyproject.toml",
+        "template: hooks/update",
+        "template: src/demo/app.py",
+    ]
+
+
+def test_owners_are_those_of_copier_yml() -> None:
+    text = (ROOT / "copier.yml").read_text("utf-8")
+    mine = [
+        f"{name[1:]}*" if name.endswith("/") else name[1:]
+        for name in yaml.safe_load(text)["_skip_if_exists"]
+    ]
+    assert list(terms.YOURS) == mine
+    shared = next(line for line in text.splitlines() if line.startswith("# Shared: "))
+    assert re.findall(r"[a-z.]+\b", shared.partition(": ")[2])[:2] == list(terms.SHARED)
+
+
+def test_markdown_holds_hostile_values_as_text() -> None:
+    (change,) = terms.compare({"a": "1"}, {"a": "x\n# y `z` | <b>"}, {})
+    text = terms.as_markdown("T", "O", [("P", [str(change)])])
+    assert text == '# T\n\nO\n\n## P\n\n    a "1" -> "x\\n# y `z` | <b>" (review)\n'

@@ -1,0 +1,158 @@
+"""A series of template versions, made from the working tree: what a template does as it ages.
+
+The first version is the tree itself with examples of what later ones drop. Each step is a kind of
+change that docs/updating.md has a rule for.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from tests import projects
+from tests.projects import Project
+
+PACKAGE = "src/{{ package }}"
+BASELINE = f"{PACKAGE}/security/baseline.toml"
+DIRECTIONS = f"{PACKAGE}/security/directions.toml"
+
+
+class Template:
+    """The template under git, with a tag for each version."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write and release all versions into `folder`, which does not exist."""
+        self.project = Project(projects.copy_template(folder))
+        self.tags: list[str] = []
+        for step in STEPS:
+            step(self)
+            self.tags.append(f"v{len(self.tags) + 1}.0.0")
+            self.project.commit()
+            self.project.git("tag", self.tags[-1])
+
+    @property
+    def path(self) -> Path:
+        """The template's folder."""
+        return self.project.path
+
+    def file(self, name: str) -> Path:
+        """Return the path of a source of the generated project."""
+        return self.path / "template" / name
+
+    def write(self, name: str, text: str) -> None:
+        """Write a source."""
+        self.file(name).parent.mkdir(parents=True, exist_ok=True)
+        self.file(name).write_text(text, "utf-8")
+
+    def append(self, name: str, text: str) -> None:
+        """Append to a source."""
+        self.write(name, self.file(name).read_text("utf-8") + text)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        """Replace a text that occurs once in a source, or raise `AssertionError`."""
+        replace(self.file(name), old, new)
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    """Replace a text that occurs once in a file, or raise `AssertionError`."""
+    text = path.read_text("utf-8")
+    assert text.count(old) == 1, f"{path.name}: {old!r} occurs {text.count(old)} times"
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def first(template: Template) -> None:
+    """Begin: the tree, and examples of files that a later version drops or renames."""
+    owned = '# Owned by the template: extend, do not edit.\n"""{}."""\n'
+    template.write("tests/security/dropped.py", owned.format("Dropped"))
+    template.write("tests/security/before.py", owned.format("Renamed"))
+    template.write(f"{PACKAGE}/app/templates/example.html", "<p>An example of the first version.\n")
+
+
+def policy_values(template: Template) -> None:
+    """Make values of the policy stricter, and ask a new question."""
+    template.change(BASELINE, "idle-timeout = 1800", "idle-timeout = 1200")
+    template.change(BASELINE, '  "midi", "payment",', '  "midi", "local-fonts", "payment",')
+    replace(
+        template.path / "copier.yml",
+        "# Stored, not asked; change one with --data.\n",
+        "team:\n  type: str\n  help: Which team runs it?\n  default: platform\n\n"
+        "# Stored, not asked; change one with --data.\n",
+    )
+    template.append("SECURITY.md.jinja", "\nRun by {{ team }}.\n")
+
+
+def page_and_module(template: Template) -> None:
+    """Add a page that every framework has, and move a module of the core."""
+    template.change(
+        f"{PACKAGE}/security/builtin.py",
+        '            "/healthz": lambda: Answer(200, _TEXT, b"ok\\n", _NO_STORE),\n',
+        '            "/healthz": lambda: Answer(200, _TEXT, b"ok\\n", _NO_STORE),\n'
+        '            "/aboutz": lambda: Answer(200, _TEXT, b"about\\n", _NO_STORE),\n',
+    )
+    old, new = (template.file(f"{PACKAGE}/security/{name}.py") for name in ("redirects", "targets"))
+    shutil.move(old, new)
+    # Where an app imports it from. One version warns before another removes it.
+    old.write_text(
+        "# Owned by the template: extend, do not edit.\n"
+        '"""Moved to `targets`; this name goes with the next version."""\n\n'
+        "from .targets import safe_target as safe_target\n"
+    )
+    template.change(
+        f"{PACKAGE}/security/visit.py",
+        "from .redirects import safe_target\n",
+        "from .targets import safe_target\n",
+    )
+
+
+def key_dependency_and_files(template: Template) -> None:
+    """Add a key to the policy and a dependency; drop a file of each owner, rename one."""
+    template.append(BASELINE, "\n[series]\nnew-key = 5\n")
+    template.append(DIRECTIONS, '\n[series]\nnew-key = "lower"\n')
+    policy = f"{PACKAGE}/security/policy.py"
+    template.change(
+        policy,
+        "class Baseline(_Model):\n",
+        'class Series(_Model):\n    """New."""\n\n    new_key: Positive\n\n\n'
+        "class Baseline(_Model):\n",
+    )
+    template.change(policy, "    static: Static\n", "    static: Static\n    series: Series\n")
+    template.change(
+        "pyproject.toml.jinja", '  "zxcvbn>=4.5,<5",\n', '  "zxcvbn>=4.5,<5",\n  "idna",\n'
+    )
+    template.file("tests/security/dropped.py").unlink()
+    template.file("tests/security/before.py").rename(template.file("tests/security/after.py"))
+    template.file(f"{PACKAGE}/app/templates/example.html").unlink()
+    template.change(".gitignore", "/var/\n", "/var/\n/spool/\n")
+
+
+def defaults_and_answers(template: Template) -> None:
+    """Change the default of a question and remove another one; change yours for new projects."""
+    config = template.path / "copier.yml"
+    replace(
+        config,
+        "  default: intermediate\n  choices:\n    All in use today, TLS",
+        "  default: modern\n  choices:\n    All in use today, TLS",
+    )
+    replace(
+        config,
+        "team:\n  type: str\n  help: Which team runs it?\n  default: platform\n\n",
+        "",
+    )
+    template.change("SECURITY.md.jinja", "\nRun by {{ team }}.\n", "")
+    template.change(BASELINE, "idle-timeout = 1200", "idle-timeout = 900")
+    template.append("README.md.jinja", "\nNew.\n")
+    template.append("CHANGELOG.md", "\nNew.\n")
+    template.append("policy.toml.jinja", "\n# New.\n")
+    template.append(f"{PACKAGE}/app/static/app.css", "\n/* New. */\n")
+    template.append(f"{PACKAGE}/app/schemas.py", "\n# New.\n")
+    template.append("tests/app/test_notes.py", "\n# New.\n")
+
+
+STEPS: tuple[Callable[[Template], None], ...] = (
+    first,
+    policy_values,
+    page_and_module,
+    key_dependency_and_files,
+    defaults_and_answers,
+)

@@ -1,0 +1,251 @@
+"""From every version of a template to its newest: see docs/updating.md for the rules held here."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests import projects
+from tests.projects import Project
+from tests.update.series import STEPS, Template, replace
+
+APP = "src/my_service/app"
+SECURITY = "src/my_service/security"
+YOURS = ("README.md", "CHANGELOG.md", "policy.toml", f"{APP}/", "tests/app/")
+FRAMEWORKS = projects.CHOICES["framework"]
+PROVIDERS = ("github", "gitlab")
+STARTS = tuple(range(len(STEPS) - 1))
+CASES = [
+    (start, framework, PROVIDERS[(start + turn + number) % 2])
+    for turn in (0, 1)
+    for number, framework in enumerate(FRAMEWORKS)
+    for start in [(number + turn) % len(STARTS)]
+]
+"""Each version to start from, and each framework, with both CI providers."""
+
+Make = Callable[..., Project]
+
+
+@pytest.fixture(scope="session")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """Return the template in all its versions; only read it."""
+    return Template(tmp_path_factory.mktemp("series") / "template")
+
+
+@pytest.fixture
+def make(series: Template, tmp_path: Path) -> Make:
+    """Return a function that makes a project of a version, committed."""
+
+    def make(start: int, name: str = "project", **answers: str) -> Project:
+        made = projects.render(series.path, tmp_path / name, answers, vcs_ref=series.tags[start])
+        made.commit()
+        return made
+
+    return make
+
+
+def mine(name: str) -> bool:
+    return name.startswith(YOURS)
+
+
+def work(project: Project) -> dict[str, bytes]:
+    """Do what a user does in a service, commit it, and return the files that are the user's."""
+    path = project.path
+    (path / "README.md").write_text("# Mine\n")
+    (path / "CHANGELOG.md").write_text("# Mine\n")
+    for name in ("pages.py", "models.py", "api.py", "schemas.py", "main.py"):
+        source = path / APP / name
+        source.write_text("# Mine, first.\n" + source.read_text() + "\n\nMINE = 1\n")
+    (path / APP / "reports.py").write_text('"""A feature of my own."""\n')
+    (path / APP / "templates" / "base.html").write_text("<!doctype html>\n")
+    (path / APP / "static" / "logo.svg").write_text("<svg/>\n")
+    # The example feature, deleted.
+    (path / APP / "notes.py").unlink()
+    (path / APP / "templates" / "notes.html").unlink()
+    (path / "tests" / "app" / "test_notes.py").unlink()
+    (path / "tests" / "app" / "test_reports.py").write_text('"""Mine."""\n')
+    shared_and_facts(project)
+    project.commit()
+    return {name: text for name, text in project.files().items() if mine(name)}
+
+
+def shared_and_facts(project: Project) -> None:
+    """Add dependencies, lines of .gitignore, a fact and exceptions."""
+    path = project.path
+    for marker, line in (
+        ("  # Yours: `uv add NAME` appends below.\n", '  "markdown-it-py>=3",\n'),
+        ("  # Yours: `uv add --dev NAME` appends below.\n", '  "iniconfig>=2",\n'),
+    ):
+        replace(path / "pyproject.toml", marker, marker + line)
+    with (path / ".gitignore").open("a") as file:
+        file.write("/my-data/\n")
+    replace(path / "policy.toml", "redirect-hosts = []", 'redirect-hosts = ["partner.example.com"]')
+    with (path / "policy.toml").open("a") as file:
+        file.write(
+            '\n[[exception]]\nsetting = "sessions.idle-timeout"\nvalue = 3600\n'
+            'reason = "Kiosks in the warehouse"\nowner = "ada@example.com"\nexpires = 2030-12-31\n'
+        )
+
+
+def assert_merged(project: Project) -> None:
+    """Assert that nothing conflicts, and that shared files hold both parts."""
+    assert not project.git("diff", "--name-only", "--diff-filter=U")
+    for name, text in project.files().items():
+        assert b"<<<<<<<" not in text or b"\n>>>>>>> " not in text, name
+    settings = tomllib.loads((project.path / "pyproject.toml").read_text("utf-8"))
+    assert {"markdown-it-py>=3", "idna"} <= set(settings["project"]["dependencies"])
+    assert "iniconfig>=2" in settings["dependency-groups"]["dev"]
+    assert {"/my-data/", "/spool/"} <= set((project.path / ".gitignore").read_text().splitlines())
+
+
+@pytest.mark.parametrize(("start", "framework", "ci"), CASES)
+def test_work_is_kept_and_the_rest_is_new(
+    series: Template, make: Make, start: int, framework: str, ci: str
+) -> None:
+    project = make(start, framework=framework, ci=ci)
+    before = work(project)
+    projects.update(project)
+    assert_merged(project)
+    after = project.files()
+    assert {name: text for name, text in after.items() if mine(name)} == before
+    assert project.answers["framework"] == framework
+    fresh = projects.render(series.path, project.path.parent / "fresh", project.answers).files()
+    shared = {"pyproject.toml", ".gitignore"}
+    assert {
+        name: text for name, text in after.items() if not mine(name) and name not in shared
+    } == {name: text for name, text in fresh.items() if not mine(name) and name not in shared}
+
+
+@pytest.mark.parametrize(("start", "framework", "ci"), CASES[: len(STARTS)])
+def test_a_project_nobody_edited_equals_a_fresh_one(
+    series: Template, make: Make, start: int, framework: str, ci: str
+) -> None:
+    project = make(start, framework=framework, ci=ci)
+    before = project.files()
+    projects.update(project)
+    after = project.files()
+    fresh = projects.render(series.path, project.path.parent / "fresh", project.answers).files()
+    assert {name: text for name, text in after.items() if not mine(name)} == {
+        name: text for name, text in fresh.items() if not mine(name)
+    }
+    assert {name: text for name, text in after.items() if mine(name)} == {
+        name: text for name, text in before.items() if mine(name)
+    }
+
+
+def test_the_cases_meet_every_version_framework_and_provider() -> None:
+    for number, values in enumerate((STARTS, FRAMEWORKS, PROVIDERS)):
+        assert {case[number] for case in CASES} == set(values)
+
+
+def test_files_that_the_template_drops_renames_and_adds(make: Make) -> None:
+    project = make(0)
+    (project.path / "tests" / "security" / "mine.py").write_text('"""Mine."""\n')
+    (project.path / APP / "templates" / "example.html").write_text("<p>Mine.\n")
+    project.commit()
+    projects.update(project)
+    names = set(project.files())
+    assert "tests/security/dropped.py" not in names
+    assert "tests/security/before.py" not in names
+    assert {
+        "tests/security/after.py",
+        f"{SECURITY}/targets.py",
+        f"{SECURITY}/redirects.py",
+    } <= names
+    # Yours stays, though the template has dropped it; so does a file of yours among the template's.
+    assert (project.path / APP / "templates" / "example.html").read_text() == "<p>Mine.\n"
+    assert "tests/security/mine.py" in names
+
+
+def test_a_new_question_takes_its_default_and_a_removed_one_goes(
+    series: Template, make: Make
+) -> None:
+    project = make(0)
+    projects.update(project, vcs_ref=series.tags[1])
+    assert project.answers["team"] == "platform"
+    assert "Run by platform." in (project.path / "SECURITY.md").read_text()
+    project.commit()
+    projects.update(project)
+    assert "team" not in project.answers
+    assert "Run by" not in (project.path / "SECURITY.md").read_text()
+
+
+def test_a_changed_default_leaves_the_answer(make: Make, series: Template, tmp_path: Path) -> None:
+    project = make(0)
+    projects.update(project)
+    assert project.answers["tls_profile"] == "intermediate"
+    assert projects.render(series.path, tmp_path / "new", {}).answers["tls_profile"] == "modern"
+
+
+def test_an_edit_in_a_file_of_the_template_conflicts_loudly(make: Make) -> None:
+    project = make(0)
+    baseline = project.path / SECURITY / "baseline.toml"
+    replace(baseline, "idle-timeout = 1800", "idle-timeout = 2400")
+    project.commit()
+    projects.update(project)
+    assert project.git("diff", "--name-only", "--diff-filter=U") == f"{SECURITY}/baseline.toml"
+    text = baseline.read_text()
+    assert "idle-timeout = 2400" in text
+    assert "idle-timeout = 900" in text
+
+
+def test_a_service_that_is_worked_on_updates_by_its_hook(make: Make, tmp_path: Path) -> None:
+    """The whole way: install, update, and the suite of the new version with the user's work."""
+    project = make(0, framework="flask")
+    add_feature(project)
+    shared_and_facts(project)
+    project.commit()
+    before = {name: text for name, text in project.files().items() if mine(name)}
+    report = tmp_path / "report.md"
+    hook = str(project.path / "hooks" / "update")
+    done = project.run(sys.executable, hook, "--report", str(report), check=False, timeout=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name: text for name, text in project.files().items() if mine(name)} == before
+    text = report.read_text()
+    for line in (
+        "sessions.idle-timeout 1800 -> 900 (stricter)",
+        'headers.permissions-off +"local-fonts" (stricter)',
+        "series.new-key = 5 (new)",
+        "sessions.idle-timeout = 3600 here until 2030-12-31; the policy now has 900",
+        "shared: pyproject.toml",
+        f"template: {SECURITY}/targets.py",
+    ):
+        assert f"\n    {line}\n" in text
+    assert "yours:" not in text
+    project.run(project.python, "-m", "pytest", "-q", "tests/app/test_reports.py")
+
+
+def add_feature(project: Project) -> None:
+    """Add a table, a route and its test to a Flask service; the core's old name is imported."""
+    path = project.path / APP
+    with (path / "models.py").open("a") as file:
+        file.write(
+            '\n\nclass Report(Base):\n    """Mine."""\n\n    __tablename__ = "report"\n\n'
+            "    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=_new_id)\n"
+        )
+    replace(
+        path / "pages.py",
+        '\n\n@blueprint.get("/login")\n',
+        '\n\n@blueprint.get("/reports")\ndef reports() -> Response:\n'
+        '    target = safe_target("/account", "https://a.example")\n'
+        '    return redirect(target or "/")\n'
+        '\n\n@blueprint.get("/login")\n',
+    )
+    replace(
+        path / "pages.py",
+        "from ..security.errors import Problem\n",
+        "from ..security.errors import Problem\nfrom ..security.redirects import safe_target\n",
+    )
+    tests = project.path / "tests" / "app"
+    tests.joinpath("test_reports.py").write_text(
+        tests.joinpath("test_notes.py")
+        .read_text()
+        .partition("def test_note_is")[0]
+        .replace('"""Yours: tests of what the application does.', '"""Mine.')
+        + "def test_reports_lead_to_the_account(service: Inside) -> None:\n"
+        '    assert service.member().get("/reports").headers["location"].endswith("/account")\n'
+    )
