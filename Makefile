@@ -12,10 +12,13 @@ PYTEST_ARGS ?=
 DEST ?=
 ANSWERS ?=
 AUDIT_ARGS ?=
+SERVICES ?=
+FLEET_ARGS ?=
+VERSION ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test lint gates audit format bench grade lock newest packages clean
+.PHONY: help new test lint gates audit format bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +70,12 @@ newest: ## Lift the upper bounds of all versions, for a test of what comes next
 	@sed -Ei 's/,<[0-9.]+//' requirements/*.in template/pyproject.toml.jinja copier.yml
 	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
 	@$(MAKE) lock
+
+fleet: $(VENV)/.new ## Say which service is on which version: make fleet SERVICES="../a ../b" [FLEET_ARGS="--check --json"]
+	@$(BIN)/python scripts/fleet.py $(FLEET_ARGS) $(SERVICES)
+
+release: $(VENV)/.new ## Check the changelog and tag a version: make release VERSION=1.2.0; alone, only check
+	@PYTHONPATH=hooks $(BIN)/python scripts/release.py $(VERSION)
 
 packages: $(VENV)/.dev
 	@$(BIN)/python -m tests.needs

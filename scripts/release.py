@@ -1,0 +1,150 @@
+"""Release a version of the template: `make release VERSION=1.2.0`.
+
+Checks, dates the changelog, commits and tags; pushing is left to you. `make release` alone only
+checks. A tag is signed where git has a key (`user.signingkey`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from _terms import Change, compare, flatten
+from packaging.version import InvalidVersion, Version
+
+ROOT = Path(__file__).resolve().parent.parent
+SECURITY = "template/src/{{ package }}/security"
+UNRELEASED = "## Unreleased\n"
+BREAKING = "**Breaking:**"
+DUTY = re.compile(r"\bWho: \S.*\bDo: \S", re.DOTALL)
+
+
+class Refused(Exception):
+    """Raised with what is in the way of a release, one line each; nothing was changed."""
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """Check or release, and return the exit code: 0, or 1 if something is in the way."""
+    parser = argparse.ArgumentParser("release", description=str(__doc__).partition("\n")[0])
+    parser.add_argument("version", nargs="?", help="without one, only check")
+    options = parser.parse_args(arguments)
+    try:
+        last = last_release(root)
+        problems = changelog_problems(root, last)
+        if options.version:
+            problems += version_problems(root, last, options.version)
+        if problems:
+            raise Refused("\n".join(problems))
+        if options.version:
+            release(root, options.version)
+        else:
+            print(f"release: ready; the last one is {tag_of(last) if last else 'none'}")
+    except Refused as refusal:
+        print("".join(f"release: {line}\n" for line in str(refusal).splitlines()), end="")
+        return 1
+    return 0
+
+
+def changelog_problems(root: Path, last: Version | None) -> list[str]:
+    """Return what the changelog's part Unreleased lacks: entries, and those on the policy."""
+    part = unreleased(root)
+    entries = re.split(r"^- ", part, flags=re.MULTILINE)[1:]
+    if not entries:
+        return ["CHANGELOG.md: nothing stands under Unreleased"]
+    problems = []
+    for change in policy_changes(root, last):
+        about = [entry for entry in entries if f"`{change.name}`" in entry]
+        if not about:
+            problems.append(f"CHANGELOG.md: no entry names `{change.name}`: {change}")
+        elif not any(DUTY.search(entry) for entry in about):
+            problems.append(
+                f"CHANGELOG.md: the entry on `{change.name}` does not end with who must do what:"
+                ' "Who: ... Do: ..."'
+            )
+    return problems
+
+
+def version_problems(root: Path, last: Version | None, text: str) -> list[str]:
+    """Return why the version cannot be released from this state."""
+    if not re.fullmatch(r"\d+\.\d+\.\d+", text):
+        return [f"{text}: a version is three numbers, like 1.2.0"]
+    version, problems = Version(text), []
+    if last and version <= last:
+        problems.append(f"{text} is not above {last}: copier would not update to it")
+    if last and BREAKING in unreleased(root) and version.major == last.major and last.major:
+        problems.append(
+            f"{text}: the changelog has a {BREAKING} entry, so the first number goes up"
+        )
+    if git(root, "status", "--porcelain"):
+        problems.append("commit or stash your changes first")
+    if git(root, "branch", "--show-current") != "main":
+        problems.append("a release is made on main")
+    return problems
+
+
+def release(root: Path, version: str) -> None:
+    """Date the changelog, commit and tag."""
+    path = root / "CHANGELOG.md"
+    heading = f"{UNRELEASED}\n## {version} - {datetime.now(UTC).date()}\n"
+    path.write_text(path.read_text("utf-8").replace(UNRELEASED, heading, 1), "utf-8")
+    git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
+    signed = bool(git(root, "config", "--default", "", "--get", "user.signingkey"))
+    kind = "--sign" if signed else "--annotate"
+    git(root, "tag", kind, "--message", f"Version {version}", f"v{version}")
+    note = "" if signed else " (not signed: git has no user.signingkey)"
+    print(f"release: v{version} is tagged{note}; publish it: git push origin main v{version}")
+
+
+def unreleased(root: Path) -> str:
+    """Return the changelog's part for the next version."""
+    text = (root / "CHANGELOG.md").read_text("utf-8")
+    if UNRELEASED not in text:
+        raise Refused(f"CHANGELOG.md: the heading {UNRELEASED.strip()!r} is missing")
+    return re.split(r"^## ", text.partition(UNRELEASED)[2], flags=re.MULTILINE)[0]
+
+
+def policy_changes(root: Path, last: Version | None) -> list[Change]:
+    """Return the settings of the policy that differ from the last release."""
+    if last is None:
+        return []
+    old = tomllib.loads(git(root, "show", f"{tag_of(last)}:{SECURITY}/baseline.toml"))
+    baseline, directions = (
+        flatten(tomllib.loads((root / SECURITY / name).read_text("utf-8")))
+        for name in ("baseline.toml", "directions.toml")
+    )
+    return compare(flatten(old), baseline, directions)
+
+
+def last_release(root: Path) -> Version | None:
+    """Return the highest version that is tagged."""
+    versions = []
+    for name in git(root, "tag", "--list", "v*").split():
+        try:
+            versions.append(Version(name))
+        except InvalidVersion:
+            continue  # a tag for something else
+    return max(versions, default=None)
+
+
+def tag_of(version: Version) -> str:
+    """Return the tag of a version."""
+    return f"v{version}"
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Return what git prints; raise `Refused` with its words if it fails."""
+    command = ["git", "-C", str(root), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(f"git {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

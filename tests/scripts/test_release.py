@@ -1,0 +1,118 @@
+"""make release: a version is tagged when the changelog says who must do what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scripts import release
+from tests.projects import ROOT, Project
+
+CHANGELOG = (
+    "# Changelog\n\n## Unreleased\n\n{}\n## 1.0.0 - 2026-01-01\n\n- `a.b` Who: all. Do: it.\n"
+)
+TOLD = "- `a.b` 1 -> 2.\n  Who: everyone with kiosks. Do: add an exception before updating.\n"
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Project:
+    """Return a template whose policy has changed since its release."""
+    made = Project(tmp_path)
+    write(tmp_path / release.SECURITY / "baseline.toml", "[a]\nb = 1\n")
+    write(tmp_path / release.SECURITY / "directions.toml", '[a]\nb = "higher"\n')
+    write(tmp_path / "CHANGELOG.md", CHANGELOG.format("- Old.\n"))
+    made.commit()
+    for name, value in (("name", "Ada"), ("email", "ada@example.com"), ("signingkey", "")):
+        made.git("config", f"user.{name}", value)
+    made.git("tag", "v1.0.0")
+    made.git("tag", "v0.9.0")
+    made.git("tag", "vendor")
+    write(tmp_path / release.SECURITY / "baseline.toml", "[a]\nb = 2\n")
+    made.commit()
+    return made
+
+
+def state(template: Project, text: str) -> None:
+    """Write and commit the changelog's part for the next version."""
+    write(template.path / "CHANGELOG.md", CHANGELOG.format(text))
+    template.commit()
+
+
+def test_releases(template: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    state(template, TOLD)
+    assert release.main(["1.1.0"], template.path) == 0
+    output = capsys.readouterr().out
+    assert output.startswith("release: v1.1.0 is tagged (not signed")
+    assert output.endswith("git push origin main v1.1.0\n")
+    assert template.git("cat-file", "-t", "v1.1.0") == "tag"
+    assert template.git("rev-parse", "v1.1.0^{}") == template.git("rev-parse", "HEAD")
+    text = (template.path / "CHANGELOG.md").read_text()
+    assert "## Unreleased\n\n## 1.1.0 - 20" in text
+    assert not template.git("status", "--porcelain")
+    # What is released is no longer news.
+    assert release.main([], template.path) == 1
+    assert "nothing stands under Unreleased" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "nothing stands under Unreleased"),
+        ("- Faster.\n", "no entry names `a.b`: a.b 1 -> 2 (stricter)"),
+        ("- `a.b` is higher.\n- Other. Who: all. Do: nothing.\n", "who must do what"),
+    ],
+)
+def test_a_policy_change_must_be_told(
+    template: Project, capsys: pytest.CaptureFixture[str], text: str, reason: str
+) -> None:
+    state(template, text)
+    before = template.git("rev-parse", "HEAD")
+    assert release.main(["1.1.0"], template.path) == 1
+    assert reason in capsys.readouterr().out
+    assert template.git("rev-parse", "HEAD") == before
+    assert "v1.1.0" not in template.git("tag")
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("1.0.0", "not above 1.0.0"),
+        ("v1.1.0", "three numbers"),
+        ("1.1", "three numbers"),
+        ("1.1.0", "the first number goes up"),
+    ],
+)
+def test_versions_that_are_refused(
+    template: Project, capsys: pytest.CaptureFixture[str], version: str, reason: str
+) -> None:
+    state(template, f"{TOLD}- **Breaking:** another.\n")
+    assert release.main([version], template.path) == 1
+    assert reason in capsys.readouterr().out
+
+
+def test_refuses_other_states(template: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    state(template, TOLD)
+    template.git("switch", "--quiet", "--create", "side")
+    (template.path / "new.txt").write_text("new")
+    assert release.main(["1.1.0"], template.path) == 1
+    output = capsys.readouterr().out
+    assert "commit or stash" in output
+    assert "on main" in output
+
+
+def test_first_release_has_nothing_to_compare(template: Project) -> None:
+    template.git("tag", "--delete", "v1.0.0", "v0.9.0")
+    state(template, "- First version.\n")
+    assert release.main(["1.0.0"], template.path) == 0
+
+
+def test_this_changelog_tells_of_this_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert release.main([]) == 0, capsys.readouterr().out
+    assert "release: ready" in capsys.readouterr().out
+    assert release.unreleased(ROOT)
