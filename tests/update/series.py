@@ -72,7 +72,9 @@ def first(template: Template) -> None:
 def policy_values(template: Template) -> None:
     """Make values of the policy stricter, and ask a new question."""
     template.change(BASELINE, "idle-timeout = 1800", "idle-timeout = 1200")
-    template.change(BASELINE, '  "midi", "payment",', '  "midi", "local-fonts", "payment",')
+    template.change(BASELINE, '  "midi", "payment",', '  "midi", "bluetooth", "payment",')
+    expected = "tests/security/expect.py"
+    template.change(expected, '"midi", "payment",', '"midi", "bluetooth", "payment",')
     replace(
         template.path / "copier.yml",
         "# Stored, not asked; change one with --data.\n",
@@ -90,18 +92,19 @@ def page_and_module(template: Template) -> None:
         '            "/healthz": lambda: Answer(200, _TEXT, b"ok\\n", _NO_STORE),\n'
         '            "/aboutz": lambda: Answer(200, _TEXT, b"about\\n", _NO_STORE),\n',
     )
-    old, new = (template.file(f"{PACKAGE}/security/{name}.py") for name in ("redirects", "targets"))
+    security = template.file(f"{PACKAGE}/security")
+    old, new = security / "redirects.py", security / "redirecting.py"
     shutil.move(old, new)
     # Where an app imports it from. One version warns before another removes it.
     old.write_text(
         "# Owned by the template: extend, do not edit.\n"
-        '"""Moved to `targets`; this name goes with the next version."""\n\n'
-        "from .targets import safe_target as safe_target\n"
+        '"""Moved to `redirecting`; this name goes with the next version."""\n\n'
+        'from .redirecting import safe_target\n\n__all__ = ["safe_target"]\n'
     )
     template.change(
         f"{PACKAGE}/security/visit.py",
         "from .redirects import safe_target\n",
-        "from .targets import safe_target\n",
+        "from .redirecting import safe_target\n",
     )
 
 

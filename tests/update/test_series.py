@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,20 +22,32 @@ FRAMEWORKS = projects.CHOICES["framework"]
 PROVIDERS = ("github", "gitlab")
 STARTS = tuple(range(len(STEPS) - 1))
 CASES = [
-    (start, framework, PROVIDERS[(start + turn + number) % 2])
+    ((number + turn) % len(STARTS), framework, PROVIDERS[turn])
     for turn in (0, 1)
     for number, framework in enumerate(FRAMEWORKS)
-    for start in [(number + turn) % len(STARTS)]
 ]
 """Each version to start from, and each framework, with both CI providers."""
 
 Make = Callable[..., Project]
+Newest = Callable[[Project], dict[str, bytes]]
 
 
 @pytest.fixture(scope="session")
 def series(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """Return the template in all its versions; only read it."""
     return Template(tmp_path_factory.mktemp("series") / "template")
+
+
+@pytest.fixture(scope="session")
+def newest(series: Template, tmp_path_factory: pytest.TempPathFactory) -> Newest:
+    """Return a function that renders the newest version with a project's answers."""
+
+    @cache
+    def files(answers: tuple[tuple[str, str], ...]) -> dict[str, bytes]:
+        target = tmp_path_factory.mktemp("newest") / "project"
+        return projects.render(series.path, target, dict(answers)).files()
+
+    return lambda project: files(tuple(project.answers.items()))
 
 
 @pytest.fixture
@@ -104,7 +118,7 @@ def assert_merged(project: Project) -> None:
 
 @pytest.mark.parametrize(("start", "framework", "ci"), CASES)
 def test_work_is_kept_and_the_rest_is_new(
-    series: Template, make: Make, start: int, framework: str, ci: str
+    newest: Newest, make: Make, start: int, framework: str, ci: str
 ) -> None:
     project = make(start, framework=framework, ci=ci)
     before = work(project)
@@ -113,7 +127,7 @@ def test_work_is_kept_and_the_rest_is_new(
     after = project.files()
     assert {name: text for name, text in after.items() if mine(name)} == before
     assert project.answers["framework"] == framework
-    fresh = projects.render(series.path, project.path.parent / "fresh", project.answers).files()
+    fresh = newest(project)
     shared = {"pyproject.toml", ".gitignore"}
     assert {
         name: text for name, text in after.items() if not mine(name) and name not in shared
@@ -122,13 +136,13 @@ def test_work_is_kept_and_the_rest_is_new(
 
 @pytest.mark.parametrize(("start", "framework", "ci"), CASES[: len(STARTS)])
 def test_a_project_nobody_edited_equals_a_fresh_one(
-    series: Template, make: Make, start: int, framework: str, ci: str
+    newest: Newest, make: Make, start: int, framework: str, ci: str
 ) -> None:
     project = make(start, framework=framework, ci=ci)
     before = project.files()
     projects.update(project)
     after = project.files()
-    fresh = projects.render(series.path, project.path.parent / "fresh", project.answers).files()
+    fresh = newest(project)
     assert {name: text for name, text in after.items() if not mine(name)} == {
         name: text for name, text in fresh.items() if not mine(name)
     }
@@ -142,6 +156,14 @@ def test_the_cases_meet_every_version_framework_and_provider() -> None:
         assert {case[number] for case in CASES} == set(values)
 
 
+def test_each_rule_of_the_guide_has_its_test() -> None:
+    guide = (projects.ROOT / "docs" / "updating.md").read_text("utf-8")
+    for name in re.findall(r"`(test_\w+)`", guide):
+        assert callable(globals().get(name)), name
+    for name in re.findall(r"`(tests/[\w/]+\.py)`", guide):
+        assert (projects.ROOT / name).exists(), name
+
+
 def test_files_that_the_template_drops_renames_and_adds(make: Make) -> None:
     project = make(0)
     (project.path / "tests" / "security" / "mine.py").write_text('"""Mine."""\n')
@@ -153,7 +175,7 @@ def test_files_that_the_template_drops_renames_and_adds(make: Make) -> None:
     assert "tests/security/before.py" not in names
     assert {
         "tests/security/after.py",
-        f"{SECURITY}/targets.py",
+        f"{SECURITY}/redirecting.py",
         f"{SECURITY}/redirects.py",
     } <= names
     # Yours stays, though the template has dropped it; so does a file of yours among the template's.
@@ -208,11 +230,11 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(make: Make, tmp_path: P
     text = report.read_text()
     for line in (
         "sessions.idle-timeout 1800 -> 900 (stricter)",
-        'headers.permissions-off +"local-fonts" (stricter)',
+        'headers.permissions-off +"bluetooth" (stricter)',
         "series.new-key = 5 (new)",
         "sessions.idle-timeout = 3600 here until 2030-12-31; the policy now has 900",
         "shared: pyproject.toml",
-        f"template: {SECURITY}/targets.py",
+        f"template: {SECURITY}/redirecting.py",
     ):
         assert f"\n    {line}\n" in text
     assert "yours:" not in text
@@ -231,8 +253,8 @@ def add_feature(project: Project) -> None:
         path / "pages.py",
         '\n\n@blueprint.get("/login")\n',
         '\n\n@blueprint.get("/reports")\ndef reports() -> Response:\n'
-        '    target = safe_target("/account", "https://a.example")\n'
-        '    return redirect(target or "/")\n'
+        '    known = safe_target("/account", "https://a.example")\n'
+        '    return redirect("/account" if known else "/")\n'
         '\n\n@blueprint.get("/login")\n',
     )
     replace(
