@@ -128,7 +128,7 @@ def test_a_weaker_value_is_refused_until_it_is_accepted(
 ) -> None:
     template.write(f"template/{BASELINE}", WEAKER)
     release(template, "v3.0.0")
-    before, report = service.files(), tmp_path / "report.md"
+    before, report = service.files(), tmp_path / "new" / "report.md"
     done = service.hook("update", "--report", str(report))
     assert done.returncode == 2
     assert done.stderr == (
@@ -250,6 +250,14 @@ def test_refuses_other_arguments(service: Project, arguments: tuple[str, ...]) -
     assert done.returncode == 2
     assert done.stderr.startswith("usage: update")
     assert service.files() == before
+
+
+def test_refuses_a_report_that_the_way_back_would_delete(service: Project) -> None:
+    report = service.path / "report.md"
+    done = service.hook("update", "--report", str(report))
+    assert done.returncode == 2
+    assert done.stderr.startswith("update: --report: ")
+    assert not report.exists()
 
 
 def test_refuses_a_policy_file_with_a_mistake(service: Project) -> None:
