@@ -19,11 +19,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from redis import Redis
+from redis.exceptions import AuthenticationError
 
 from tests.conftest import Render
 from tests.containers import Service, compose, scratch, stages, volumes
 from tests.live.nginx import Edge
-from tests.live.service import HOST, START_SECONDS, User, folder, stop
+from tests.live.service import HOST, START_SECONDS, User, folder, free_port, stop
 from tests.live.test_certificates import Acme, acme  # noqa: F401 - a fixture
 from tests.needs import needs
 from tests.projects import BIN, Project, clean_environment
@@ -107,6 +109,7 @@ class Containers:
 
     def __post_init__(self) -> None:
         """Read compose.yaml, and make volumes and secrets."""
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
         whole = compose(self.project)
         self.services: dict[str, Service] = whole["services"]
         for name in whole["volumes"]:
@@ -223,7 +226,8 @@ def running(containers: Containers, acme: Acme) -> Iterator[Containers]:  # noqa
     containers.environment["REQUESTS_CA_BUNDLE"] = "/run/trust"
     with ExitStack() as stack:
         for name in ("app-1", "app-2", "edge"):
-            stack.callback(stop, containers.start(name))
+            containers.processes[name] = containers.start(name)
+            stack.callback(lambda each: stop(containers.processes[each]), name)
             containers.wait_for(name)
         process = containers.start("certbot", "--server", acme.directory)
         stack.callback(stop, process)
@@ -272,15 +276,76 @@ def test_from_nothing_to_a_login(running: Containers) -> None:
 
 def test_one_may_be_replaced(running: Containers) -> None:
     for name in ("app-1", "app-2"):
+        process = running.processes[name]
         assert running.healthy(name)
-    with running.edge.client() as client:
-        assert [client.get("/login").status_code for _ in range(4)] == [200] * 4
+        stop(process)
+        assert not running.healthy(name)
+        with running.edge.client() as client:
+            assert [client.get("/login").status_code for _ in range(4)] == [200] * 4
+        running.processes[name] = running.start(name)
+        running.wait_for(name)
 
 
 def test_an_application_reaches_nobody(running: Containers) -> None:
     program = f"import socket; socket.create_connection(('127.0.0.1', {running.edge.http}), 2)"
     done = running.run("app-1", "python", "-c", program, check=False)
     assert "Connection refused" in done.stderr or "unreachable" in done.stderr
+
+
+# With PostgreSQL and Valkey.
+
+
+@pytest.fixture
+def distributed(installed: Render) -> Iterator[Containers]:
+    """Make volumes and secrets of the other kind of storage; there is no image."""
+    project = installed(framework="fastapi", storage="distributed")
+    with folder() as made:
+        for name in ("app", "edge-of-the-test"):
+            (made / name).mkdir()
+        (made / "trust").touch()
+        edge = Edge(project, made / "edge-of-the-test", [], certified=False)
+        yield Containers(project, made, made / "app", edge)
+
+
+def test_secrets_are_settings(distributed: Containers) -> None:
+    project, secrets = distributed.project, str(distributed.folder / "secrets")
+    environment = distributed.services["app-1"]["environment"]
+    given = [f"{key}={text.replace('/run/secrets', secrets)}" for key, text in environment.items()]
+    code = f"from {project.package}.config import load; s = load(); print(s.database_url)"
+    url = project.run("env", *given, project.python, "-c", code).stdout
+    password = (distributed.folder / "secrets" / "database_password").read_text().strip()
+    assert url == f"postgresql://app:{password}@database:5432/app\n"
+
+
+def test_store_keeps_everything_for_who_has_the_password(distributed: Containers) -> None:
+    port = free_port()
+    program, *options = distributed.services["store"]["command"]
+    assert program == "valkey-server"
+    here = ["--port", str(port), "--bind", "127.0.0.1"]
+    words = [needs("redis-server"), *options, *here]
+    url = (distributed.folder / "secrets" / "store_url").read_text("utf-8").strip()
+    url = url.replace("valkey://", "redis://").replace("@store:6379", f"@127.0.0.1:{port}")
+    _, probe = distributed.services["store"]["healthcheck"]["test"]
+    probe = probe.replace("valkey-cli", f"redis-cli -p {port}")
+    assert distributed.run("store", "sh", "-c", probe, check=False).returncode == 1
+    process = subprocess.Popen(
+        distributed.command("store", words), stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while distributed.run("store", "sh", "-c", probe, check=False).returncode:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+        with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        with Redis.from_url(url, decode_responses=True) as client:
+            assert client.config_get("appendonly", "maxmemory-policy") == {
+                "appendonly": "yes",
+                "maxmemory-policy": "noeviction",
+            }
+    finally:
+        stop(process)
+    assert list((distributed.folder / "store").iterdir())
 
 
 def test_health_of_what_is_not_there(containers: Containers) -> None:

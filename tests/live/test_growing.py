@@ -388,6 +388,19 @@ def test_who_it_talks_to_is_checked(cluster: Cluster, user: User, server: str, f
     assert "wrong-password" not in said
 
 
+@pytest.mark.parametrize("storage", CHOICES["storage"])
+def test_example_of_the_settings_is_accepted(
+    installed: Render, rendered: Render, storage: str
+) -> None:
+    example = (rendered(storage=storage).path / ".env.example").read_text("utf-8").splitlines()
+    pairs = [line.split("=", 1) for line in example if line.startswith("APP_")]
+    project = installed(framework="fastapi", storage="distributed")
+    settings = {**dict(pairs), "APP_SECRET_KEYS": os.urandom(40).hex()}
+    given = [f"{name}={value}" for name, value in settings.items()]
+    code = f"from {project.package}.config import load; print(load().env)"
+    assert project.run("env", *given, project.python, "-c", code).stdout == "production\n"
+
+
 def test_passwords_stay_out_of_the_log(cluster: Cluster) -> None:
     for host in cluster.hosts:
         log = host.log.read_text("utf-8")
