@@ -1040,11 +1040,12 @@ def _throttle() -> Iterator[Mutation]:
         "        if wait := guard.throttle.reserve(counters, now):\n"
         '            emit("authn_login_lock", user=name, seconds=wait)\n'
         '            raise Problem(429, headers=[("retry-after", str(wait))])\n'
-        "        account = accounts.find(name)\n"
         "        try:\n"
+        "            account = accounts.find(name)\n"
         "            right = guard.passwords.verify("
         "account.password_hash if account else None, password)\n"
-        "        except Busy:\n"
+        "        except (Busy, StoreError):\n"
+        "            # Else who tries while the database is away is locked out once it is back.\n"
         "            guard.throttle.withdraw(counters, now)\n"
         "            raise\n",
         "        account = accounts.find(name)\n"

@@ -54,11 +54,8 @@ class Bench:
 
     def copy(self, target: Path) -> Path:
         """Copy what the suite reads, and return the folder of the package."""
-        for name in ("src", "tests"):
-            shutil.copytree(self.project.path / name, target / name)
-        for file in self.project.path.glob("*.*"):
-            if file.is_file():
-                shutil.copy2(file, target)
+        left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "var")
+        shutil.copytree(self.project.path, target, ignore=left_out, dirs_exist_ok=True)
         return target / "src" / self.package
 
     def run(self, folder: Path, line: str) -> dict[str, Any]:
