@@ -1,7 +1,9 @@
 # Owned by the template: extend, do not edit.
 """Odd and hostile requests by which frameworks can be told apart; every service answers them alike.
 
-Requests that a client library may send: what no HTTP parser lets through is not here.
+Requests that a client library may send: what no HTTP parser lets through is not here. None is left
+out where the example feature is deleted: what is not there is answered alike too, and bodies are
+read before anybody asks what is at the address.
 """
 
 from __future__ import annotations

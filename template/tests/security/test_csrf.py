@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import httpx
 import pytest
 
 from . import expect
-from .driver import FORM, Browser, Header, Inside, Service
+from .driver import FORM, Browser, Header, Inside, Service, User
 
 FORGED: dict[str, tuple[Header, ...]] = {
     "cross-site": (("Sec-Fetch-Site", "cross-site"),),
@@ -57,30 +55,29 @@ def named(headers: tuple[Header, ...], service: Service) -> tuple[Header, ...]:
     )
 
 
-def note(browser: Browser, headers: tuple[Header, ...]) -> httpx.Response:
-    fields = {"title": "Forged", "body": ""}
-    return browser.send(
-        "POST", "/notes", (("Content-Type", FORM), *headers), urlencode(fields).encode()
-    )
+def end_others(browser: Browser, headers: tuple[Header, ...]) -> httpx.Response:
+    return browser.send("POST", "/account/sessions/end-others", (("Content-Type", FORM), *headers))
 
 
 @pytest.mark.contract("CSR-1")
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED.keys())
 def test_forged_request_is_refused(
-    service: Service, member: Browser, headers: tuple[Header, ...]
+    service: Service, member: Browser, user: User, headers: tuple[Header, ...]
 ) -> None:
-    before = len(member.api("GET", "/api/notes").text)
-    expect.error(note(member, named(headers, service)), 403)
+    other = service.login(user)
+    expect.error(end_others(member, named(headers, service)), 403)
     expect.error(member.send("POST", "/logout", named(headers, service)), 403)
     assert member.logged_in()
-    assert len(member.api("GET", "/api/notes").text) == before
+    assert other.logged_in()
 
 
 @pytest.mark.contract("CSR-1")
 @pytest.mark.parametrize("headers", GENUINE.values(), ids=GENUINE.keys())
-def test_own_pages_may_do_it(inside: Inside, member: Browser, headers: tuple[Header, ...]) -> None:
-    assert note(member, named(headers, inside)).status_code == 303
-    assert "Forged" in member.get("/notes").text
+def test_own_pages_may_do_it(inside: Inside, headers: tuple[Header, ...]) -> None:
+    user = inside.add_user()
+    member, other = inside.login(user), inside.login(user)
+    assert end_others(member, named(headers, inside)).status_code == 303
+    assert not other.logged_in()
 
 
 @pytest.mark.contract("CSR-1")
@@ -106,34 +103,28 @@ def test_visitors_are_guarded_where_the_origin_is_known(service: Service) -> Non
 
 @pytest.mark.contract("CSR-1")
 def test_program_without_a_session_may_post(service: Service) -> None:
-    answer = service.visitor().send(
-        "POST",
-        "/api/notes",
-        (("Content-Type", "application/json"), ("Accept", "application/json")),
-        b'{"title":"a","body":"b"}',
-    )
+    """Without a browser's headers; what it lacks is the login."""
+    headers = (("Content-Type", FORM), ("Accept", "application/json"))
+    answer = service.visitor().send("POST", "/account/sessions/end", headers, b"session=a")
     expect.error(answer, 401)
 
 
 @pytest.mark.contract("CSR-1")
-def test_get_changes_nothing(inside: Inside) -> None:
-    member = inside.member()
-    assert member.post("/notes", title="Kept", body="").status_code == 303
-    number = member.api("GET", "/api/notes").json()["notes"][0]["id"]
+def test_get_changes_nothing(service: Service, member: Browser, user: User) -> None:
+    other = service.login(user)
+    (handle, *_) = member.sessions()
     for method in ("GET", "HEAD"):
         for target in (
-            f"/notes/{number}/delete",
             "/logout",
             "/account/password?current_password=a&new_password=b",
+            f"/account/sessions/end?session={handle}",
             "/account/sessions/end-others",
-            "/notes?title=New&body=",
             "/login?username=a&password=b",
         ):
             assert member.send(method, target).status_code in {200, 404, 405}
     assert member.logged_in()
-    page = member.get("/notes").text
-    assert "Kept" in page
-    assert "New</h3>" not in page
+    assert other.logged_in()
+    assert handle in member.sessions()
 
 
 @pytest.mark.contract("CSR-1")
@@ -149,7 +140,7 @@ def test_get_changes_nothing(inside: Inside) -> None:
 def test_method_cannot_be_overridden(
     service: Service, member: Browser, headers: tuple[Header, ...]
 ) -> None:
-    assert member.get("/notes", headers).status_code == 200
+    assert member.get("/account", headers).status_code == 200
     assert member.get("/logout?_method=POST", headers).status_code == 405
     assert member.logged_in()
 

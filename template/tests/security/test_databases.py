@@ -28,11 +28,23 @@ def workers(make: Make, postgres_url: str, redis_url: str) -> tuple[Inside, Insi
 
 
 @pytest.mark.contract("SES-5")
-@pytest.mark.contract("INP-4")
-def test_workers_share_users_sessions_and_notes(workers: tuple[Inside, Inside]) -> None:
+def test_workers_share_users_and_sessions(workers: tuple[Inside, Inside]) -> None:
     first, second = workers
     user = first.add_user()
     browser = first.login(user)
+    browser.service = second
+    assert browser.logged_in()
+    assert second.login(user).logged_in()
+    assert browser.post("/logout").status_code == 303
+    browser.service = first
+    assert not browser.logged_in()
+
+
+@pytest.mark.contract("INP-4")
+@pytest.mark.example
+def test_workers_share_data(workers: tuple[Inside, Inside]) -> None:
+    first, second = workers
+    browser = first.member()
     created = browser.api(
         "POST", "/api/notes", json.dumps({"title": "One", "body": "Kept"}).encode()
     )
@@ -41,9 +53,6 @@ def test_workers_share_users_sessions_and_notes(workers: tuple[Inside, Inside]) 
     where = f"/api/notes/{created.json()['id']}"
     assert browser.api("GET", where).json()["title"] == "One"
     assert second.member().api("GET", where).status_code == 404
-    assert browser.post("/logout").status_code == 303
-    browser.service = first
-    assert not browser.logged_in()
 
 
 @pytest.mark.contract("THR-5")
@@ -59,6 +68,15 @@ def test_workers_share_login_counters(workers: tuple[Inside, Inside]) -> None:
 
 
 @pytest.mark.contract("INP-3")
+def test_names_are_no_queries_there(workers: tuple[Inside, Inside]) -> None:
+    user = workers[0].add_user("'); DROP TABLE user_account; --")
+    for name in (f"{user.name}' OR '1'='1", "' OR 1=1 --"):
+        assert workers[0].visitor().login(name, user.password).status_code == 401
+    assert workers[1].login(user).logged_in()
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.example
 def test_text_is_no_sql_there(workers: tuple[Inside, Inside]) -> None:
     browser = workers[0].member()
     text = "'); DROP TABLE notes; --"

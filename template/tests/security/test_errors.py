@@ -10,7 +10,7 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import FORM, Browser, Header, Inside, Service, break_notes
+from .driver import FORM, Browser, Header, Inside, Service, break_account
 from .probes import PROBES
 
 SAME = ("Sec-Fetch-Site", "same-origin")
@@ -54,8 +54,8 @@ def provoked(service: Inside) -> dict[int, httpx.Response]:
         429: visitor.login("nobody", "a wrong password"),
         431: visitor.get("/", (("X-Filler", "a" * service.policy.input.max_header_bytes),)),
     }
-    break_notes(service, member)
-    answers[500] = member.get("/notes")
+    break_account(service)
+    answers[500] = member.get("/account")
     return answers
 
 
@@ -95,13 +95,14 @@ def test_page_or_problem_by_what_is_accepted(
 def test_problem_documents(inside: Inside) -> None:
     """RFC 9457; a program finds the invalid fields by name."""
     visitor, member = inside.visitor(), inside.member()
+    json_ = (("Accept", "application/json"),)
     for answer, status in (
         (visitor.api("GET", "/api/unknown"), 404),
-        (visitor.api("GET", "/api/notes"), 401),
-        (visitor.api("PATCH", "/api/notes"), 405),
-        (member.api("POST", "/api/notes", b"{"), 400),
-        (member.api("POST", "/api/notes", b"{}"), 422),
-        (member.api("GET", "/api/notes/none"), 404),
+        (visitor.api("GET", "/account"), 401),
+        (visitor.api("PATCH", "/account"), 405),
+        (member.api("POST", "/api/unknown", b"{"), 400),
+        (member.api("POST", "/api/unknown", b"{}"), 404),
+        (member.post("/account/sessions/end", json_, session="\0"), 422),
     ):
         expect.error(answer, status)
         assert not expect.is_html(answer)
@@ -109,6 +110,7 @@ def test_problem_documents(inside: Inside) -> None:
         assert document["type"] == "about:blank"
         known = {"type", "title", "status", "detail", "request_id", "fields"}
         assert document.keys() <= known
+        assert document.get("fields") == (["session"] if status == 422 else None)
 
 
 @pytest.mark.contract("FPR-2")
@@ -118,7 +120,7 @@ def test_visitor_is_sent_to_the_login_page_or_told(service: Service) -> None:
     assert answer.status_code == 303
     assert expect.once(answer, "location") == f"{service.origin}/login?next=/account"
     expect.headers(answer)
-    expect.error(service.visitor().api("GET", "/api/notes"), 401)
+    expect.error(service.visitor().api("GET", "/account"), 401)
 
 
 @pytest.mark.contract("FPR-2")
@@ -173,9 +175,9 @@ def test_trace_of_a_crash_is_logged_and_not_shown(
 ) -> None:
     inside = make()
     member = inside.member()
-    break_notes(inside, member)
+    break_account(inside)
     capfd.readouterr()
-    answer = member.get("/notes")
+    answer = member.get("/account")
     expect.error(answer, 500)
     (line,) = [each for each in capfd.readouterr().err.splitlines() if "Traceback" in each]
     record = json.loads(line)

@@ -10,7 +10,7 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import Browser, Inside, Service, break_notes, development
+from .driver import Browser, Inside, Service, break_account, development
 from .probes import PROBES, Probe
 
 ANSWERS = (
@@ -23,8 +23,8 @@ ANSWERS = (
     ("GET", "/go?url=/notes", 303),
     ("GET", "/go?url=//evil.example", 400),
     ("GET", "/%ff", 400),
-    ("GET", "/api/notes", 401),
     ("GET", "/unknown", 404),
+    ("GET", "/api/unknown", 404),
     ("HEAD", "/unknown", 404),
     ("GET", "/login/", 404),
     ("GET", "/static/0000000000000000/app.css", 404),
@@ -52,7 +52,7 @@ def test_every_answer_has_the_headers(
 
 @pytest.mark.contract("HDR-1")
 def test_answers_to_options_have_the_headers(service: Service) -> None:
-    for target in ("/", "/login", "/api/notes", "/unknown"):
+    for target in ("/", "/login", "/account", "/api/unknown", "/unknown"):
         expect.headers(service.visitor().send("OPTIONS", target))
 
 
@@ -72,13 +72,13 @@ def test_odd_requests_do_not_get_past_the_headers(service: Service, probe: Probe
 def test_unhandled_exception_has_the_headers(make: Make) -> None:
     inside = make()
     member = inside.member()
-    break_notes(inside, member)
-    expect.error(member.get("/notes"), 500)
-    problem = member.api("GET", "/api/notes")
+    break_account(inside)
+    expect.error(member.get("/account"), 500)
+    problem = member.api("GET", "/account")
     expect.error(problem, 500)
     assert problem.json()["status"] == 500
-    expect.error(member.send("HEAD", "/notes"), 500)
-    assert member.get("/account").status_code == 200
+    expect.error(member.send("HEAD", "/account"), 500)
+    assert member.get("/").status_code == 200
 
 
 @pytest.mark.contract("HDR-1")
@@ -86,7 +86,7 @@ def test_refused_login_and_form_have_the_headers(inside: Inside) -> None:
     expect.headers(inside.visitor().login("nobody", "a wrong password"))
     member = inside.member()
     expect.headers(member.get("/account"))
-    refused = member.post("/notes", title="", body="")
+    refused = member.post("/account/password", current_password="a", new_password="b")
     assert refused.status_code == 422
     expect.headers(refused)
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import html
 import json
 import re
+import secrets
+import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 
@@ -97,7 +99,7 @@ def notes(member: Browser) -> list[dict[str, Any]]:
 
 
 @pytest.mark.contract("INP-1")
-@pytest.mark.parametrize("target", ["/login", "/notes", "/api/notes", "/unknown"])
+@pytest.mark.parametrize("target", ["/login", "/account/password", "/api/unknown", "/unknown"])
 def test_body_that_is_too_large(service: Service, target: str) -> None:
     size = service.policy.input.max_body + 1
     visitor = service.visitor()
@@ -113,8 +115,9 @@ def test_body_as_large_as_allowed(inside: Inside) -> None:
     member = inside.member()
     content = b'{"title":"a","body":"b"}'
     content += b" " * (inside.policy.input.max_body - len(content))
-    assert member.api("POST", "/api/notes", content).status_code == 201
-    expect.error(member.api("POST", "/api/notes", content + b" "), 413)
+    # Read to its end, and then there is nothing at the address.
+    expect.error(member.api("POST", "/api/unknown", content), 404)
+    expect.error(member.api("POST", "/api/unknown", content + b" "), 413)
 
 
 @pytest.mark.contract("INP-1")
@@ -171,40 +174,44 @@ def test_json_that_is_too_deep(inside: Inside, shape: str) -> None:
     for depth in (inside.policy.input.max_json_depth + 1, 100_000):
         middle = "" if shape == "lists" else "1"
         content = (left * depth + middle + right * depth).encode()
-        expect.error(member.api("POST", "/api/notes", content), 400)
+        expect.error(member.api("POST", "/api/unknown", content), 400)
 
 
 @pytest.mark.contract("INP-1")
 @pytest.mark.parametrize(
     "content",
-    [b"{", b"", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
+    [b"{", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
      b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"',
      '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig")],
     ids=repr,
 )  # fmt: skip
-def test_json_that_is_none(writer: Browser, content: bytes) -> None:
-    answer = writer.send("POST", "/api/notes", (SAME, JSON), content)
-    expect.error(answer, 400, *([422] if not content else []))
-    assert notes(writer) == []
+def test_json_that_is_none(member: Browser, content: bytes) -> None:
+    """Refused before anybody asks what is at the address."""
+    expect.error(member.send("POST", "/api/unknown", (SAME, JSON), content), 400)
 
 
 @pytest.mark.contract("INP-1")
 @pytest.mark.parametrize(
     "content",
-    [b"nonsense", b"title=%ff", b"title=a&title=b", b"title=\xc3\xa9", b"title=%zz%", b"&&&"],
+    [
+        b"nonsense",
+        b"session=%ff",
+        b"session=a&session=b",
+        b"session=\xc3\xa9",
+        b"session=%zz%",
+        b"&&&",
+    ],
     ids=repr,
 )
-def test_form_that_is_none(writer: Browser, content: bytes) -> None:
-    answer = writer.send("POST", "/notes", (SAME, ("Content-Type", FORM)), content)
-    if content == b"title=%zz%":
-        # WHATWG URL section 5.1: what is no escape stands for itself.
-        assert answer.status_code == 303
-    else:
-        expect.error(answer, 400)
-        assert notes(writer) == []
+def test_form_that_is_none(member: Browser, content: bytes) -> None:
+    headers = (SAME, ("Content-Type", FORM))
+    answer = member.send("POST", "/account/sessions/end", headers, content)
+    # WHATWG URL section 5.1: what is no escape stands for itself; there is no such session.
+    expect.error(answer, 404 if content == b"session=%zz%" else 400)
 
 
 @pytest.mark.contract("INP-2")
+@pytest.mark.example
 @pytest.mark.parametrize(("document", "fields"), INVALID.values(), ids=INVALID.keys())
 def test_api_refuses_invalid_fields(writer: Browser, document: object, fields: list[str]) -> None:
     number = created(writer, "Before")
@@ -216,6 +223,7 @@ def test_api_refuses_invalid_fields(writer: Browser, document: object, fields: l
 
 
 @pytest.mark.contract("INP-2")
+@pytest.mark.example
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [
@@ -242,6 +250,7 @@ def test_form_refuses_invalid_fields(
 
 
 @pytest.mark.contract("INP-2")
+@pytest.mark.example
 @pytest.mark.parametrize(
     ("target", "kind"),
     [
@@ -265,7 +274,9 @@ def test_content_of_another_type(writer: Browser, target: str, kind: str) -> Non
 
 
 @pytest.mark.contract("INP-2")
+@pytest.mark.example
 def test_notes_by_the_api(writer: Browser) -> None:
+    expect.error(writer.send("POST", "/api/notes", (SAME, JSON)), 400, 422)
     number = created(writer, "First", "Line\nline\ttab")
     (note,) = notes(writer)
     assert note["title"] == "First"
@@ -288,6 +299,24 @@ def test_notes_by_the_api(writer: Browser) -> None:
 
 @pytest.mark.contract("INP-3")
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_name_and_device_are_shown_as_text(inside: Inside, text: str) -> None:
+    user = inside.add_user(text.replace("\n", " ") + secrets.token_hex(4))
+    browser = inside.visitor()
+    browser.agent = text.encode("ascii", "ignore").decode().replace("\n", " ").strip()
+    assert browser.login(user.name, user.password).status_code == 303
+    page = browser.get("/account").text
+    shown = [html.unescape(each) for each in re.findall(r"<strong>([^<]*)</strong>", page)]
+    name = unicodedata.normalize("NFKC", user.name).casefold()
+    assert shown == [name, browser.agent or "Unknown device"]
+    parsed = Parsed()
+    parsed.feed(page)
+    assert parsed.scripts == 1
+    assert not {each for each in parsed.attributes if each.startswith("on")}
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.example
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_output_is_escaped_and_text_stays_text(writer: Browser, text: str) -> None:
     line = text.replace("\n", " ")
     created(writer, line, text)
@@ -305,17 +334,19 @@ def test_output_is_escaped_and_text_stays_text(writer: Browser, text: str) -> No
 
 @pytest.mark.contract("INP-3")
 @pytest.mark.parametrize("name", ["script", "attribute", "single quotes", "end of a text area"])
-def test_refused_input_is_shown_again_as_text(inside: Inside, name: str) -> None:
-    member = inside.member()
-    refused = member.post("/notes", title=HOSTILE[name], body="a" * 5001 + HOSTILE[name])
-    wrong = inside.visitor().login(HOSTILE[name], "a wrong password", next=HOSTILE[name])
-    for answer, status in ((refused, 422), (wrong, 401)):
-        assert answer.status_code == status
-        parsed = Parsed()
-        parsed.feed(answer.text)
-        assert parsed.scripts == 1
-        assert not {each for each in parsed.attributes if each.startswith("on")}
-        assert HOSTILE[name] in parsed.values
+@pytest.mark.parametrize("form", ["login", pytest.param("note", marks=pytest.mark.example)])
+def test_refused_input_is_shown_again_as_text(inside: Inside, form: str, name: str) -> None:
+    text = HOSTILE[name]
+    if form == "login":
+        answer = inside.visitor().login(text, "a wrong password", next=text)
+    else:
+        answer = inside.member().post("/notes", title=text, body="a" * 5001 + text)
+    assert answer.status_code == (401 if form == "login" else 422)
+    parsed = Parsed()
+    parsed.feed(answer.text)
+    assert parsed.scripts == 1
+    assert not {each for each in parsed.attributes if each.startswith("on")}
+    assert text in parsed.values
 
 
 @pytest.mark.contract("INP-3")
@@ -329,6 +360,7 @@ def test_names_are_no_queries(inside: Inside, name: str) -> None:
 
 
 @pytest.mark.contract("INP-4")
+@pytest.mark.example
 def test_note_of_another_user_is_not_there(inside: Inside) -> None:
     owner, stranger = inside.member(), inside.member()
     number = created(owner, "Mine", "Private")
@@ -348,6 +380,7 @@ def test_note_of_another_user_is_not_there(inside: Inside) -> None:
 
 
 @pytest.mark.contract("INP-4")
+@pytest.mark.example
 @pytest.mark.parametrize(
     "number", ["0", "-1", "abc", "99999999999999999999999999", "1.0", "%D9%A1", "1%00", "a" * 300]
 )
@@ -358,6 +391,7 @@ def test_id_that_is_none(writer: Browser, number: str) -> None:
 
 
 @pytest.mark.contract("INP-4")
+@pytest.mark.example
 def test_visitor_sees_no_notes(service: Service) -> None:
     for method in ("GET", "PUT", "DELETE"):
         expect.error(

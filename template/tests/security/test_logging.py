@@ -94,7 +94,7 @@ def test_what_an_attacker_does_is_logged(make: Make, log: Log) -> None:
     log()
     member.send("POST", "/logout", (("Sec-Fetch-Site", "cross-site"),))
     assert one(log(), "authz_fail")["client"] == member.address
-    member.api("POST", "/api/notes", b'{"title": 1}')
+    member.post("/account/sessions/end", session="\0")
     line = one(log(), "input_validation_fail")
     assert line["client"] == member.address
     stolen = member.copy()
@@ -167,6 +167,7 @@ def visit_everything(inside: Inside, browser: Browser, name: str, secrets: list[
     visitor.login(f"{name}\n", old)
     browser.post("/account/password", current_password=wrong, new_password=new)
     browser.post("/account/password", current_password=old, new_password="short")
+    browser.post("/account/sessions/end", session=f"{old}\0")
     browser.post("/notes", title=old * 10, body=old)
     browser.api("POST", "/api/notes", f'{{"title": 1, "body": "{old}"}}'.encode())
     browser.send("POST", "/logout", (("Sec-Fetch-Site", "cross-site"),), old.encode())

@@ -24,6 +24,7 @@ def test_limits_of_the_contract(inside: Inside) -> None:
 
 
 @pytest.mark.contract("INP-2")
+@pytest.mark.example
 @pytest.mark.parametrize(
     "body",
     [
@@ -41,7 +42,8 @@ def test_json_that_readers_disagree_about(inside: Inside, body: bytes) -> None:
 @pytest.mark.contract("INP-2")
 def test_field_that_came_twice(inside: Inside) -> None:
     headers = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
-    answer = inside.member().send("POST", "/notes", headers, b"title=a&body=&title=b")
+    body = b"current_password=a&new_password=b&current_password=c"
+    answer = inside.member().send("POST", "/account/password", headers, body)
     expect.error(answer, 400)
 
 
@@ -52,6 +54,7 @@ def test_query_that_is_no_text(inside: Inside, target: str) -> None:
 
 
 @pytest.mark.contract("INP-3")
+@pytest.mark.example
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_id_is_no_sql(inside: Inside, method: str) -> None:
     member = inside.member()
