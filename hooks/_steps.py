@@ -161,13 +161,16 @@ def tests(python: str, *paths: str) -> Step:
     )
 
 
-def git(*arguments: str) -> str:
-    """Return what git prints about this project; empty where git or the repository is missing."""
+def git(*arguments: str, typed: str = "") -> str:
+    """Return what git prints about this project; empty where git or the repository is missing.
+
+    `typed` is its standard input.
+    """
     program = shutil.which("git")
     if program is None:
         return ""
     command = [program, "-C", str(ROOT), *arguments]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run(command, input=typed.encode(), capture_output=True, check=False)
     return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 

@@ -204,6 +204,46 @@ def test_conflict(service: Project) -> None:
     assert service.files() == before
 
 
+def test_an_edit_in_a_file_that_the_template_drops_or_renames_conflicts(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    """Copier alone deletes it without a word."""
+    folder = "template/src/demo/security"
+    for name in ("dropped", "before", "untouched", "odd name"):
+        template.write(f"{folder}/{name}.txt", f"{name}\n")
+    template.write(f"{folder}/answered.txt.jinja", "{{ name }}\n")
+    release(template, "v3.0.0")
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    for name in ("dropped", "before", "odd name"):
+        service.write(f"src/demo/security/{name}.txt", f"{name}\nmine\n")
+    service.commit()
+    before, report = service.files(), tmp_path / "report.md"
+    for name in ("dropped.txt", "untouched.txt", "odd name.txt", "answered.txt.jinja"):
+        (template.path / folder / name).unlink()
+    (template.path / folder / "before.txt").rename(template.path / folder / "after.txt")
+    release(template, "v4.0.0")
+    done = service.hook("update", "--report", str(report))
+    assert done.returncode == 3, done.stdout + done.stderr
+    state = service.git("status", "--porcelain", "-z").split("\0")
+    for name in ("dropped", "before", "odd name"):
+        path = f"src/demo/security/{name}.txt"
+        assert f"UD {path}" in state
+        assert (service.path / path).read_text() == f"{name}\nmine\n"
+        assert "\n+mine" in service.git("diff", f":1:{path}", f":2:{path}")
+        line = f"{path}: the template has dropped it; your edit: `git diff "
+        assert f"\n  {line}" in done.stdout
+        assert f"\n    {line}" in report.read_text()
+    assert "git rm 'src/demo/security/odd name.txt'`" in done.stdout
+    names = {path.name for path in (service.path / "src/demo/security").iterdir()}
+    assert names.isdisjoint({"untouched.txt", "answered.txt"})
+    assert "after.txt" in names
+    # git takes no commit before each is decided.
+    assert service.run("git", "commit", "--no-verify", "--message", "All").returncode != 0
+    service.git("reset", "--hard", "--quiet")
+    service.git("clean", "-fdq")
+    assert service.files() == before
+
+
 def test_new_version_that_fails(template: Project, service: Project) -> None:
     template.write("template/tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
     release(template, "v3.0.0")
