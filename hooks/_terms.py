@@ -6,6 +6,7 @@ of a setting is stricter stands beside it in `security/directions.toml`, which e
 
 import fnmatch
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,6 +15,12 @@ ORDER = (WEAKER, REMOVED, REVIEW, STRICTER, NEW)
 NUMBERS = (int, float)
 LIFE = "supported."
 """Below it stand dates of end of life, which are facts rather than policy."""
+
+# A name, and its value with the lines that YAML folded.
+_ANSWER = re.compile(r"^([a-z]\w*):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+# Exit codes of the service's `audit`; any other is no answer, and no answer is not clean.
+_AUDIT = {0: "clean, or excused in policy.toml", 1: "findings", 4: "an exception has expired"}
+_LINES_IN_USE = "PS002"
 
 # As in copier.yml, where a test of the template compares them. All others are the template's.
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
@@ -130,6 +137,48 @@ def overrides(changes: Iterable[Change], exceptions: Iterable[Any]) -> list[str]
     return lines
 
 
+def questions(old: str, new: str) -> list[str]:
+    """Return a line for each question that came, went, or has another answer.
+
+    Takes both versions of `.copier-answers.yml`; answers stay as YAML writes them.
+    """
+    before, after = (
+        {name: " ".join(value.split()) for name, value in _ANSWER.findall(text)}
+        for text in (old, new)
+    )
+    lines = []
+    for name in sorted({*before, *after}):
+        if name not in before:
+            lines.append(f"question: {name} = {after[name]} (new, default)")
+        elif name not in after:
+            lines.append(f"question: {name} is gone, the answer was {before[name]}")
+        elif before[name] != after[name]:
+            lines.append(f"question: {name} {before[name]} -> {after[name]}")
+    return lines
+
+
+def lines_in_use(checked: str) -> list[str]:
+    """Return what `check --json` says of the end of life of what this service has locked."""
+    start = max(checked.find("[\n"), 0)
+    try:
+        items, _ = json.JSONDecoder().raw_decode(checked[start:])
+        (found,) = (each for each in items if each["id"] == _LINES_IN_USE)
+    except (ValueError, TypeError, KeyError):
+        return ["could not be judged: see `check`"]
+    return [
+        f"{found['state']}: {found['evidence']}",
+        *([found["remedy"]] if found["remedy"] else []),
+    ]
+
+
+def audited(code: int, output: str) -> list[str]:
+    """Return the outcome of `audit` and what it printed; a crash has exit code 1 too."""
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()]
+    answered = any(line.startswith("audit: ") for line in lines)
+    outcome = _AUDIT.get(code) if answered else None
+    return [outcome or "could not be asked, so nothing is known", *lines]
+
+
 def by_owner(names: Iterable[str]) -> list[str]:
     """Return the names of files with their owner, those that are yours first."""
     owners: dict[str, list[str]] = {"yours": [], "shared": [], "template": []}
@@ -145,9 +194,15 @@ def by_owner(names: Iterable[str]) -> list[str]:
 
 
 def sections(
-    changes: Sequence[Change], exceptions: Iterable[Any], files: Iterable[str]
+    changes: Sequence[Change],
+    exceptions: Iterable[Any],
+    asked: Sequence[str],
+    files: Iterable[str],
 ) -> list[tuple[str, list[str]]]:
-    """Return the report as titles with their lines; what needs a person stands first."""
+    """Return the report as titles with their lines; what needs a person stands first.
+
+    `asked` are the lines of `questions`.
+    """
     weaker = [str(change) for change in changes if change.verdict == WEAKER]
     others = [change for change in changes if change.verdict != WEAKER]
     life = [change for change in others if change.name.startswith(LIFE)]
@@ -156,6 +211,7 @@ def sections(
         ("Policy values changed", [str(change) for change in others if change not in life]),
         ("Exceptions in policy.toml over a changed value", overrides(changes, exceptions)),
         ("End of life", [str(change).removeprefix(LIFE) for change in life]),
+        ("Questions of the template", list(asked)),
         ("Files changed, by owner", by_owner(files)),
     ]
 

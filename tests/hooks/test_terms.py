@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -108,6 +109,53 @@ def test_an_exception_that_has_become_the_policy() -> None:
     changes = terms.compare({"a.b": 1}, {"a.b": 2}, {})
     lines = terms.overrides(changes, [{"setting": "a.b", "value": 2, "expires": "2030-01-01"}])
     assert lines == ['a.b = 2 here until "2030-01-01"; that is the policy now: remove it']
+
+
+def test_questions_that_came_went_or_have_another_answer() -> None:
+    old = "# Written by Copier.\n_commit: v1\nci: github\nteam: 'a b'\nsame: x\n"
+    new = "_commit: v2\nci: gitlab\nabout: one\n  two\nempty: ''\nsame: x\n"
+    assert terms.questions(old, new) == [
+        "question: about = one two (new, default)",
+        "question: ci github -> gitlab",
+        "question: empty = '' (new, default)",
+        "question: team is gone, the answer was 'a b'",
+    ]
+
+
+def item(**facts: str) -> str:
+    return json.dumps([{"id": "PS001"}, {"id": "PS002", **facts}], indent=2)
+
+
+@pytest.mark.parametrize(
+    ("printed", "lines"),
+    [
+        (item(state="ok", evidence="a until b", remedy=""), ["ok: a until b"]),
+        (item(state="fail", evidence="a, b", remedy="raise a"), ["fail: a, b", "raise a"]),
+        ("a warning\n" + item(state="ok", evidence="a", remedy="") + "\nmore", ["ok: a"]),
+        *((text, ["could not be judged: see `check`"]) for text in ("", "no", "[]", "[\n1]", "{}")),
+    ],
+)
+def test_end_of_life_of_what_is_locked(printed: str, lines: list[str]) -> None:
+    assert terms.lines_in_use(printed) == lines
+
+
+@pytest.mark.parametrize(
+    ("code", "printed", "outcome"),
+    [
+        (0, "audit: clean: 9 packages", "clean"),
+        (0, "", "could not be asked"),
+        (1, "CVE-1  a 1\naudit: findings: 1 in 9 packages", "findings"),
+        (1, "Traceback\nImportError: a", "could not be asked"),
+        (2, "audit: no such option", "could not be asked"),
+        (3, "audit: not audited: offline", "could not be asked"),
+        (4, "audit: expired", "an exception has expired"),
+        (-9, "", "could not be asked"),
+    ],
+)
+def test_outcome_of_the_audit(code: int, printed: str, outcome: str) -> None:
+    first, *lines = terms.audited(code, printed)
+    assert first.startswith(outcome)
+    assert lines == printed.splitlines()
 
 
 def test_files_by_owner() -> None:

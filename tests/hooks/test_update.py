@@ -114,6 +114,55 @@ def test_reports_what_changed_and_verifies(service: Project, tmp_path: Path) -> 
     assert "1 passed" in text
 
 
+SAYS = """\
+import json
+import sys
+
+if "audit" in sys.argv:
+    print("{text}")
+    sys.exit({code})
+life = {{"id": "PS002", "state": "warn", "evidence": "python 3.11", "remedy": "raise it"}}
+print(json.dumps([life], indent=2) if "--json" in sys.argv else "checked")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "outcome"),
+    [
+        (0, "audit: clean", "clean, or excused in policy.toml"),
+        (1, "audit: findings: 1", "findings"),
+        (3, "audit: not audited: no network", "could not be asked, so nothing is known"),
+    ],
+)
+def test_says_what_is_known_of_the_new_lock(
+    service: Project, tmp_path: Path, code: int, text: str, outcome: str
+) -> None:
+    """And does not fail for it: nobody would take an update that tells of an old problem."""
+    service.write("src/demo/__main__.py", SAYS.format(text=text, code=code))
+    service.commit()
+    report = tmp_path / "report.md"
+    done = service.hook("update", "--report", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    markdown = report.read_text()
+    assert "\n## End of life of what is locked\n\n    warn: python 3.11\n    raise it\n" in markdown
+    assert f"\n## Audit\n\n    {outcome}\n    {text}\n" in markdown
+    assert f"\nAudit: 2\n  {outcome}\n  {text}\n" in done.stdout
+
+
+def test_names_the_questions_that_came_and_went(template: Project, service: Project) -> None:
+    template.write("copier.yml", COPIER_YML + "team: {type: str, default: platform}\n")
+    release(template, "v3.0.0")
+    done = service.hook("update")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\nQuestions of the template: 1\n  question: team = platform (new, default)\n" in (
+        done.stdout
+    )
+    service.commit()
+    template.write("copier.yml", COPIER_YML)
+    release(template, "v4.0.0")
+    assert "  question: team is gone, the answer was platform\n" in service.hook("update").stdout
+
+
 def test_up_to_date(service: Project) -> None:
     assert service.run("copier", "update", "--defaults").returncode == 0
     service.commit()
