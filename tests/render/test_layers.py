@@ -183,7 +183,7 @@ def test_no_jinja_is_left(template: Path, rendered: Render) -> None:
 
 
 def test_hooks_can_be_run(rendered: Render) -> None:
-    for name in ("verify", "update", "pre-commit", "pre-push"):
+    for name in ("_askpass", "gate", "pre-commit", "pre-push", "propose", "update", "verify"):
         path = rendered().path / "hooks" / name
         assert path.stat().st_mode & 0o111, name
         assert path.read_text().startswith("#!"), name
