@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,35 +12,13 @@ import pytest
 
 from tests.hooks import git_server
 from tests.hooks.conftest import FILES, Project, make_project
+from tests.hooks.gh import Gh
 
 BASELINE = "src/demo/security/baseline.toml"
 FIRST, SECOND = "[a]\nb = 1\nc = 1\n", "[a]\nb = 2\nc = 1\n"
 BRANCH = "prodsec-template/update"
 BOT = "template-update@bot.invalid"
 WORKFLOW = ".github/workflows/verify.yml"
-# Records its call, answers from files beside it, and knows no more.
-GH = """\
-#!{python}
-import json, os, sys
-from pathlib import Path
-here, words = Path(__file__).parent, sys.argv[1:]
-body = Path(words[words.index("--body-file") + 1]).read_text() if "--body-file" in words else ""
-with (here / "calls").open("a") as file:
-    print(json.dumps([words, os.environ["GH_TOKEN"], body]), file=file)
-if words[:2] == ["pr", "list"]:
-    print((here / "open").read_text())
-elif (here / "broken").exists():
-    sys.exit("GitHub Actions is not permitted to create or approve pull requests")
-"""
-
-
-@dataclass
-class Call:
-    """One call of gh."""
-
-    words: list[str]
-    token: str
-    body: str
 
 
 @dataclass
@@ -53,6 +29,7 @@ class Ci:
     template: Project
     environment: dict[str, str]
     folder: Path
+    gh: Gh
 
     def checkout(self) -> Project:
         """Return a checkout as a job has it."""
@@ -94,17 +71,6 @@ class Ci:
         """Return the branches of the origin."""
         return self.git("for-each-ref", "--format=%(refname:short)", "refs/heads").split()
 
-    def calls(self) -> list[Call]:
-        """Return the calls of gh, and forget them."""
-        path = self.folder / "gh" / "calls"
-        text = path.read_text() if path.exists() else ""
-        path.unlink(missing_ok=True)
-        return [Call(*json.loads(line)) for line in text.splitlines()]
-
-    def listed(self, *pulls: dict[str, object]) -> None:
-        """Have these pull requests open."""
-        (self.folder / "gh" / "open").write_text(json.dumps(pulls))
-
     def release(self, tag: str, files: dict[str, str]) -> None:
         """Release a version of the template."""
         for name, text in files.items():
@@ -132,12 +98,9 @@ def ci(tmp_path: Path, environment: dict[str, str]) -> Ci:
     template.write("template/.gitignore", FILES[".gitignore"] + "/var/\n")
     template.git("init", "--quiet")
     folder = tmp_path / "ci"
-    gh = folder / "gh" / "gh"
-    gh.parent.mkdir(parents=True)
-    gh.write_text(GH.format(python=sys.executable))
-    gh.chmod(0o700)
+    gh = Gh(folder / "gh")
     runner = environment | {
-        "PATH": f"{gh.parent}:{environment['PATH']}",
+        "PATH": f"{gh.folder}:{environment['PATH']}",
         "CI": "true",
         "GITHUB_REPOSITORY": "team/demo",
         "GITHUB_REF_NAME": "main",
@@ -145,8 +108,7 @@ def ci(tmp_path: Path, environment: dict[str, str]) -> Ci:
         "GITHUB_OUTPUT": str(folder / "output"),
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
     }
-    made = Ci(tmp_path / "origin.git", template, runner, folder)
-    made.listed()
+    made = Ci(tmp_path / "origin.git", template, runner, folder, gh)
     made.release("v1.0.0", {BASELINE: FIRST})
     service = Project(tmp_path / "service", environment)
     source, target = str(template.path), str(service.path)
@@ -171,11 +133,11 @@ def test_opens_one_pull_request_with_the_report(ci: Ci) -> None:
     assert ci.git("show", f"{BRANCH}:uv.lock")
     line = "    a.b 1 -> 2 (review)\n"
     assert line in ci.git("log", "-1", "--format=%B", BRANCH)
-    _, create = ci.calls()
+    _, create = ci.gh.calls()
     assert create.words[:2] == ["pr", "create"]
-    assert create.words[create.words.index("--title") + 1] == "Template v1.0.0 -> v2.0.0"
-    assert create.words[create.words.index("--base") + 1] == "main"
-    assert create.words[create.words.index("--head") + 1] == BRANCH
+    assert create.option("--title") == "Template v1.0.0 -> v2.0.0"
+    assert create.option("--base") == "main"
+    assert create.option("--head") == BRANCH
     assert create.words[-2:] == ["--repo", "team/demo"]
     assert "--draft" not in create.words
     assert create.token == ci.environment["GITHUB_TOKEN"]
@@ -188,41 +150,41 @@ def test_opens_one_pull_request_with_the_report(ci: Ci) -> None:
 def test_refreshes_the_pull_request_that_is_open(ci: Ci) -> None:
     ci.both()
     first = ci.git("rev-parse", BRANCH)
-    ci.listed({"number": 7, "isDraft": False, "isCrossRepository": False})
-    ci.calls()
+    ci.gh.listed({"number": 7, "isDraft": False, "isCrossRepository": False})
+    ci.gh.calls()
     assert "as it should be" in ci.both()
     assert ci.git("rev-parse", BRANCH) == first
-    assert [call.words[:3] for call in ci.calls()[1:]] == [["pr", "edit", "7"]]
+    assert [call.words[:3] for call in ci.gh.calls()[1:]] == [["pr", "edit", "7"]]
     ci.edit("README.md", "Mine\n")
     ci.release("v3.0.0", {BASELINE: "[a]\nb = 3\nc = 1\n"})
     ci.both()
     assert ci.branches() == ["main", BRANCH]
     assert ci.git("rev-parse", f"{BRANCH}^") == ci.git("rev-parse", "main")
-    edit = ci.calls()[1]
+    edit = ci.gh.calls()[1]
     assert "Template v1.0.0 -> v3.0.0" in edit.words
     assert "a.b 1 -> 3 (review)" in edit.body
 
 
 def test_a_pull_request_of_a_stranger_is_not_taken_for_ours(ci: Ci) -> None:
     """Its author could merge text of ours under a change of theirs."""
-    ci.listed({"number": 7, "isDraft": False, "isCrossRepository": True})
+    ci.gh.listed({"number": 7, "isDraft": False, "isCrossRepository": True})
     ci.both()
-    assert [call.words[1] for call in ci.calls()] == ["list", "create"]
+    assert [call.words[1] for call in ci.gh.calls()] == ["list", "create"]
 
 
 def test_a_check_that_fails_makes_a_draft(ci: Ci) -> None:
     ci.release("v3.0.0", {"tests/test_it.py": "def test_it() -> None:\n    assert 0\n"})
     ci.both()
-    create = ci.calls()[1]
+    create = ci.gh.calls()[1]
     assert "--draft" in create.words
     assert "Template v1.0.0 -> v3.0.0: a check fails" in create.words
     assert "    FAIL  tests" in create.body
     assert ci.git("show", f"{BRANCH}:tests/test_it.py")
     # And the next version, which passes, is none.
-    ci.listed({"number": 7, "isDraft": True, "isCrossRepository": False})
+    ci.gh.listed({"number": 7, "isDraft": True, "isCrossRepository": False})
     ci.release("v4.0.0", {"tests/test_it.py": "def test_it() -> None:\n    assert 1\n"})
     ci.both()
-    assert [call.words[1:3] for call in ci.calls()[1:]] == [["edit", "7"], ["ready", "7"]]
+    assert [call.words[1:3] for call in ci.gh.calls()[1:]] == [["edit", "7"], ["ready", "7"]]
 
 
 def test_conflicts_are_for_a_person_whose_work_is_left_alone(ci: Ci) -> None:
@@ -232,7 +194,7 @@ def test_conflicts_are_for_a_person_whose_work_is_left_alone(ci: Ci) -> None:
     # Nothing that is merged halfway, and nothing that would mark the update as done.
     assert not ci.git("diff", "main", BRANCH)
     assert ci.git("rev-parse", f"{BRANCH}^") == ci.git("rev-parse", "main")
-    create = ci.calls()[1]
+    create = ci.gh.calls()[1]
     assert "--draft" in create.words
     assert "Template v1.0.0 -> v2.0.0: conflicts" in create.words
     assert f"    {BASELINE}\n" in create.body
@@ -248,18 +210,18 @@ def test_conflicts_are_for_a_person_whose_work_is_left_alone(ci: Ci) -> None:
     ci.release("v3.0.0", {BASELINE: "[a]\nb = 3\nc = 1\n"})
     assert "commits of a person and is left alone" in ci.both()
     assert ci.git("rev-parse", BRANCH) == resolved
-    assert not ci.calls()
+    assert not ci.gh.calls()
 
 
 def test_up_to_date(ci: Ci) -> None:
     ci.both()
     ci.git("update-ref", "refs/heads/main", BRANCH)
-    ci.calls()
+    ci.gh.calls()
     first, done = ci.prepare()
     assert done.returncode == 0
     assert (ci.folder / "output").read_text().endswith("code=4\n")
     assert ci.propose(first)[1].returncode == 0
-    assert not ci.calls()
+    assert not ci.gh.calls()
 
 
 def test_a_weaker_value_is_for_a_person(ci: Ci) -> None:
@@ -288,12 +250,12 @@ def test_workflow_files_need_a_token_of_our_own(ci: Ci) -> None:
     assert said.splitlines()[-1].removeprefix("propose: ") in (ci.folder / "summary").read_text()
     assert ci.branches() == ["main"]
     said = ci.both(TEMPLATE_UPDATE_TOKEN="token-of-the-app")  # noqa: S106 - none, only for the test
-    assert {call.token for call in ci.calls()} == {"token-of-the-app"}
+    assert {call.token for call in ci.gh.calls()} == {"token-of-the-app"}
     assert "no check starts" not in said
 
 
 def test_a_refusal_of_github_says_what_to_allow(ci: Ci) -> None:
-    (ci.folder / "gh" / "broken").touch()
+    ci.gh.breaks()
     said = ci.both(2)
     assert "GitHub Actions is not permitted to create" in said
     assert "Settings, Actions, General" in said
@@ -353,7 +315,7 @@ def test_gitlab_by_options_of_the_push(ci: Ci, forge: git_server.Forge) -> None:
     assert r"\n    a.b 1 -> 2 (review)\n" in options
     assert ci.git("rev-parse", "main") == ci.git("rev-parse", f"{BRANCH}^") == before
     assert forge.logins == {"x-access-token:token-of-the-project"}
-    assert not ci.calls()
+    assert not ci.gh.calls()
     # Again: refreshed, though nothing is new.
     ci.both(**gitlab(forge))
     assert ci.branches() == ["main", BRANCH]

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from jsonschema import Draft7Validator
 from referencing import Registry, Resource
 
 from tests import projects
+from tests.hooks.gh import Gh
 from tests.live.backends import PostgresServer, RedisServer
 from tests.live.service import folder
 from tests.projects import Project, clean_environment
@@ -31,7 +34,16 @@ SCHEMAS = files("cyclonedx.schema") / "_res"
 REFUSED = 2
 """A hook could not begin, so it found nothing."""
 FRAMEWORK = {"github": "fastapi", "gitlab": "flask"}
-USED = {"actions/checkout", "astral-sh/setup-uv", "actions/upload-artifact", "github/codeql-action"}
+USED = {
+    "actions/checkout",
+    "actions/download-artifact",
+    "actions/upload-artifact",
+    "astral-sh/setup-uv",
+    "github/codeql-action",
+}
+UPDATE = ("update/update", "update/propose")
+"""Jobs of GitHub that need a template with a newer version; GitLab's have the second half."""
+BRANCH = "prodsec-template/update"
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +155,7 @@ def test_github_jobs_run(
 ) -> None:
     project = checkouts["github"]
     ran = []
-    for name, job in workflows(project):
+    for name, job in ((name, job) for name, job in workflows(project) if name not in UPDATE):
         # Where the runner's services are, the tests' own take their place: the names must agree.
         wanted = {each for each in job.get("env", {}) if each.startswith("APP_TEST_")}
         assert wanted == (servers.keys() if "services" in job else set()), name
@@ -176,7 +188,7 @@ def test_gitlab_jobs_run(
     for script in default["before_script"]:
         step(project, script, environment)
     ran = []
-    for job in jobs.values():
+    for job in (job for name, job in jobs.items() if f"update/{name}" not in UPDATE):
         # The same command as GitHub's, which runs it above: it takes minutes.
         for script in (each for each in job["script"] if each != "hooks/verify"):
             step(project, script, environment)
@@ -187,6 +199,126 @@ def test_gitlab_jobs_run(
     assert set(servers_of(jobs["verify"])) == {"postgres", "valkey"}
     assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate conflicts"} <= set(ran)
     sound_reports(project)
+
+
+@dataclass
+class Scheduled:
+    """A service on the first version of a template that has two, its origin and its jobs."""
+
+    origin: Project
+    folder: Path
+    environment: dict[str, str]
+
+    def checkout(self, name: str, before: Project | None = None) -> Project:
+        """Return the clean checkout of a job, with what an earlier job has left in var/update."""
+        target = self.folder / name
+        self.origin.git("clone", "-q", "--depth=1", f"file://{self.origin.path}", str(target))
+        if before:
+            shutil.copytree(before.path / "var/update", target / "var/update")
+        return Project(target)
+
+    def assert_proposed(self, before: str, report: str) -> None:
+        """Assert that the branch has the new version and the report, and main is as it was."""
+        assert self.origin.git("rev-parse", "main") == before
+        assert self.origin.git("rev-parse", f"{BRANCH}^") == before
+        baseline = f"{BRANCH}:src/my_service/security/baseline.toml"
+        assert "\nidle-timeout = 1200\n" in self.origin.git("show", baseline)
+        for text in (report, self.origin.git("log", "-1", "--format=%B", BRANCH)):
+            assert "    sessions.idle-timeout 1800 -> 1200 (stricter)\n" in text
+            assert "    ok    tests" in text
+
+
+@pytest.fixture
+def scheduled(tmp_path: Path) -> Callable[[str], Scheduled]:
+    """Return a function that makes such a service for a CI provider."""
+
+    def make(ci: str) -> Scheduled:
+        template = Project(projects.copy_template(tmp_path / "template"))
+        baseline = template.path / "template/src/{{ package }}/security/baseline.toml"
+        template.commit()
+        template.git("tag", "v1.0.0")
+        answers = {"framework": FRAMEWORK[ci], "ci": ci}
+        service = projects.render(template.path, tmp_path / "my-service", answers)
+        text = baseline.read_text("utf-8")
+        assert "\nidle-timeout = 1800\n" in text
+        baseline.write_text(text.replace("\nidle-timeout = 1800\n", "\nidle-timeout = 1200\n"))
+        template.commit()
+        template.git("tag", "v2.0.0")
+        service.run("uv", "lock", "--quiet")
+        service.commit()
+        service.git("clone", "--quiet", "--bare", str(service.path), str(tmp_path / "origin.git"))
+        # The jobs above run all tests.
+        environment = {"PYTEST_ADDOPTS": "-k test_supported"}
+        return Scheduled(Project(tmp_path / "origin.git"), tmp_path / "jobs", environment)
+
+    return make
+
+
+def test_github_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path: Path) -> None:
+    made, gh = scheduled("github"), Gh(tmp_path / "gh")
+    before = made.origin.git("rev-parse", "main")
+    given = {
+        "${{ github.token }}": "token-of-the-workflow",
+        "${{ secrets.TEMPLATE_UPDATE_TOKEN }}": "",
+        "${{ secrets.TEMPLATE_READ_TOKEN }}": "",
+    }
+    environment = made.environment | {
+        "PATH": f"{gh.folder}:{clean_environment()['PATH']}",
+        "GITHUB_REPOSITORY": "team/my-service",
+        "GITHUB_REF_NAME": "main",
+        "GITHUB_OUTPUT": str(tmp_path / "output"),
+    }
+    checkout, ran = None, []
+    jobs = dict(workflows(made.checkout("listing")))
+    for name in UPDATE:
+        checkout = made.checkout(name.replace("/", "-"), checkout)
+        for each in jobs[name]["steps"]:
+            if "run" in each:
+                more = {key: given[value] for key, value in each["env"].items()}
+                step(checkout, each["run"], environment | more)
+                ran.append(each["run"])
+            else:
+                assert each["uses"].split("@")[0] in USED
+                assert each["with"].get("path", "var/update") == "var/update"
+    assert ran == ["hooks/propose prepare", "hooks/propose open"]
+    assert (tmp_path / "output").read_text() == "code=0\n"
+    assert jobs["update/propose"]["if"] == "needs.update.outputs.code != '4'"
+    create = gh.calls()[1]
+    assert create.option("--base") == "main"
+    assert create.option("--head") == BRANCH
+    made.assert_proposed(before, create.body)
+
+
+def test_gitlab_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path: Path) -> None:
+    made = scheduled("gitlab")
+    before = made.origin.git("rev-parse", "main")
+    made.origin.git("config", "receive.advertisePushOptions", "true")
+    hook = made.origin.path / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\nenv | grep ^GIT_PUSH_OPTION_ > options\n")
+    hook.chmod(0o700)
+    environment = made.environment | {
+        "GITLAB_CI": "true",
+        "CI_PROJECT_URL": f"file://{made.origin.path.with_suffix('')}",
+        "CI_DEFAULT_BRANCH": "main",
+        "TEMPLATE_UPDATE_TOKEN": "token-of-the-project",
+    }
+    checkout, ran = None, []
+    _, jobs = stages(made.checkout("listing"))
+    for name in UPDATE:
+        job = jobs[name.removeprefix("update/")]
+        checkout = made.checkout(name.replace("/", "-"), checkout)
+        for script in job["script"]:
+            step(checkout, script, environment)
+            ran.append(script)
+        condition = '$CI_PIPELINE_SOURCE == "schedule" && $TEMPLATE_UPDATE == "true"'
+        assert job["rules"] == [{"if": condition}]
+    assert ran == ["hooks/propose prepare", "hooks/propose open"]
+    assert jobs["update"]["artifacts"]["paths"] == ["var/update/"]
+    # Nothing is installed where the token is.
+    assert jobs["propose"]["before_script"] == []
+    options = (made.origin.path / "options").read_text()
+    assert "=merge_request.title=Template v1.0.0 -> v2.0.0\n" in options
+    made.assert_proposed(before, options.replace(r"\n", "\n"))
 
 
 def servers_of(job: Job) -> Iterator[str]:
@@ -211,8 +343,13 @@ def test_both_run_the_same_gates(origins: dict[str, Project]) -> None:
 def test_actions_are_pinned_and_jobs_bounded(origins: dict[str, Project]) -> None:
     for name, job in workflows(origins["github"]):
         assert job["timeout-minutes"] <= 30, name
-        assert job["permissions"].get("contents") == "read", name
-        assert "write" not in json.dumps(job["permissions"]) or name == "codeql/analyze"
+        if name == "update/propose":
+            assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+            assert [each["run"] for each in job["steps"] if "run" in each] == ["hooks/propose open"]
+        else:
+            assert job["permissions"].get("contents") == "read", name
+            assert "write" not in json.dumps(job["permissions"]) or name == "codeql/analyze"
+            assert "TEMPLATE_UPDATE_TOKEN" not in json.dumps(job)
         for each in job["steps"]:
             if "uses" in each:
                 assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", each["uses"])
@@ -225,6 +362,7 @@ def test_actions_are_pinned_and_jobs_bounded(origins: dict[str, Project]) -> Non
     [
         ("github-workflows", "github", ".github/workflows/verify.yml"),
         ("github-workflows", "github", ".github/workflows/codeql.yml"),
+        ("github-workflows", "github", ".github/workflows/update.yml"),
         ("dependabot", "github", ".github/dependabot.yml"),
         ("gitlab-ci", "gitlab", ".gitlab-ci.yml"),
         ("renovate", "gitlab", "renovate.json"),
