@@ -374,6 +374,19 @@ def test_files_fit_their_schema(
     origins[ci].run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", path)
 
 
+def test_renovate_leaves_the_template_to_the_job(origins: dict[str, Project]) -> None:
+    settings = json.loads((origins["gitlab"].path / "renovate.json").read_text("utf-8"))
+    last = settings["packageRules"][-1]  # of the rules that match, the last one decides
+    assert last["matchManagers"] == ["copier"]
+    assert last["dependencyDashboardApproval"] is True
+    # Renovate's source git-tags knows no dates, and an age that is not known counts as too young.
+    assert settings["minimumReleaseAge"] != last["minimumReleaseAge"] == "0 days"
+    # Not mixed with the updates of libraries.
+    assert last["groupName"] is None
+    wanted = (projects.ROOT / "copier.yml").read_text("utf-8")
+    assert f'_min_copier_version: "{settings["constraints"]["copier"][2:6]}"' in wanted
+
+
 KEY = "AKIA" + "Z7Q4XK2MPL9TRB3D"
 PLANTED = {
     "format": ("format", "src/my_service/app/planted.py", "x=1\n", "planted.py"),
