@@ -96,7 +96,16 @@ def release(root: Path, version: str) -> None:
     git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
     signed = bool(git(root, "config", "--default", "", "--get", "user.signingkey"))
     kind = "--sign" if signed else "--annotate"
-    git(root, "tag", kind, "--message", f"Version {version}", f"v{version}")
+    try:
+        git(root, "tag", kind, "--message", f"Version {version}", f"v{version}")
+        # git 2.39 ends with 0 and an unsigned tag if it cannot load an SSH key.
+        if signed and "\n-----BEGIN " not in git(root, "cat-file", "tag", f"v{version}"):
+            git(root, "tag", "--delete", f"v{version}")
+            raise Refused("git could not sign by its user.signingkey; nothing was changed")
+    except Refused:
+        # The tree was clean, so only the commit above is undone.
+        git(root, "reset", "--quiet", "--hard", "HEAD~1")
+        raise
     note = "" if signed else " (not signed: git has no user.signingkey)"
     print(f"release: v{version} is tagged{note}; publish it: git push origin main v{version}")
 

@@ -112,6 +112,43 @@ def test_first_release_has_nothing_to_compare(template: Project) -> None:
     assert release.main(["1.0.0"], template.path) == 0
 
 
+def test_signs_with_the_key_that_git_has(
+    template: Project, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state(template, TOLD)
+    key = tmp_path_factory.mktemp("keys") / "key"
+    template.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    signers = key.with_name("signers")
+    signers.write_text(f"ada@example.com {key.with_suffix('.pub').read_text()}")
+    for name, value in (
+        ("gpg.format", "ssh"),
+        ("user.signingkey", str(key)),
+        ("gpg.ssh.allowedSignersFile", str(signers)),
+    ):
+        template.git("config", name, value)
+    assert release.main(["1.1.0"], template.path) == 0
+    assert "not signed" not in capsys.readouterr().out
+    said = template.run("git", "verify-tag", "v1.1.0").stderr
+    assert 'Good "git" signature for ada@example.com' in said
+    # By another key it would be none.
+    signers.write_text("ada@example.com ssh-ed25519 " + "A" * 68 + "\n")
+    assert template.run("git", "verify-tag", "v1.1.0", check=False).returncode
+
+
+def test_a_key_that_is_gone_changes_nothing(
+    template: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state(template, TOLD)
+    before = template.git("rev-parse", "HEAD")
+    template.git("config", "gpg.format", "ssh")
+    template.git("config", "user.signingkey", str(tmp_path / "gone"))
+    assert release.main(["1.1.0"], template.path) == 1
+    assert capsys.readouterr().out.startswith("release: git ")
+    assert template.git("rev-parse", "HEAD") == before
+    assert not template.git("tag", "--list", "v1.1.0")
+    assert not template.git("status", "--porcelain")
+
+
 def test_this_changelog_tells_of_this_policy(capsys: pytest.CaptureFixture[str]) -> None:
     assert release.main([]) == 0, capsys.readouterr().out
     assert "release: ready" in capsys.readouterr().out
