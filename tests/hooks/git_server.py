@@ -15,11 +15,12 @@ from pathlib import Path
 
 @dataclass
 class Forge:
-    """Where the repositories are, the password, and who has logged in, as name:password."""
+    """Where the repositories are, the password, who has logged in (name:password), requests."""
 
     url: str
     token: str
     logins: set[str] = field(default_factory=set)
+    requests: int = 0
 
 
 @contextmanager
@@ -59,6 +60,7 @@ def serve(folder: Path, token: str) -> Iterator[Forge]:
                 self.end_headers()
                 return
             forge.logins.add(login)
+            forge.requests += 1
             path, _, query = self.path.partition("?")
             environment = os.environ | {
                 "GIT_PROJECT_ROOT": str(folder),
