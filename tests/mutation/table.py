@@ -1726,12 +1726,80 @@ def _config() -> Iterator[Mutation]:
             "problems come to light one failed start after the other",
         ),
         (
+            "            found += self._transit_problems()\n",
+            "",
+            "sessions and password hashes cross the network for all to read",
+        ),
+        (
+            "if hosts and link.flaw:",
+            "if len(hosts) > 1 and link.flaw:",
+            "sessions and password hashes cross the network for all to read",
+        ),
+        (
+            "if each not in self.dangerously_unencrypted_hosts]",
+            "if not self.dangerously_unencrypted_hosts]",
+            "an excuse for one host is one for all",
+        ),
+        (
             "    if found := settings.problems():\n        raise ConfigError",
             "    if found := []:\n        raise ConfigError",
             "production starts with whatever it finds",
         ),
     ):
         yield _break("CFG-1", CONFIG, old, new, attack)
+    for old, new, attack in (
+        (
+            "if pool.connection_class is not SSLConnection:",
+            "if False:",
+            "the store is asked in clear",
+        ),
+        (
+            'options.get("ssl_cert_reqs", "required") != "required"',
+            "False",
+            "whoever is on the way answers for the store",
+        ),
+        (
+            'not options.get("ssl_check_hostname", True)',
+            "False",
+            "whoever has any certificate answers for the store",
+        ),
+        (
+            'flaw = f"sslmode={mode} goes on without TLS; use sslmode=verify-full"',
+            'flaw = ""',
+            "the database is asked in clear, or when somebody on the way says so",
+        ),
+        (
+            'elif mode != "verify-full":',
+            'elif mode not in {"require", "verify-full"}:',
+            "whoever is on the way answers for the database",
+        ),
+        (
+            'elif mode != "verify-full":',
+            'elif mode not in {"verify-ca", "verify-full"}:',
+            "whoever has any certificate answers for the database",
+        ),
+        (
+            'options.get(b"hostaddr") or options.get(b"host", "")',
+            'options.get(b"host", "")',
+            "a host of this machine in the address, another by hostaddr",
+        ),
+        (
+            "any(count > 1 for count in names.values())",
+            "False",
+            "two hosts: this machine is looked at, the other is connected to",
+        ),
+        (
+            "[*Conninfo.get_defaults(), *Conninfo.parse(url.encode())]",
+            "Conninfo.parse(url.encode())",
+            "the environment leads elsewhere",
+        ),
+        (
+            'in {"", "localhost"}',
+            'in {"", "localhost"} or host.startswith("localhost")',
+            "a name that looks like this machine",
+        ),
+    ):
+        yield _break("CFG-1", "security/transit.py", old, new, attack)
     yield _break(
         "CFG-1",
         "adapter/compose.py",
@@ -1782,7 +1850,11 @@ def _config() -> Iterator[Mutation]:
         "the build passes whatever the report says",
     )
     yield _break(
-        "CFG-3", CHECKS, '"fail" if problems else "ok"', '"ok"', "bad settings are reported as good"
+        "CFG-3",
+        CHECKS,
+        '"fail" if problems else "warn"',
+        '"warn"',
+        "bad settings are reported as good",
     )
     yield _break(
         "CFG-3", CHECKS, '"fail" if expired else "warn"', '"warn"', "an exception is there for ever"

@@ -165,6 +165,24 @@ def test_names_lead_somewhere(project: Project, services: dict[str, Service]) ->
     assert used == set(whole["volumes"])
 
 
+def test_only_servers_of_the_inner_network_are_reached_without_tls(
+    rendered: Render,
+) -> None:
+    whole = compose(rendered(storage="distributed"))
+    applications = [each for each in whole["services"].values() if "environment" in each]
+    excused = {
+        host
+        for each in applications
+        for host in each["environment"].get("APP_DANGEROUSLY_UNENCRYPTED_HOSTS", "").split(",")
+        if host
+    }
+    assert excused == {"database", "store"}
+    for host in excused:
+        assert whole["services"][host]["networks"] == ["state"]
+    assert whole["networks"]["state"]["internal"] is True
+    assert "APP_DANGEROUSLY" not in json.dumps(compose(rendered(storage="embedded")))
+
+
 def test_secrets_are_files_that_a_program_makes(
     project: Project, services: dict[str, Service], tmp_path: Path
 ) -> None:
@@ -198,7 +216,8 @@ def test_settings_are_settings_of_the_service(
     assert "APP_SECRET_KEYS" in known
     for name in ("app-1", "app-2"):
         given = {key.removesuffix("_FILE") for key in services[name]["environment"]}
-        assert given == known - {"APP_POLICY"}
+        apart = set() if "database" in services else {"APP_DANGEROUSLY_UNENCRYPTED_HOSTS"}
+        assert given == known - {"APP_POLICY"} - apart
         assert services[name]["environment"]["APP_ENV"] == "production"
 
 

@@ -69,7 +69,13 @@ def check(as_json: bool) -> None:
         versions = locked(Path("uv.lock"))
     except (OSError, ValueError):
         versions = None
-    items = checks.run(policy, problems, today=datetime.now(UTC).date(), versions=versions)
+    items = checks.run(
+        policy,
+        problems,
+        today=datetime.now(UTC).date(),
+        versions=versions,
+        unencrypted=settings.dangerously_unencrypted_hosts,
+    )
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +26,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from .security import transit
 from .security.proxy import UNIX
 from .security.stores import open_store
 
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     """Addresses or networks whose forwarding headers count; `unix` for a Unix socket."""
     database_url: str = "sqlite:///var/app.db"
     store_url: str = "sqlite:///var/store.db"
+    dangerously_unencrypted_hosts: Names = ()
+    """Hosts of database and store to which nobody is on the way, so that they need no TLS."""
     policy: Path = Path("policy.toml")
 
     @classmethod
@@ -102,6 +106,7 @@ class Settings(BaseSettings):
         found = [*self._store_problems(), *self._proxy_problems()]
         if self.production:
             found += [*self._key_problems(), *self._host_problems(), *self._debug_problems()]
+            found += self._transit_problems()
         return found
 
     def _key_problems(self) -> list[str]:
@@ -170,6 +175,24 @@ class Settings(BaseSettings):
                     for each in (path, path.parent)
                     if each.exists() and each.stat().st_mode & (stat.S_IWOTH | stat.S_IWGRP)
                 ]
+        return found
+
+    def _transit_problems(self) -> list[str]:
+        links = {}
+        found = []
+        if self.database_url.startswith("postgresql:"):
+            try:
+                links["APP_DATABASE_URL"] = transit.of_database(self.database_url)
+            except ValueError as error:
+                found.append(f"APP_DATABASE_URL: {error}; write it as .env.example does")
+        if self.store_url.startswith(("redis", "valkey")):
+            # Malformed, it is a problem already.
+            with suppress(ValueError):
+                links["APP_STORE_URL"] = transit.of_store(self.store_url)
+        for name, link in links.items():
+            hosts = [each for each in link.hosts if each not in self.dangerously_unencrypted_hosts]
+            if hosts and link.flaw:
+                found.append(f"{name}: to {', '.join(hosts)}: {link.flaw}")
         return found
 
     def _debug_problems(self) -> list[str]:

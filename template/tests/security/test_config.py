@@ -41,6 +41,45 @@ UNSAFE = {
     "store without a file": ({"APP_STORE_URL": "sqlite://"}, "APP_STORE_URL"),
     "store of another kind": ({"APP_STORE_URL": "memory://"}, "APP_STORE_URL"),
     "database in memory": ({"APP_DATABASE_URL": "sqlite:///:memory:"}, "APP_DATABASE_URL"),
+    **{
+        f"store {name}": ({"APP_STORE_URL": url}, "APP_STORE_URL: to ")
+        for name, url in {
+            "in clear": "redis://store.test:6379/0",
+            "in clear, by address": "valkey://:sesame@192.0.2.1:6379/0",
+            "by a name like this machine's": "redis://localhost.store.test/0",
+            "at a host in the query": "redis:///0?host=store.test",
+            "with any certificate": "rediss://store.test/0?ssl_cert_reqs=none",
+            "with a certificate for another name": "valkeys://store.test/0?ssl_check_hostname=no",
+        }.items()
+    },
+    **{
+        f"database {name}": ({"APP_DATABASE_URL": url}, "APP_DATABASE_URL: to ")
+        for name, url in {
+            "in clear": "postgresql://app:sesame@db.test/app?sslmode=disable",
+            "perhaps in clear": "postgresql://app:sesame@db.test/app",
+            "with any certificate": "postgresql://app:sesame@db.test/app?sslmode=require",
+            "with a certificate for another name": "postgresql://db.test/app?sslmode=verify-ca",
+            "of several": "postgresql://127.0.0.1,db.test/app",
+            "at a host in the query": "postgresql://127.0.0.1/app?host=db.test",
+            "at an address in the query": "postgresql://127.0.0.1/app?hostaddr=192.0.2.1",
+        }.items()
+    },
+    "database with two hosts": (
+        {"APP_DATABASE_URL": "postgresql:///app?host=db.test&host=127.0.0.1"},
+        "APP_DATABASE_URL: a part",
+    ),
+    "database of a service file": (
+        {"APP_DATABASE_URL": "postgresql:///app?service=elsewhere"},
+        "APP_DATABASE_URL: a part",
+    ),
+    "database that libpq cannot read": (
+        {"APP_DATABASE_URL": "postgresql://app:sesame@127.0.0.1/app?mode=verify-full"},
+        "APP_DATABASE_URL: libpq",
+    ),
+    "database by the environment": (
+        {"APP_DATABASE_URL": "postgresql:///app", "PGHOST": "db.test"},
+        "APP_DATABASE_URL: to ",
+    ),
     "debug": ({"APP_DEBUG": "1"}, "APP_DEBUG"),
     "debug mode of a framework": ({"FLASK_DEBUG": "true"}, "FLASK_DEBUG"),
     "debug mode of another": ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG"),
@@ -122,8 +161,51 @@ def test_unsafe_environment_does_not_start(
     assert result.exit_code == 1
     assert name in result.output
     assert "Traceback" not in result.output
-    for value in (KEY, "tooshort", "changeme-changeme"):
+    for value in (KEY, "tooshort", "changeme-changeme", "sesame"):
         assert value not in result.output
+
+
+SAFE = {
+    "store over TLS": {"APP_STORE_URL": "rediss://:sesame@store.test:6379/0?ssl_ca_certs=/ca.pem"},
+    "store, certificate required": {"APP_STORE_URL": "valkeys://store.test?ssl_cert_reqs=required"},
+    "store here": {"APP_STORE_URL": "redis://[::1]:6379/0"},
+    "store by name here": {"APP_STORE_URL": "valkey://localhost/0"},
+    "database over TLS": {"APP_DATABASE_URL": "postgresql://a,b/app?sslmode=verify-full"},
+    "database here": {"APP_DATABASE_URL": "postgresql://app@127.0.0.1,[::1]/app"},
+    "database at a socket": {"APP_DATABASE_URL": "postgresql:///app"},
+    "database at a named socket": {"APP_DATABASE_URL": "postgresql:///app?host=/run/postgresql"},
+    "mode by the environment": {
+        "APP_DATABASE_URL": "postgresql://db.test/app",
+        "PGSSLMODE": "verify-full",
+    },
+    "network of one's own": {
+        "APP_DATABASE_URL": "postgresql://app@database/app",
+        "APP_STORE_URL": "redis://store/0",
+        "APP_DANGEROUSLY_UNENCRYPTED_HOSTS": "database,store",
+    },
+}
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.parametrize("changes", SAFE.values(), ids=SAFE.keys())
+def test_database_and_store_may_be_reached(files: Files, changes: dict[str, str | None]) -> None:
+    """Seen by `check`: nothing listens there."""
+    status, items = report(files, changes)
+    (item,) = [each for each in items if each["title"] == "Environment"]
+    excused = "APP_DANGEROUSLY_UNENCRYPTED_HOSTS" in changes
+    assert (status, item["state"]) == (0, "warn" if excused else "ok"), item
+    assert excused == ("database, store" in item["remedy"])
+
+
+@pytest.mark.contract("CFG-1")
+def test_only_the_named_hosts_may_be_reached_in_clear(files: Files) -> None:
+    changes: dict[str, str | None] = {
+        "APP_DATABASE_URL": "postgresql://app@database,db.test/app",
+        "APP_DANGEROUSLY_UNENCRYPTED_HOSTS": "database,*,test",
+    }
+    result = run(environment(files, changes))
+    assert result.exit_code == 1
+    assert "APP_DATABASE_URL: to db.test: " in result.output
 
 
 @pytest.mark.contract("CFG-1")

@@ -7,6 +7,7 @@ The evidence of an item is the settings behind it and the contract ids of the te
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
@@ -41,15 +42,21 @@ class Item:
 
 
 def run(
-    policy: Policy, problems: list[str], *, today: date, versions: Versions | None
+    policy: Policy,
+    problems: list[str],
+    *,
+    today: date,
+    versions: Versions | None,
+    unencrypted: Sequence[str] = (),
 ) -> list[Item]:
     """Judge policy, environment and lock.
 
-    `problems` are those of `config`; `versions` those of `supported.locked`, None without a lock.
+    `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` those of
+    `supported.locked`, None without a lock.
     """
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
-        Item("PS001", "Environment", "fail" if problems else "ok", "CFG-1", "; ".join(problems)),
+        _environment(problems, unencrypted),
         _versions(policy, versions, today),
         _tls(policy),
         Item("PS004", "Do not trust user input", "ok", "INP-1 to INP-4, CSR-1"),
@@ -77,6 +84,15 @@ def run(
     ]
     items += [_exception(each, today) for each in policy.exceptions]
     return items + [_exception(each, today) for each in policy.advisory_exceptions]
+
+
+def _environment(problems: list[str], unencrypted: Sequence[str]) -> Item:
+    state: State = "fail" if problems else "warn" if unencrypted else "ok"
+    remedy = "; ".join(problems)
+    if state == "warn":
+        hosts = ", ".join(unencrypted)
+        remedy = f"APP_DANGEROUSLY_UNENCRYPTED_HOSTS: keep others off the way to {hosts}"
+    return Item("PS001", "Environment", state, "CFG-1", remedy)
 
 
 def _versions(policy: Policy, versions: Versions | None, today: date) -> Item:
