@@ -92,6 +92,8 @@ class RedisServer(Backend):
 
     def _open(self) -> subprocess.Popen[bytes]:
         options = ["--bind", "127.0.0.1", "--appendonly", "yes", "--dir", str(self.folder)]
+        # Else it answers nobody while the disk is busy, longer than the service waits for it.
+        options += ["--appendfsync", "no"]
         if self.authority:
             options += ["--port", "0", "--tls-port", str(self.port), "--tls-auth-clients", "no"]
             options += ["--tls-cert-file", self.certificate, "--tls-key-file", self.key]

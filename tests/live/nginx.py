@@ -259,10 +259,16 @@ class Edge:
                 return
 
     def workers(self) -> set[int]:
-        """Return the process ids of nginx's workers."""
+        """Return the process ids of nginx's workers, those that are shutting down too."""
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return set(map(int, children.read_text().split()))
+        found = set()
+        for number in children.read_text().split():
+            # The cache has processes of its own; one that has ended meanwhile is no worker.
+            with suppress(OSError):
+                if b"worker process" in Path(f"/proc/{number}/cmdline").read_bytes():
+                    found.add(int(number))
+        return found
 
     def wait_for_new(self, old: set[int]) -> None:
         """Return once workers serve that are none of the `old` ones."""

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -55,7 +55,7 @@ def redis_url() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen([program, *options, "--dir", folder], stdout=subprocess.DEVNULL)
         try:
-            wait_for(port)
+            wait_for(lambda: socket.create_connection(("127.0.0.1", port)))
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.kill()
@@ -92,22 +92,24 @@ def postgres_url() -> Iterator[str]:
         subprocess.run([initdb, *options], check=True, **quiet)
         server = Path(initdb).with_name("postgres")
         where = ["-D", str(data), "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
+        url = f"postgresql://test@127.0.0.1:{port}/postgres"
         process = subprocess.Popen([server, *where], **quiet)
         try:
-            wait_for(port)
-            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+            # It listens before it lets anybody in.
+            wait_for(lambda: psycopg.connect(url))
+            yield url
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
 
 
-def wait_for(port: int) -> None:
-    """Return once something listens on the port."""
+def wait_for(connect: Callable[[], Any]) -> None:
+    """Return once a server takes the connection that `connect` opens."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
+            connect().close()
+        except (OSError, psycopg.OperationalError):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
