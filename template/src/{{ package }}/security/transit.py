@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from ipaddress import ip_address
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 
 class Link(NamedTuple):
@@ -44,8 +44,8 @@ def of_database(url: str) -> Link:
     from psycopg import OperationalError
     from psycopg.pq import Conninfo
 
-    # libpq takes the last of them, SQLAlchemy all.
-    names = Counter(name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True))
+    # libpq takes the last of them, SQLAlchemy all. Not urlsplit: it knows no list of hosts.
+    names = Counter(name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True))
     if any(count > 1 for count in names.values()) or "service" in names:
         raise ValueError("a part of it is there twice, or in a file of services")
     try:
