@@ -104,12 +104,6 @@ def trial(installed: Render, locked: Path, service: osv.Service, tmp_path: Path)
     return Trial(project, folder, service.url)
 
 
-def test_clean(trial: Trial) -> None:
-    code, printed = trial.run()
-    assert code == CLEAN, printed
-    assert "audit: clean: nothing known against 5 packages" in printed
-
-
 @pytest.mark.parametrize("tool", ["uv", "pip-audit"])
 def test_vulnerable_lock_fails_until_upgraded(
     trial: Trial, service: osv.Service, tool: str
@@ -128,72 +122,6 @@ def test_vulnerable_lock_fails_until_upgraded(
     assert "audit: clean" in printed
 
 
-def test_development_dependencies_count(trial: Trial, service: osv.Service) -> None:
-    service.advisories = [osv.advisory("GHSA-1", "iniconfig", "2.0.0")]
-    code, printed = trial.run()
-    assert code == FINDINGS
-    assert "trial (dev) > iniconfig" in printed
-    assert "no fix is known" in printed
-
-
-@pytest.mark.parametrize("name", ["PYSEC-2024-60", "CVE-2024-3651"])
-def test_exception_excuses_until_it_expires(trial: Trial, service: osv.Service, name: str) -> None:
-    service.advisories = [FLAW]
-    trial.except_(id=name)
-    code, printed = trial.run()
-    assert code == CLEAN, printed
-    assert "audit: only excepted findings: 1" in printed
-    assert "Only long names are slow" in printed
-    today = datetime.now(UTC).date()
-    trial.except_(id=name, expires=today - timedelta(days=1))
-    code, printed = trial.run()
-    assert code == EXPIRED, printed
-    assert f"audit: expired exception: {name}" in printed
-    assert "ops@example.com renews or removes it" in printed
-
-
-def test_exception_excuses_its_own_advisory_only(trial: Trial, service: osv.Service) -> None:
-    service.advisories = [FLAW, osv.advisory("GHSA-2", "idna", "3.6")]
-    trial.except_()
-    code, printed = trial.run()
-    assert code == FINDINGS
-    assert "audit: findings: 1 in" in printed
-
-
-@pytest.mark.parametrize(("fixed", "expected"), [("", CLEAN), ("3.7", FINDINGS)])
-def test_exception_until_fixed(
-    trial: Trial, service: osv.Service, fixed: str, expected: int
-) -> None:
-    service.advisories = [osv.advisory("PYSEC-2024-60", "idna", "3.6", fixed=fixed)]
-    trial.except_(until_fixed=True)
-    code, printed = trial.run()
-    assert code == expected, printed
-
-
-def test_exception_that_matches_nothing_warns(trial: Trial) -> None:
-    trial.except_()
-    code, printed = trial.run()
-    assert code == CLEAN
-    assert "warning: the exception for PYSEC-2024-60 matches nothing" in printed
-
-
-@pytest.mark.parametrize("fault", ["away", "broken", "no lock", "old lock"])
-def test_no_answer_is_not_clean(trial: Trial, service: osv.Service, fault: str) -> None:
-    if fault == "away":
-        with osv.running() as stopped:
-            trial.url = stopped.url
-    elif fault == "broken":
-        service.broken = True
-    elif fault == "no lock":
-        (trial.folder / "uv.lock").unlink()
-    else:
-        (trial.folder / "uv.lock").write_text("version = 1\n[[package]\n", "utf-8")
-    code, printed = trial.run()
-    assert code == NOT_AUDITED, printed
-    assert "audit: not audited: " in printed
-    assert "clean" not in printed
-
-
 def test_sarif_names_each_finding_and_marks_the_excepted(
     trial: Trial, service: osv.Service
 ) -> None:
@@ -210,10 +138,3 @@ def test_sarif_names_each_finding_and_marks_the_excepted(
     where = excepted["locations"][0]["physicalLocation"]
     lines = (trial.folder / "uv.lock").read_text("utf-8").splitlines()
     assert lines[where["region"]["startLine"] - 1] == 'name = "idna"'
-
-
-def test_text_of_an_advisory_cannot_move_the_cursor(trial: Trial, service: osv.Service) -> None:
-    service.advisories = [osv.advisory("GHSA-1", "idna", "3.6", summary="bad\x1b[2K\raudit: clean")]
-    _, printed = trial.run()
-    assert "\x1b" not in printed
-    assert "\n  bad [2K audit: clean\n" in printed

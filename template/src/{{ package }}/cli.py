@@ -21,7 +21,7 @@ from .security.policy import PolicyError
 from .security.policy import load as load_policy
 from .security.policy import settings as flatten
 from .security.stores import StoreError, open_store
-from .security.supported import locked
+from .security.supported import locked, unhashed
 
 
 class _Group(click.Group):
@@ -66,15 +66,16 @@ def check(as_json: bool) -> None:
         settings, problems = Settings.model_construct(), str(error).splitlines()
     policy = load_policy(settings.policy)
     try:
-        versions = locked(Path("uv.lock"))
+        versions, bare = locked(Path("uv.lock")), unhashed(Path("uv.lock"))
     except (OSError, ValueError):
-        versions = None
+        versions, bare = None, []
     items = checks.run(
         policy,
         problems,
         today=datetime.now(UTC).date(),
         versions=versions,
         unencrypted=settings.dangerously_unencrypted_hosts,
+        unhashed=bare,
     )
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))

@@ -48,11 +48,12 @@ def run(
     today: date,
     versions: Versions | None,
     unencrypted: Sequence[str] = (),
+    unhashed: Sequence[str] = (),
 ) -> list[Item]:
     """Judge policy, environment and lock.
 
-    `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` those of
-    `supported.locked`, None without a lock.
+    `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` and
+    `unhashed` are those of `supported`, the first None without a lock.
     """
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
@@ -76,7 +77,7 @@ def run(
             f"throttle.pair.limit = {throttle.pair.limit},"
             f" throttle.address.limit = {throttle.address.limit}, THR-1 to THR-8",
         ),
-        _dependencies(policy, versions, today),
+        _dependencies(policy, versions, unhashed, today),
         Item("PS011", "Avoid other known vulnerabilities", "ok", "CSR-1, CSR-2, ACC-1, ACC-2"),
         Item("PS012", "Escape output, run no command from input", "ok", "INP-3, DEP-4: ruff S"),
         Item("PS013", "SQL only by parameters", "ok", "INP-3, DEP-4: ruff S608"),
@@ -144,13 +145,21 @@ def _cookies(policy: Policy) -> Item:
     )
 
 
-def _dependencies(policy: Policy, versions: Versions | None, today: date) -> Item:
+def _dependencies(
+    policy: Policy, versions: Versions | None, unhashed: Sequence[str], today: date
+) -> Item:
     title = "Ensure your dependencies are secure"
     expired = [each.id for each in policy.advisory_exceptions if each.expires < today]
-    evidence = f"uv.lock: {len(versions or ())} names with hashes, audit, DEP-1"
+    hashed = len(versions or ()) - len(unhashed)
+    evidence = f"uv.lock: {hashed} names with hashes, audit, DEP-1"
+    faults = []
     if expired:
-        remedy = f"the exceptions for {', '.join(expired)} have expired: run audit"
-        return Item("PS010", title, "fail", evidence, remedy)
+        faults.append(f"the exceptions for {', '.join(expired)} have expired: run audit")
+    if unhashed:
+        names = ", ".join(unhashed)
+        faults.append(f"uv.lock has no hash of {names}: take it from an index that tells hashes")
+    if faults:
+        return Item("PS010", title, "fail", evidence, "; ".join(faults))
     if versions is None:
         return Item("PS010", title, "warn", "DEP-1", "there is no uv.lock here; run uv lock")
     return Item("PS010", title, "ok", evidence)

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from .policy import Supported
 
 _LOWEST = re.compile(r">=\s*(3\.[0-9]+)")
+_HASHED = {"hash": ""}
 
 
 class Line(NamedTuple):
@@ -38,6 +39,20 @@ def locked(lock: Path) -> Versions:
     for each in content.get("package", ()):
         versions.setdefault(each["name"], []).append(each.get("version", ""))
     return versions
+
+
+def unhashed(lock: Path) -> list[str]:
+    """Return the packages in `uv.lock` of which some file is installed whatever is in it.
+
+    uv takes the hashes from the index, and writes none where that tells none. A commit of git is a
+    hash, and a folder is the project's own. Raises as `locked`.
+    """
+    content = tomllib.loads(lock.read_text("utf-8"))
+    return [
+        each["name"]
+        for each in content.get("package", ())
+        if any("hash" not in file for file in (*each.get("wheels", ()), each.get("sdist", _HASHED)))
+    ]
 
 
 def judge(supported: Supported, versions: Versions, today: date) -> Iterator[Line]:
