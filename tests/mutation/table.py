@@ -22,7 +22,7 @@ COOKIE: Answers = frozenset({("framework", "fastapi"), ("sessions", "cookie")})
 
 _COUNTS = {
     **{"HDR": 5, "FPR": 4, "RED": 3, "SES": 9, "THR": 8, "CSR": 2},
-    **{"PRX": 3, "INP": 4, "ACC": 2, "LOG": 2, "CFG": 3},
+    **{"PRX": 3, "INP": 4, "ACC": 2, "LOG": 2, "CFG": 3, "DEP": 4},
 }
 LINES = tuple(f"{name}-{number + 1}" for name, count in _COUNTS.items() for number in range(count))
 """The lines that the application itself must keep."""
@@ -77,7 +77,9 @@ STATIC = "security/static.py"
 EVENTS = "security/events.py"
 CHECKS = "security/checks.py"
 RULES = "security/policy.py"
+SUPPORTED = "security/supported.py"
 CONFIG = "config.py"
+AUDIT = "audit.py"
 CLI = "cli.py"
 WSGI = "adapter/wsgi.py"
 ASGI = "adapter/asgi.py"
@@ -1995,6 +1997,165 @@ def _django() -> Iterator[Mutation]:
     )
 
 
+def _dependencies() -> Iterator[Mutation]:
+    for old, new, attack in (
+        (
+            '"error: ") for line in lines if not line.startswith("warning:")]\n    raise',
+            '"error: ") for line in lines if not line.startswith("warning:")]\n'
+            '    return {"vulnerabilities": [], "adverse_statuses": []}\n    raise',
+            "an advisory service that is away is a clean bill",
+        ),
+        (
+            'return FINDINGS if "open" in states else',
+            'return FINDINGS if "open" in states and self.packages < 0 else',
+            "a known vulnerability passes the build",
+        ),
+        ("EXPIRED if self.expired", "CLEAN if self.expired", "an exception is there for ever"),
+        (
+            "elif exception and exception.expires < today:",
+            "elif exception and False:",
+            "an exception excuses after its last day",
+        ),
+        (
+            "elif exception and exception.expires < today:",
+            "elif exception and exception.expires <= today:",
+            "an exception ends a day before it says so: a red build with nothing to blame",
+        ),
+        (
+            "next((each for each in exceptions if each.id in found.names), None)",
+            "next(iter(exceptions), None)",
+            "an exception for one advisory excuses the next one too",
+        ),
+        (
+            "elif exception and not (exception.until_fixed and found.fixed):",
+            "elif exception:",
+            "what was excused for want of a fix stays when there is one",
+        ),
+        (
+            'names=frozenset({each["id"], each["display_id"], *each["aliases"]}),',
+            'names=frozenset({each["display_id"]}),',
+            "an exception by CVE does nothing, so people take away the gate",
+        ),
+        (
+            "each for each in exceptions if not any(each.id in found.names for found in findings)",
+            "each for each in exceptions if not exceptions",
+            "exceptions that match nothing stay, until they match something again",
+        ),
+        (
+            'notice = each["status"] != "quarantined"',
+            "notice = True",
+            "malware that the index has put into quarantine passes",
+        ),
+        (
+            '**package.get("dev-dependencies", {}),\n',
+            "",
+            "nobody sees how a tool of the developers came in",
+        ),
+        (
+            'each if each.isprintable() else " "',
+            "each",
+            "the text of an advisory writes over its own row",
+        ),
+        (
+            'if each.exception and each.state == "excepted":\n                reason',
+            "if each.exception:\n                reason",
+            "code scanning closes the alert of an exception that is over",
+        ),
+    ):
+        yield _break("DEP-1", AUDIT, old, new, attack)
+    for file, old, new, attack in (
+        (
+            SUPPORTED,
+            '"hash" not in file',
+            '"url" not in file',
+            "whoever stands in the place of the index chooses what is installed",
+        ),
+        (
+            CHECKS,
+            "    if unhashed:\n",
+            "    if False:\n",
+            "whoever stands in the place of the index chooses what is installed",
+        ),
+        (
+            CHECKS,
+            "    if expired:\n        faults",
+            "    if False:\n        faults",
+            "an exception for an advisory is there for ever",
+        ),
+        (
+            RULES,
+            "    id: Annotated[str, Field(pattern=",
+            "    id: Annotated[str, Field(title=",
+            "an exception without the name of an advisory",
+        ),
+    ):
+        yield _break("DEP-1", file, old, new, attack)
+    for file, old, new, attack in (
+        (
+            SUPPORTED,
+            "    if end < today:\n",
+            "    if False:\n",
+            "a line without fixes stays in use",
+        ),
+        (
+            SUPPORTED,
+            'return Line("fail", f"{name} {version} is in no',
+            'return Line("warn", f"{name} {version} is in no',
+            "a line that nobody has judged is in use",
+        ),
+        (
+            SUPPORTED,
+            "<= timedelta(days=warn_days)",
+            "< timedelta(0)",
+            "the end comes without a warning",
+        ),
+        (
+            SUPPORTED,
+            'f"{version}.".startswith(line.replace("-", ".") + ".")',
+            "True",
+            "a line that nobody has judged is in use",
+        ),
+        (
+            SUPPORTED,
+            'f"{version}.".startswith(line.replace("-", ".") + ".")',
+            'version.startswith(line.replace("-", "."))',
+            "3.10 is taken for 3.1",
+        ),
+        (
+            SUPPORTED,
+            'versions.setdefault(each["name"], []).append',
+            'versions.setdefault(each["name"], [""])[:1].append',
+            "of two locked versions one is looked at",
+        ),
+        (
+            SUPPORTED,
+            "for version in versions.get(name, ()):",
+            "for version in versions.get(name, ())[-1:]:",
+            "of two locked versions one is looked at",
+        ),
+        (
+            SUPPORTED,
+            'versions = {"python": [lowest[1] if lowest else ""]}',
+            "versions: dict[str, list[str]] = {}",
+            "nobody looks at Python",
+        ),
+        (
+            CHECKS,
+            "next(each for each in _WORST_FIRST if",
+            "next(each for each in _WORST_FIRST[1:] if",
+            "the build passes on a line without fixes",
+        ),
+        (
+            CHECKS,
+            '"; ".join(each.remedy for each in lines if each.remedy)',
+            '""',
+            "a failure says nothing about its remedy",
+        ),
+        (POLICY, "[supported.lines.flask]", "[supported.lines.flask-2]", "nobody looks at Flask"),
+    ):
+        yield _break("DEP-2", file, old, new, attack)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     *_headers(),
     *_errors(),
@@ -2007,5 +2168,6 @@ MUTATIONS: tuple[Mutation, ...] = (
     *_accounts(),
     *_log(),
     *_config(),
+    *_dependencies(),
     *_django(),
 )

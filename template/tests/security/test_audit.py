@@ -260,11 +260,39 @@ def test_sarif_names_each_finding_and_marks_the_excepted(
 
 
 @pytest.mark.contract("DEP-1")
+def test_exception_that_has_expired_closes_no_alert(trial: Trial, service: osv.Service) -> None:
+    service.advisories = [FLAW]
+    trial.except_(days=-1)
+    trial.run("--sarif", "audit.sarif")
+    (run,) = json.loads((trial.folder / "audit.sarif").read_text("utf-8"))["runs"]
+    (result,) = run["results"]
+    assert result["level"] == "error"
+    assert "suppressions" not in result
+
+
+@pytest.mark.contract("DEP-1")
 def test_text_of_an_advisory_cannot_move_the_cursor(trial: Trial, service: osv.Service) -> None:
     service.advisories = [osv.advisory("GHSA-1", "idna", "3.6", summary="bad\x1b[2K\raudit: clean")]
     _, printed = trial.run()
     assert "\x1b" not in printed
     assert "\n  bad [2K audit: clean\n" in printed
+
+
+def on_dependencies(trial: Trial) -> dict[str, str]:
+    """Return the item of `check` on dependencies."""
+    result = run_cli("check", "--json", environment=trial.environment)
+    items: list[dict[str, str]] = json.loads(result.stdout)
+    (item,) = [each for each in items if "DEP-1" in each["evidence"]]
+    return item
+
+
+@pytest.mark.contract("DEP-1")
+@pytest.mark.parametrize(("days", "state"), [(0, "ok"), (-1, "fail")])
+def test_exception_that_has_expired_fails_the_check(trial: Trial, days: int, state: str) -> None:
+    trial.except_(days=days)
+    item = on_dependencies(trial)
+    assert item["state"] == state
+    assert ("PYSEC-2024-60" in item["remedy"]) == (state == "fail")
 
 
 @pytest.mark.contract("DEP-1")
@@ -276,7 +304,6 @@ def test_lock_without_a_hash_fails_the_check(trial: Trial, kind: str) -> None:
     for fact, state in (('"u", hash = "sha256:00"', "ok"), ('"u"', "fail")):
         file = kind.replace("$URL", fact)
         lock.write_text(text.replace('version = "3.6"', f'version = "3.6"\n{file}'), "utf-8")
-        result = run_cli("check", "--json", environment=trial.environment)
-        (item,) = [each for each in json.loads(result.stdout) if "DEP-1" in each["evidence"]]
+        item = on_dependencies(trial)
         assert item["state"] == state
         assert ("idna" in item["remedy"]) == (state == "fail")
