@@ -8,6 +8,7 @@ answer is no clean bill: it has an exit code of its own.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -30,6 +31,8 @@ CLEAN, FINDINGS, NOT_AUDITED, EXPIRED = 0, 1, 3, 4
 PIP_AUDIT = "pip-audit==2.10.1"
 _LOCK = "uv.lock"
 _ENDED_WELL = (0, 1)
+# uv tells no score. Each finding fails the build, so each is "high" where others sort by it.
+_SEVERITY = "8.0"
 _LEVELS = {"open": "error", "expired": "error", "excepted": "note", "notice": "warning"}
 
 
@@ -126,36 +129,38 @@ class Report:
         return f"clean: nothing known against {self.packages} packages"
 
     def as_sarif(self) -> dict[str, Any]:
-        """Return the findings as SARIF 2.1.0, each at its package in the lock."""
+        """Return the findings as SARIF 2.1.0, each at its package in the lock.
+
+        With all that GitHub's code scanning asks for; of the fingerprints it reads this one alone,
+        and it must not change with the rest of the lock.
+        """
         lines = Path(_LOCK).read_text("utf-8").splitlines()
         results = []
         for each in self.verdicts:
             found = each.finding
             at = f'name = "{found.package}"'
+            line = lines.index(at) + 1 if at in lines else 1
+            columns = {"startColumn": 1, "endColumn": len(at) + 1}
             where = {
                 "artifactLocation": {"uri": _LOCK},
-                "region": {"startLine": lines.index(at) + 1 if at in lines else 1},
+                "region": {"startLine": line, "endLine": line, **columns},
             }
             text = f"{found.package} {found.version}: {found.summary} ({each.path}). {each.remedy}."
+            name = f"{found.id}:{found.package}".encode()
             result: dict[str, Any] = {
                 "ruleId": found.id,
                 "level": _LEVELS[each.state],
                 "message": {"text": text},
                 "locations": [{"physicalLocation": where}],
-                "partialFingerprints": {"advisory/v1": f"{found.id}:{found.package}"},
+                "partialFingerprints": {
+                    "primaryLocationLineHash": f"{hashlib.sha256(name).hexdigest()[:16]}:1"
+                },
             }
             if each.exception and each.state == "excepted":
                 reason = each.exception.reason
                 result["suppressions"] = [{"kind": "external", "justification": reason}]
             results.append(result)
-        rules = {
-            each.finding.id: {
-                "id": each.finding.id,
-                "shortDescription": {"text": each.finding.summary},
-                "helpUri": f"https://osv.dev/vulnerability/{each.finding.id}",
-            }
-            for each in self.verdicts
-        }
+        rules = {each.finding.id: _rule(each.finding) for each in self.verdicts}
         tool = {"driver": {"name": "audit", "rules": list(rules.values())}}
         schema = "https://json.schemastore.org/sarif-2.1.0.json"
         return {
@@ -163,6 +168,22 @@ class Report:
             "version": "2.1.0",
             "runs": [{"tool": tool, "results": results}],
         }
+
+
+def _rule(found: Finding) -> dict[str, Any]:
+    """Return what SARIF says of an advisory apart from the place where it was found."""
+    rule: dict[str, Any] = {
+        "id": found.id,
+        "shortDescription": {"text": found.summary},
+        "fullDescription": {"text": f"{found.id} on {found.package}: {found.summary}"},
+        "help": {"text": "Upgrade the package, or except the advisory in policy.toml for a time."},
+        "properties": {"tags": ["security"]},
+    }
+    if found.version:  # else it is the status of a project, which has no page
+        rule["helpUri"] = f"https://osv.dev/vulnerability/{found.id}"
+    if not found.notice:
+        rule["properties"]["security-severity"] = _SEVERITY
+    return rule
 
 
 def audit(
