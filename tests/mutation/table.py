@@ -2,7 +2,7 @@
 
 A change is exact text, found once in its file; code that moves on makes it stale, and its test
 says so. Redis and the server on the socket have tests of their own; the rest of the contract is
-here.
+here. What no test in the project can see, its CI and its gates, is broken in the template.
 """
 
 from __future__ import annotations
@@ -25,23 +25,25 @@ _COUNTS = {
     **{"PRX": 3, "INP": 4, "ACC": 2, "LOG": 2, "CFG": 3, "DEP": 4},
 }
 LINES = tuple(f"{name}-{number + 1}" for name, count in _COUNTS.items() for number in range(count))
-"""The lines that the application itself must keep."""
+"""The lines that a project itself must keep, in its code or in what looks after it."""
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change, which the conformance suite must notice."""
+    """One change, which the tests must notice."""
 
     line: str
     """Contract id."""
     name: str
     file: str
-    """Below the package's folder."""
+    """Relative to the package's folder; in `GATES`, to the template repository."""
     old: str
     new: str
     attack: str
     """What the change would let through."""
-    answers: Answers
+    answers: Answers = FLASK
+    judge: str = ""
+    """The test of the template repository that must notice; "" for the conformance suite."""
 
 
 _numbers: Counter[str] = Counter()
@@ -52,6 +54,12 @@ def _break(
 ) -> Mutation:
     _numbers[line] += 1
     return Mutation(line, f"{line}.{_numbers[line]}", file, old, new, attack, answers)
+
+
+def _gate(line: str, file: str, old: str, new: str, attack: str, judge: str) -> Mutation:
+    _numbers[line] += 1
+    test = f"tests/supply/test_ci.py::{judge}"
+    return Mutation(line, f"{line}.{_numbers[line]}", file, old, new, attack, judge=test)
 
 
 POLICY = "security/baseline.toml"
@@ -80,6 +88,7 @@ RULES = "security/policy.py"
 SUPPORTED = "security/supported.py"
 CONFIG = "config.py"
 AUDIT = "audit.py"
+PATTERNS = "../../tests/security/patterns.py"
 CLI = "cli.py"
 WSGI = "adapter/wsgi.py"
 ASGI = "adapter/asgi.py"
@@ -2154,6 +2163,134 @@ def _dependencies() -> Iterator[Mutation]:
         (POLICY, "[supported.lines.flask]", "[supported.lines.flask-2]", "nobody looks at Flask"),
     ):
         yield _break("DEP-2", file, old, new, attack)
+    for file, old, new, attack in (
+        (
+            PATTERNS,
+            "if any(self._twice_around(loop) for loop in loops):",
+            "if False:",
+            "a text of 40 characters keeps a worker busy for hours",
+        ),
+        (
+            PATTERNS,
+            "return CUBIC if any(",
+            'return "" if any(',
+            "a text of 10000 characters keeps a worker busy for hours",
+        ),
+        (
+            PATTERNS,
+            "            return TOO_LARGE\n",
+            '            return ""\n',
+            "what nobody can judge passes",
+        ),
+        (
+            PATTERNS,
+            'if each.arg in {"pattern", "regex"}]',
+            'if each.arg in {"regex"}]',
+            "nobody looks at the expressions that check input",
+        ),
+        (
+            SUPPORTED,
+            'r">=\\s*(3\\.[0-9]+)"',
+            'r"(?:>=|\\s*)*(3\\.[0-9]+)"',
+            "an expression of the service takes exponential time",
+        ),
+    ):
+        yield _break("DEP-4", file, old, new, attack)
+
+
+def _gates() -> Iterator[Mutation]:
+    workflows = "template/{{ use.github }}/.github/workflows"
+    pinned = "test_actions_are_pinned_and_jobs_bounded"
+    for file, old, new, attack, judge in (
+        (
+            f"{workflows}/verify.yml",
+            "upload-artifact@043fb46d1a93c77aae656e7c1c64a875d1fc6a0a # v7.0.1",
+            "upload-artifact@v7",
+            "whoever moves the tag of an action runs code in our CI",
+            pinned,
+        ),
+        (
+            f"{workflows}/codeql.yml",
+            "contents: read",
+            "contents: write",
+            "a step that is taken over pushes to main",
+            pinned,
+        ),
+        (
+            f"{workflows}/codeql.yml",
+            "persist-credentials: false",
+            "persist-credentials: true",
+            "a later step finds the token in .git",
+            pinned,
+        ),
+        (
+            f"{workflows}/verify.yml",
+            "run: hooks/gate sbom",
+            "run: hooks/gate audit",
+            "nobody can tell which services have a package that is found to be bad",
+            "test_both_run_the_same_gates",
+        ),
+        (
+            "template/{{ use.gitlab }}/renovate.json",
+            '"minimumReleaseAge": "7 days"',
+            '"minimumReleaseAge": "0 days"',
+            "a hijacked release is proposed within the hour",
+            "test_update_bots_wait",
+        ),
+        (
+            "template/{{ use.github }}/.github/dependabot.yml",
+            "cooldown:\n      default-days: 7\n    groups:\n      minor:",
+            "cooldown:\n      default-days: 1\n    groups:\n      minor:",
+            "a hijacked release is proposed within the day",
+            "test_update_bots_wait",
+        ),
+    ):
+        yield _gate("DEP-3", file, old, new, attack, judge)
+    for file, old, new, attack, judge in (
+        (
+            "template/ruff.toml",
+            '  "S",     # bandit: security\n',
+            "",
+            "a shell with a client's text in it passes",
+            "test_gate_finds_what_is_planted[shell]",
+        ),
+        (
+            "template/ruff.toml",
+            '  "S",     # bandit: security\n',
+            "",
+            "a query with a client's text in it passes",
+            "test_gate_finds_what_is_planted[sql]",
+        ),
+        (
+            "hooks/_steps.py",
+            '[python, "-m", "mypy"]',
+            '[python, "-m", "mypy", "--version"]',
+            "a value of the wrong type passes",
+            "test_gate_finds_what_is_planted[types]",
+        ),
+        (
+            "hooks/gate",
+            "(uv\\.lock|tests/security/.*)",
+            "(.*)",
+            "a key of a cloud passes",
+            "test_gate_finds_what_is_planted[key]",
+        ),
+        (
+            "hooks/gate",
+            '"pedantic"]',
+            '"pedantic", "--no-exit-codes"]',
+            "an action by tag passes",
+            "test_gate_finds_what_is_planted[unpinned action]",
+        ),
+        (
+            "hooks/gate",
+            "return abs(result.code)",
+            "return 0",
+            "the build passes whatever a gate finds",
+            "test_gate_finds_what_is_planted[format]",
+        ),
+    ):
+        yield _gate("DEP-4", file, old, new, attack, judge)
 
 
 MUTATIONS: tuple[Mutation, ...] = (
@@ -2171,3 +2308,7 @@ MUTATIONS: tuple[Mutation, ...] = (
     *_dependencies(),
     *_django(),
 )
+"""Each is noticed by the conformance suite."""
+
+GATES: tuple[Mutation, ...] = (*_gates(),)
+"""Each is noticed by a test of the template repository."""

@@ -1,6 +1,7 @@
 """Each line of the contract is broken in a generated project; its conformance suite must notice.
 
-A survivor fails by name, with what it would let through.
+What looks after a project is broken in a copy of the template, and a test of ours must notice. A
+survivor fails by name, with what it would let through.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -23,13 +25,14 @@ from tests.mutation.table import (
     DJANGO,
     FASTAPI,
     FLASK,
+    GATES,
     LINES,
     LITESTAR,
     MUTATIONS,
     Answers,
     Mutation,
 )
-from tests.projects import Project, clean_environment
+from tests.projects import ROOT, Project, clean_environment
 
 SECONDS = 300
 """After which a run is given up, on a busy machine."""
@@ -89,9 +92,9 @@ def bench(installed: Render) -> Iterator[Benches]:
         each.close()
 
 
-def apply(package: Path, mutation: Mutation) -> None:
+def apply(folder: Path, mutation: Mutation) -> None:
     """Change one place, and insist that it is there once."""
-    file = package / mutation.file
+    file = folder / mutation.file
     text = file.read_text("utf-8")
     found = text.count(mutation.old)
     assert found == 1, f"stale: {mutation.file} has {found} times:\n{mutation.old}"
@@ -105,7 +108,7 @@ def apply(package: Path, mutation: Mutation) -> None:
 
 
 def test_every_line_is_broken_somewhere() -> None:
-    assert {mutation.line for mutation in MUTATIONS} == set(LINES)
+    assert {mutation.line for mutation in (*MUTATIONS, *GATES)} == set(LINES)
 
 
 @pytest.mark.parametrize(
@@ -132,3 +135,49 @@ def test_suite_notices(mutation: Mutation, bench: Benches, tmp_path: Path) -> No
         if result["failed"]:
             return
     pytest.fail(f"survivor of {mutation.line} in {mutation.file}: {mutation.attack}", pytrace=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Return a copy of this repository, with what is not committed yet."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    copy = tmp_path / "repository"
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).exists():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+    subprocess.run(["git", "init", "--quiet"], cwd=copy, env=clean_environment(), check=True)
+    return copy
+
+
+def judged(repository: Path, *tests: str) -> subprocess.CompletedProcess[str]:
+    """Run tests of a copy of this repository."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests],
+        cwd=repository,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=SECONDS,
+    )
+
+
+def test_unchanged_template_passes(repository: Path) -> None:
+    done = judged(repository, *sorted({mutation.judge for mutation in GATES}))
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("mutation", GATES, ids=lambda each: each.name)
+def test_template_notices(mutation: Mutation, repository: Path) -> None:
+    apply(repository, mutation)
+    done = judged(repository, mutation.judge)
+    if done.returncode == 0:
+        pytest.fail(f"survivor of {mutation.line} in {mutation.file}: {mutation.attack}", False)
+    assert f"FAILED {mutation.judge}" in done.stdout, done.stdout

@@ -374,6 +374,22 @@ def test_files_fit_their_schema(
     origins[ci].run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", path)
 
 
+def test_update_bots_wait(origins: dict[str, Project]) -> None:
+    """Most hijacked releases are found within days; each ecosystem has a delay of its own."""
+    text = (origins["github"].path / ".github/dependabot.yml").read_text("utf-8")
+    days = {
+        each["package-ecosystem"]: each["cooldown"]["default-days"]
+        for each in yaml.safe_load(text)["updates"]
+    }
+    assert {"uv", "github-actions"} <= days.keys()
+    least = int(origins["github"].answers["cooldown_days"])
+    assert min(days.values()) >= least
+    renovate = json.loads((origins["gitlab"].path / "renovate.json").read_text("utf-8"))
+    assert renovate["minimumReleaseAge"] == f"{least} days"
+    # Else an update that is too young is proposed all the same, only marked.
+    assert renovate["internalChecksFilter"] == "strict"
+
+
 def test_renovate_leaves_the_template_to_the_job(origins: dict[str, Project]) -> None:
     settings = json.loads((origins["gitlab"].path / "renovate.json").read_text("utf-8"))
     last = settings["packageRules"][-1]  # of the rules that match, the last one decides
@@ -394,14 +410,14 @@ PLANTED = {
         "lint",
         "src/my_service/app/planted.py",
         '"""Planted."""\n\nimport subprocess\n\nsubprocess.run("ls", shell=True, check=True)\n',
-        "S602",
+        "S602 `subprocess` call",
     ),
     "sql": (
         "lint",
         "src/my_service/app/planted.py",
         '"""Planted."""\n\n\ndef find(name: str) -> str:\n    """Find."""\n'
         "    return f\"SELECT * FROM users WHERE name = '{name}'\"\n",
-        "S608",
+        "S608 Possible SQL injection",
     ),
     "types": ("types", "src/my_service/app/planted.py", 'x: int = "one"\n', "planted.py:1"),
     "key": ("secrets", "src/my_service/app/planted.py", f'KEY = "{KEY}"\n', "AWS Access Key"),
