@@ -58,14 +58,20 @@ def plausible() -> st.SearchStrategy[str]:
     )
 
 
+BASELINE = "template/src/{{ package }}/security/baseline.toml"
+
+
 def small_template(target: Path, names: Iterable[str]) -> Path:
     """Write a template with only these questions of ours and no file but the answers: fast."""
-    template = {name: SETTINGS[name] for name in ("_subdirectory", "_envops")}
+    template = {"_subdirectory": "made", "_envops": SETTINGS["_envops"]}
     template |= {name: QUESTIONS[name] for name in names}
     answers_file = "{{ _copier_conf.answers_file }}.jinja"
     shutil.copytree(ROOT / "includes", target / "includes")
-    (target / "template").mkdir()
-    shutil.copy(ROOT / "template" / answers_file, target / "template")
+    (target / "made").mkdir()
+    shutil.copy(ROOT / "template" / answers_file, target / "made")
+    # Its dates are read by the questions.
+    (target / BASELINE).parent.mkdir(parents=True)
+    shutil.copy(ROOT / BASELINE, target / BASELINE)
     (target / "copier.yml").write_text(yaml.safe_dump(template, sort_keys=False), "utf-8")
     return target
 
@@ -90,10 +96,10 @@ def question(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="module")
 def with_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return our template with only the files that are rendered: those that answers can reach."""
+    """Return our template with only the files that answers can reach, and the baseline."""
     copy = projects.copy_template(tmp_path_factory.mktemp("with_answers") / "template")
     for path in (copy / "template").rglob("*"):
-        if path.is_file() and path.suffix != ".jinja":
+        if path.is_file() and path.suffix != ".jinja" and path != copy / BASELINE:
             path.unlink()
     (copy / "template" / "hooks").unlink(missing_ok=True)
     return copy

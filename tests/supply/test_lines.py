@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests import projects
 from tests.conftest import Render
-from tests.projects import CHOICES, ROOT
+from tests.projects import BIN, CHOICES, ROOT, Project
 
 DAYS = 60
 """A line that ends sooner is no start for a new project."""
@@ -72,3 +75,88 @@ def test_python_of_the_project_and_its_ci_is_supported(
 def test_each_framework_has_lines(lines: dict[str, dict[str, date | str]]) -> None:
     choices = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))["frameworks"]["default"]
     assert lines.keys() >= {"python", *choices}
+
+
+Ending = Callable[..., Project]
+BASELINE = "template/src/{{ package }}/security/baseline.toml"
+
+
+@pytest.fixture
+def ending(tmp_path: Path) -> Ending:
+    """Return a function that copies the template with other last days of some lines."""
+
+    def copy(**ends: date) -> Project:
+        template = projects.copy_template(tmp_path / "template")
+        baseline = template / BASELINE
+        head, *tables = re.split(r"(?m)^(?=\[supported\.lines\.)", baseline.read_text("utf-8"))
+        for number, table in enumerate(tables):
+            for name, end in ends.items():
+                table_name, _, line = name.partition("_")
+                if table.startswith(f"[supported.lines.{table_name}]"):
+                    wanted = rf"(?m)^({line.replace('_', '-') or '[0-9-]+'}) = .*"
+                    tables[number], count = re.subn(wanted, rf"\1 = {end}", table)
+                    assert count
+        baseline.write_text(head + "".join(tables), "utf-8")
+        return Project(template)
+
+    return copy
+
+
+def today() -> date:
+    return datetime.now(UTC).astimezone().date()
+
+
+def generate(template: Project, *options: str) -> tuple[int, str]:
+    """Run Copier's command beside the template; insist that a refusal leaves nothing."""
+    target = template.path.parent / "made"
+    command = (str(BIN / "copier"), "copy", "--quiet", *options, str(template.path), str(target))
+    done = template.run(*command, check=False)
+    assert target.exists() == (done.returncode == 0)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("ended", "answers", "named"),
+    [
+        ("django", ["framework=django"], "django 6.1"),
+        ("fastapi", ["framework=fastapi"], "fastapi 0"),
+        ("fastapi", [], "fastapi 0"),
+        ("python_3_11", [], "python 3.11"),
+        ("python_3_11", ["framework=flask"], "python 3.11"),
+    ],
+)
+def test_ended_line_is_refused(ending: Ending, ended: str, answers: list[str], named: str) -> None:
+    yesterday = today() - timedelta(days=1)
+    data = [word for each in answers for word in ("--data", each)]
+    code, printed = generate(ending(**{ended: yesterday}), "--defaults", *data)
+    assert code != 0
+    assert f"{named} ended {yesterday}, take a newer template" in printed
+
+
+@pytest.mark.parametrize(
+    ("ended", "days"),
+    [("django", 0), ("django_5_2", -1000), ("flask", -1000), ("python_3_12", -1000)],
+)
+def test_line_on_its_last_day_and_other_lines_are_not(
+    ending: Ending, ended: str, days: int
+) -> None:
+    template = ending(**{ended: today() + timedelta(days=days)})
+    code, printed = generate(template, "--defaults", "--data", "framework=django")
+    assert code == 0, printed
+
+
+def test_project_on_an_ended_line_is_updated_all_the_same(ending: Ending, tmp_path: Path) -> None:
+    """Its `check` says so; the update may be the cure."""
+    template = ending()
+    template.commit()
+    template.git("tag", "v1.0.0")
+    project = projects.render(template.path, tmp_path / "made", {"framework": "django"})
+    project.commit()
+    baseline = template.path / BASELINE
+    text = baseline.read_text("utf-8").replace("2027", "2020").replace("2028", "2020")
+    baseline.write_text(text, "utf-8")
+    template.commit()
+    template.git("tag", "v2.0.0")
+    projects.update(project)
+    kept = project.path / "src" / project.package / "security/baseline.toml"
+    assert kept.read_text("utf-8") == text
