@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,19 +26,15 @@ class Stage:
 
 
 def stages(project: Project) -> dict[str, Stage]:
-    """Return the images of the Dockerfile by name; the names of others are resolved."""
+    """Return the images of the Dockerfile by name."""
     parser = DockerfileParser(str(project.path / "Dockerfile"))
-    names: dict[str, str] = {}
     found: dict[str, Stage] = {}
     current: Stage | None = None
     for each in parser.structure:
         name, value = each["instruction"], each["value"]
-        if name == "ARG" and current is None:
-            key, _, given = value.partition("=")
-            names[key] = given
-        elif name == "FROM":
+        if name == "FROM":
             base, _, stage = value.partition(" AS ")
-            current = Stage(re.sub(r"\$\{(\w+)\}", lambda match: names[match[1]], base))
+            current = Stage(base)
             found[stage] = current
         elif name != "COMMENT":
             assert current is not None, each

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import Render
 from tests.containers import Service, Stage, compose, scratch, stages, volumes
-from tests.projects import BIN, CHOICES, Project
+from tests.projects import BIN, CHOICES, ROOT, Project
 
 DIGEST = re.compile(r"[a-z0-9.-]+\.[a-z]+/[a-z0-9/_-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 OWN = {"app-1": "app", "app-2": "app", "edge": "edge", "certbot": "edge"}
@@ -62,6 +64,45 @@ def test_images_of_others_are_pinned(
     assert foreign
     for image in foreign:
         assert DIGEST.fullmatch(image), image
+
+
+def test_digests_are_kept_current(project: Project, images: dict[str, Stage]) -> None:
+    """Dependabot reads no image that is named by a variable, or in COPY."""
+    text = (project.path / ".github/dependabot.yml").read_text("utf-8")
+    read = {each["package-ecosystem"] for each in yaml.safe_load(text)["updates"]}
+    assert {"docker", "docker-compose"} <= read
+    for stage in images.values():
+        assert "$" not in stage.base
+        for line in stage.values("COPY"):
+            assert line.startswith(tuple(f"--from={name} " for name in images)) or (
+                not line.startswith("--from")
+            )
+    named = (project.path / "compose.yaml").read_text("utf-8").count("@sha256:")
+    whole = compose(project)["services"].values()
+    assert named == sum("@" in service["image"] for service in whole)
+
+
+def test_digests_are_renewed_as_the_page_says(rendered: Render, tmp_path: Path) -> None:
+    """With a stand-in for docker, which is not here."""
+    page = (ROOT / "docs" / "containers.md").read_text("utf-8")
+    (block,) = re.findall(r"```console\n\$ (grep .*?)```", page, re.DOTALL)
+    files = ("Dockerfile", "compose.yaml")
+    for name in files:
+        shutil.copy(rendered(storage="distributed").path / name, tmp_path)
+    before = "".join((tmp_path / name).read_text("utf-8") for name in files)
+    new = "sha256:" + "0" * 64
+    docker = tmp_path / "docker"
+    wanted = "buildx imagetools inspect --format {{.Manifest.Digest}}"
+    docker.write_text(f'#!/bin/sh\n[ "$1 $2 $3 $5 $6" = "{wanted}" ] && echo {new}\n')
+    docker.chmod(0o700)
+    subprocess.run(
+        ["bash", "-c", block.replace("\n> ", "\n")],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+        check=True,
+    )
+    after = "".join((tmp_path / name).read_text("utf-8") for name in files)
+    assert after == re.sub("sha256:[0-9a-f]{64}", new, before)
 
 
 @pytest.mark.parametrize("name", ["app", "edge"])
