@@ -67,7 +67,7 @@ lock: $(VENV)/.dev ## Lock requirements/*.in again, with hashes
 	done
 
 newest: ## Lift the upper bounds of all versions, for a test of what comes next
-	@sed -Ei 's/,<[0-9.]+//' requirements/*.in template/pyproject.toml.jinja copier.yml
+	@sed -Ei 's/,<[0-9.]+//g' requirements/*.in template/pyproject.toml.jinja copier.yml
 	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
 	@$(MAKE) lock
 
