@@ -21,7 +21,7 @@ def main() -> int:
     """Generate, verify, and return the exit code."""
     if not os.environ.get("DEST"):
         sys.exit(USAGE)
-    target = Path(os.environ["DEST"]).expanduser().absolute()
+    target = Path(os.environ["DEST"]).expanduser().resolve()
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         sys.exit(f"make new: {target} exists and is not empty; choose another DEST")
     if target.is_relative_to(ROOT):

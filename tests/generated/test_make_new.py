@@ -92,6 +92,11 @@ def test_refuses_bad_destinations(clone: Path, tmp_path: Path, case: str) -> Non
     assert not (clone / "x").exists()
 
 
+def test_destination_beside_the_template_is_outside(clone: Path, tmp_path: Path) -> None:
+    done = make_new(clone, "../beside", "framwork=flask", tmp_path)
+    assert "no question 'framwork'" in done.stderr
+
+
 def test_answers_from_a_file(clone: Path, tmp_path: Path) -> None:
     answers = tmp_path / "answers.yml"
     answers.write_text("project_name: shop\nframwork: flask\n")
