@@ -1,38 +1,67 @@
 # Owned by the template: extend, do not edit.
-"""From settings to a `Guard`."""
+"""From settings to a `Boundary`, and what a request carries of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
 
 from ..config import ConfigError, Settings
 from ..security import events
-from ..security.guard import Guard
+from ..security.accounts import Accounts
+from ..security.auth import Auth
+from ..security.boundary import Boundary
+from ..security.context import RequestContext
 from ..security.policy import load
 from ..security.stores import open_store
-from .pages import STATIC
+
+APP = Path(__file__).parent.parent / "app"
+KEY = "security"
+"""Where an ASGI scope and a WSGI environ hold the exchange."""
 
 
-def compose(settings: Settings, clock: Callable[[], float], *, blank_server: bool) -> Guard:
+class Exchange(NamedTuple):
+    """One request between the boundary and the framework."""
+
+    boundary: Boundary
+    context: RequestContext
+
+    @property
+    def auth(self) -> Auth:
+        """What a view may do for the one who asks."""
+        return self.boundary.auth(self.context)
+
+
+def compose(
+    settings: Settings,
+    accounts: Accounts,
+    *,
+    ready: Iterable[Callable[[], object]] = (),
+    clock: Callable[[], float],
+) -> Boundary:
     """Read the policy, open the store, set up the log.
 
-    Raises `ConfigError` and `PolicyError`, each naming the place and the remedy.
+    `ready` is what `/readyz` calls besides the store. Raises `ConfigError` and `PolicyError`, each
+    naming the place and the remedy.
     """
     if problems := settings.problems():
         raise ConfigError("\n".join(problems))
     events.configure(production=settings.production)
     policy = load(settings.policy)
-    for each in policy.expired(datetime.fromtimestamp(clock(), UTC).date()):
-        events.emit("policy_exception_expired", setting=each.setting, owner=each.owner)
-    return Guard(
+    for item in policy.expired(datetime.fromtimestamp(clock(), UTC).date()):
+        events.emit("policy_exception_expired", setting=item.setting, owner=item.owner)
+    boundary = Boundary(
         policy,
         open_store(settings.store_url),
+        accounts,
         secrets=settings.secret_keys,
         hosts=settings.hosts,
         trusted_proxies=settings.trusted_proxies,
-        static=STATIC,
+        static=APP / "static",
         production=settings.production,
-        blank_server=blank_server,
         clock=clock,
     )
+    boundary.ready += ready
+    return boundary

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from .errors import Problem
 from .events import emit
-from .passwords import Busy
+from .passwords import Busy, Passwords
 from .stores import StoreError
+from .throttle import Throttle
+from .validation import is_clean
 
-if TYPE_CHECKING:
-    from .visit import Visit
+MAX_NAME = 100
+"""Characters of a user name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,92 +33,136 @@ class Accounts(Protocol):
     """The application's users."""
 
     def find(self, name: str) -> Account | None:
-        """Return the account of a normalised user name."""
+        """Return the account of a normalised user name; None too if it may not log in."""
 
     def set_password(self, account_id: str, password_hash: str) -> None:
         """Store a new hash."""
 
+    def add(self, name: str, password_hash: str) -> None:
+        """Store a new user. Raises `ValueError` if the name is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who tries a password: what the throttle counts by."""
+
+    client: str
+    """Address of the client."""
+    device: str = ""
+    """Name of a browser that has logged in to the account before, or ""."""
+
 
 def normalise(name: str) -> str:
-    """Return one form of all spellings of a user name (Unicode NFKC, case-folded)."""
-    return unicodedata.normalize("NFKC", name).strip().casefold()
+    """Return one form of all spellings of a user name (Unicode NFKC, case-folded).
 
-
-def login(visit: Visit, accounts: Accounts, name: str, password: str) -> Account | None:
-    """Check a password and start a session; None if name or password is wrong.
-
-    Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
+    Until nothing changes any more: folding may leave what normalises again.
     """
-    account = check(visit, accounts, name, password)
-    if account:
-        visit.session.sign_in(account.id)
-        visit.know_device(account.name)
-        emit("authn_login_success", user=account.name)
-    return account
+    while True:
+        folded = unicodedata.normalize("NFKC", name).strip().casefold()
+        if folded == name:
+            return name
+        name = folded
 
 
-def check(visit: Visit, accounts: Accounts, name: str, password: str) -> Account | None:
-    """Check a password as `login` does, for a framework that starts the session by itself."""
-    account = _checked(visit, accounts, name, password)
-    if account is None:
-        emit("authn_login_fail", user=normalise(name))
-    return account
+class LoginService:
+    """Checks passwords: throttled, at one cost, by a bounded number of threads."""
+
+    def __init__(
+        self,
+        accounts: Accounts,
+        passwords: Passwords,
+        throttle: Throttle,
+        now: Callable[[], int],
+    ) -> None:
+        """Take the users, the rules, the counters and the time in whole seconds."""
+        self.accounts = accounts
+        self.passwords = passwords
+        self._throttle = throttle
+        self._now = now
+
+    def authenticate(self, name: str, password: str, attempt: Attempt) -> Account | None:
+        """Return the account if name and password are right, else None.
+
+        Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
+        """
+        account = self._checked(name, password, attempt)
+        if account is None:
+            emit("authn_login_fail", user=normalise(name))
+        return account
+
+    def change_password(
+        self, name: str, current: str, new: str, attempt: Attempt
+    ) -> tuple[Account | None, dict[str, str]]:
+        """Change the password of the user `name`; return the account, or objections by field.
+
+        Counts in the throttle like a login. The caller ends the user's other sessions. Raises
+        `Problem` as `authenticate` does.
+        """
+        if objection := self.passwords.objection(new, name):
+            return None, {"new_password": objection}
+        account = self._checked(name, current, attempt)
+        if account is None:
+            emit("authn_password_change_fail", user=name)
+            return None, {"current_password": "This is not your current password."}
+        with closed():
+            self.accounts.set_password(account.id, self.passwords.hash(new))
+        return account, {}
+
+    def _checked(self, name: str, password: str, attempt: Attempt) -> Account | None:
+        name = normalise(name)
+        now = self._now()
+        counters = self._throttle.counters(name, attempt.client, attempt.device)
+        with closed():
+            if wait := self._throttle.reserve(counters, now):
+                emit("authn_login_lock", user=name, seconds=wait)
+                raise Problem(429, headers=[("retry-after", str(wait))], reason="throttle")
+            try:
+                account = self.accounts.find(name)
+                right = self.passwords.verify(account.password_hash if account else None, password)
+            except (Busy, StoreError):
+                # Else who tries while the database is away is locked out once it is back.
+                self._throttle.withdraw(counters, now)
+                raise
+            if account is None or not right:
+                return None
+            self._throttle.succeed(counters, now)
+            if self.passwords.outdated(account.password_hash):
+                self.accounts.set_password(account.id, self.passwords.hash(password))
+        return account
+
+    def accept(self, name: str, attempt: Attempt) -> None:
+        """Give a failed attempt back: another backend of the framework let the user in."""
+        now = self._now()
+        counters = self._throttle.counters(normalise(name), attempt.client, attempt.device)
+        with closed():
+            self._throttle.succeed(counters, now)
 
 
-def change_password(
-    visit: Visit, accounts: Accounts, name: str, current: str, new: str
-) -> dict[str, str]:
-    """Change the password of the signed-in user `name`; return objections by field.
+def add_account(accounts: Accounts, passwords: Passwords, name: str, password: str) -> str:
+    """Create a user and return the normalised name (ASVS 6.2).
 
-    Counts in the throttle like a login, and ends all other sessions of the user. Raises `Problem`
-    as `login` does.
+    Raises `ValueError` for a name or password that will not do.
     """
-    if objection := visit.guard.passwords.objection(new, name):
-        return {"new_password": objection}
-    account = _checked(visit, accounts, name, current)
-    if account is None:
-        emit("authn_password_change_fail", user=name)
-        return {"current_password": "This is not your current password."}
-    with _closed():
-        accounts.set_password(account.id, visit.guard.passwords.hash(new))
-        visit.session.rotate()
-        visit.guard.store.delete_of_user(account.id, keep=visit.session.id_hash)
-    emit("authn_password_change", user=name)
-    return {}
-
-
-def _checked(visit: Visit, accounts: Accounts, name: str, password: str) -> Account | None:
-    guard = visit.guard
     name = normalise(name)
-    now = guard.sessions.now()
-    counters = guard.throttle.counters(name, visit.client, visit.device(name))
-    with _closed():
-        if wait := guard.throttle.reserve(counters, now):
-            emit("authn_login_lock", user=name, seconds=wait)
-            raise Problem(429, headers=[("retry-after", str(wait))])
-        try:
-            account = accounts.find(name)
-            right = guard.passwords.verify(account.password_hash if account else None, password)
-        except (Busy, StoreError):
-            # Else who tries while the database is away is locked out once it is back.
-            guard.throttle.withdraw(counters, now)
-            raise
-        if account is None or not right:
-            return None
-        guard.throttle.succeed(counters, now)
-        if guard.passwords.outdated(account.password_hash):
-            accounts.set_password(account.id, guard.passwords.hash(password))
-    return account
+    if not 1 <= len(name) <= MAX_NAME or not is_clean(name):
+        raise ValueError(
+            f"a user name has 1 to {MAX_NAME} characters and no control characters"
+        )
+    if objection := passwords.objection(password, name):
+        raise ValueError(objection)
+    accounts.add(name, passwords.hash(password))
+    emit("user_created", user=name)
+    return name
 
 
 @contextmanager
-def _closed() -> Iterator[None]:
+def closed() -> Iterator[None]:
     """Without counters or hashes nobody is let in."""
     try:
         yield
     except StoreError as error:
         emit("sys_store_unavailable", error=str(error))
-        raise Problem(503, headers=[("retry-after", "30")]) from error
+        raise Problem(503, headers=[("retry-after", "30")], reason="store away") from error
     except Busy as error:
         emit("excess_logins")
-        raise Problem(503, headers=[("retry-after", "1")]) from error
+        raise Problem(503, headers=[("retry-after", "1")], reason="too many logins") from error

@@ -1,11 +1,12 @@
 # Owned by the template: extend, do not edit.
-"""Cookies of our own (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
+"""Cookies (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from .policy import Cookies
+from .policy import CookiePolicy
 
 
 class CookieTooLarge(Exception):
@@ -13,15 +14,17 @@ class CookieTooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CookieJar:
-    """Names and attributes of the service's cookies, for https or for http://localhost."""
+class CookieFormat:
+    """Names and attributes of the service's own cookies, for https or for http://localhost."""
 
     prefix: str
     attributes: str
     max_bytes: int
+    same_site: str
+    secure: bool
 
     @classmethod
-    def of(cls, policy: Cookies, *, https: bool) -> CookieJar:
+    def of(cls, policy: CookiePolicy, *, https: bool) -> CookieFormat:
         """Build from the policy.
 
         `__Host-` makes browsers insist on Secure, Path=/ and no Domain, so that a sibling subdomain
@@ -33,7 +36,7 @@ class CookieJar:
         if https:
             attributes += "; Secure"
         prefix = ("__Secure-" if policy.domain else "__Host-") if https else ""
-        return cls(prefix, attributes, policy.max_bytes)
+        return cls(prefix, attributes, policy.max_bytes, policy.same_site, https)
 
     def read(self, header: str, name: str) -> str:
         """Return the value of our cookie `name` in a Cookie header, or "".
@@ -63,3 +66,39 @@ class CookieJar:
                 " server-side sessions"
             )
         return line
+
+    def harden(self, line: str, script_cookies: Collection[str]) -> tuple[str, tuple[str, ...]]:
+        """Return a Set-Cookie line of the application as it may leave, and what was added (SES-11).
+
+        Added are Secure on https, SameSite where it is missing, and HttpOnly unless the name is
+        one of `script_cookies`.
+        """
+        pair, *attributes = line.split(";")
+        name = pair.partition("=")[0].strip()
+        present = {part.partition("=")[0].strip().lower() for part in attributes}
+        wanted = [("samesite", f"SameSite={self.same_site}")]
+        if self.secure:
+            wanted.append(("secure", "Secure"))
+        if name not in script_cookies:
+            wanted.append(("httponly", "HttpOnly"))
+        added = tuple(text for key, text in wanted if key not in present)
+        return "; ".join([line, *added]), added
+
+
+def cookie_name(line: str) -> str:
+    """Return the name in a Set-Cookie line."""
+    return line.partition("=")[0].strip()
+
+
+def breaks_prefix(line: str) -> bool:
+    """Tell whether browsers drop the cookie, since its name promises what its attributes lack."""
+    name = cookie_name(line)
+    attributes = {
+        key.strip().lower(): value.strip()
+        for key, _, value in (part.partition("=") for part in line.split(";")[1:])
+    }
+    if name.startswith("__Host-"):
+        return (
+            "secure" not in attributes or "domain" in attributes or attributes.get("path") != "/"
+        )
+    return name.startswith("__Secure-") and "secure" not in attributes

@@ -1,17 +1,20 @@
 # Owned by the template: extend, do not edit.
 """Our own error pages and problem documents (guide: Reduce fingerprinting; RFC 9457; ASVS 16.5.1).
 
-The same bytes whatever framework noticed the error, with no word of what the client sent.
+They stand for what nobody wrote: the same bytes whatever framework noticed the error, with no word
+of what the client sent. What a view answers is its own.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from html import escape
+from http import HTTPStatus
 from importlib.resources import files
 from string import Template
+
+from .responses import Response
 
 _TEXTS = {
     400: ("Bad request", "The request could not be understood."),
@@ -20,49 +23,67 @@ _TEXTS = {
     404: ("Not found", "There is nothing at this address."),
     405: ("Method not allowed", "This address does not support that kind of request."),
     406: ("Not acceptable", "This address has no answer of that type."),
+    408: ("Too slow", "The request did not arrive in time."),
     409: ("Conflict", "The request does not fit the current state."),
+    410: ("Gone", "What was at this address is gone for good."),
+    411: ("Length required", "The request does not say how long it is."),
+    412: ("Precondition failed", "What was at this address has changed meanwhile."),
     413: ("Too large", "The request is larger than this service accepts."),
     414: ("Address too long", "The address is longer than this service accepts."),
     415: ("Unsupported type", "The request has a content type that is not accepted here."),
+    416: ("Range not satisfiable", "There is no such part of what is at this address."),
     422: ("Invalid input", "Some fields are missing or not valid."),
+    423: ("Locked", "This cannot be changed at the moment."),
     429: ("Too many attempts", "Wait before you try again."),
     431: ("Headers too large", "The headers of the request are larger than this service accepts."),
+    451: ("Unavailable for legal reasons", "This may not be shown."),
     500: ("Internal error", "Something went wrong on our side."),
     503: ("Not available", "The service cannot answer this now. Try again later."),
 }
+_OTHER = {4: "The request cannot be answered.", 5: "The service cannot answer this now."}
 _PAGE = Template(files(__package__).joinpath("error.html").read_text("utf-8"))
 
 
 class Problem(Exception):
-    """Raise to answer with an error page or problem document."""
+    """Raise to answer with an error page or, for programs, a problem document."""
 
     def __init__(
-        self, status: int, *, fields: Sequence[str] = (), headers: Sequence[tuple[str, str]] = ()
+        self,
+        status: int,
+        *,
+        detail: str = "",
+        fields: Sequence[str] = (),
+        headers: Sequence[tuple[str, str]] = (),
+        reason: str = "",
     ) -> None:
-        """Take the HTTP status, the names of invalid fields, and further headers (lower-case)."""
-        super().__init__(status)
+        """Take the HTTP status and what the page says besides.
+
+        `detail` is shown instead of our own sentence, `fields` are the names of invalid fields,
+        `headers` further headers (lower-case names). `reason` is for the log alone.
+        """
+        super().__init__(status, detail or reason)
         self.status = status
+        self.detail = detail
         self.fields = tuple(fields)
         self.headers = tuple(headers)
+        self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete response that needs no framework."""
+def title(status: int) -> str:
+    """Return the title of a status: our own, or the one that HTTP gives it."""
+    if status in _TEXTS:
+        return _TEXTS[status][0]
+    try:
+        return HTTPStatus(status).phrase.capitalize()
+    except ValueError:
+        return "Error"
 
-    status: int
-    content_type: str = ""
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = field(default=())
 
-    def pairs(self) -> list[tuple[bytes, bytes]]:
-        """Return all headers with lower-case names."""
-        own = [(name.encode(), value.encode("latin-1")) for name, value in self.headers]
-        if self.content_type:
-            own.append((b"content-type", self.content_type.encode()))
-        if self.status not in {204, 304}:
-            own.append((b"content-length", b"%d" % len(self.body)))
-        return own
+def detail(problem: Problem) -> str:
+    """Return the sentence that an error shows: the author's, or ours."""
+    if problem.detail:
+        return problem.detail
+    return _TEXTS[problem.status][1] if problem.status in _TEXTS else _OTHER[problem.status // 100]
 
 
 def wants_json(path: str, accept: str, api_prefix: str) -> bool:
@@ -72,33 +93,37 @@ def wants_json(path: str, accept: str, api_prefix: str) -> bool:
     return "json" in accept or path.startswith(api_prefix)
 
 
-def render(problem: Problem, *, request_id: str, as_json: bool, stylesheet: str) -> Answer:
-    """Return the error as a page or, for programs, as a problem document."""
-    title, detail = _TEXTS.get(problem.status, _TEXTS[problem.status // 100 * 100])
-    if as_json:
-        document = {
-            "type": "about:blank",
-            "title": title,
-            "status": problem.status,
-            "detail": detail,
-            "request_id": request_id,
-        } | ({"fields": problem.fields} if problem.fields else {})
-        body, kind = json.dumps(document).encode(), "application/problem+json"
-    else:
-        items = "".join(f"<li>{escape(name)}</li>" for name in problem.fields)
-        page = _PAGE.substitute(
-            status=problem.status,
-            title=title,
-            detail=detail,
-            request_id=request_id,
-            stylesheet=stylesheet,
-            fields=f"<ul>{items}</ul>" if items else "",
-        )
-        body, kind = page.encode(), "text/html; charset=utf-8"
-    return Answer(problem.status, kind, body, problem.headers)
+def document(problem: Problem, request_id: str) -> Response:
+    """Return the error as a problem document (RFC 9457)."""
+    content = {
+        "type": "about:blank",
+        "title": title(problem.status),
+        "status": problem.status,
+        "detail": detail(problem),
+        "request_id": request_id,
+    } | ({"fields": problem.fields} if problem.fields else {})
+    body = json.dumps(content).encode()
+    return Response.of(problem.status, "application/problem+json", body, problem.headers)
+
+
+def page(problem: Problem, request_id: str, stylesheet: str) -> Response:
+    """Return the error as a page that needs no template of the application."""
+    items = "".join(f"<li>{escape(name)}</li>" for name in problem.fields)
+    text = _PAGE.substitute(
+        status=problem.status,
+        title=escape(title(problem.status)),
+        detail=escape(detail(problem)),
+        request_id=request_id,
+        stylesheet=stylesheet,
+        fields=f"<ul>{items}</ul>" if items else "",
+    )
+    return Response.of(problem.status, "text/html; charset=utf-8", text.encode(), problem.headers)
 
 
 def allow_header(methods: Iterable[str]) -> str:
-    """Return the Allow header, sorted (RFC 9110 section 10.2.1)."""
-    names = {*methods, "OPTIONS"}
-    return ", ".join(sorted(names | {"HEAD"} if "GET" in names else names))
+    """Return the Allow header for a resource, the same whatever framework names its methods.
+
+    With GET comes HEAD, and OPTIONS is answered everywhere.
+    """
+    every = {method.strip().upper() for method in methods} | {"OPTIONS"}
+    return ", ".join(sorted(every | {"HEAD"} if "GET" in every else every))

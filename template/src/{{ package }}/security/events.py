@@ -41,16 +41,46 @@ _WARNINGS = frozenset(
         "input_validation_fail",
         "malicious_redirect",
         "policy_exception_expired",
+        "proxy_address_unreadable",
+        "request_refused",
+        "response_changed",
+        "response_dropped",
         "session_use_after_expire",
         "sys_store_unavailable",
     }
 )
+_MOST_NOTES = 1000
 _log = structlog.get_logger("security")
 
 
 def emit(event: str, **facts: str | int | None) -> None:
     """Log a security event with the request that it happened in."""
     (_log.warning if event in _WARNINGS else _log.info)(event, **facts)
+
+
+def note(event: str, **facts: str | int | None) -> None:
+    """Log what the boundary refused, dropped or changed, with its reason and the setting (BND-2).
+
+    In production a header or a cookie is named once: the same view would fill the log.
+    """
+    key = (event, *sorted(map(str, facts.values())))
+    if _once.production and not event.endswith("refused"):
+        if key in _once.seen or len(_once.seen) >= _MOST_NOTES:
+            return
+        _once.seen.add(key)
+    emit(event, **facts)
+
+
+class _Once:
+    """What was noted already."""
+
+    production = False
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[str, ...]] = set()
+
+
+_once = _Once()
 
 
 def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
@@ -61,6 +91,21 @@ def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
+# A dictionary's repr escapes control characters, so the terminal is safe in development too.
+_line = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+
+
+def _readable(logger: WrappedLogger, name: str, line: EventDict) -> str:
+    """Render a line for a person: what is empty is left out, and a trace stands below it."""
+    trace = str(line.pop("exception", ""))
+    shown = {key: value for key, value in line.items() if value not in {"", None}}
+    text = str(_line(logger, name, shown))
+    if not trace:
+        return text
+    safe = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in trace)
+    return f"{text}\n{safe}"
+
+
 def configure(*, production: bool) -> None:
     """Send all log lines, also those of libraries, to standard error: JSON in production."""
     shared: list[Processor] = [
@@ -69,12 +114,8 @@ def configure(*, production: bool) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request,
     ]
-    # A dictionary's repr escapes control characters, so the terminal is safe in development too.
-    render: Processor = (
-        structlog.processors.JSONRenderer()
-        if production
-        else structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
-    )
+    _once.production = production
+    render: Processor = structlog.processors.JSONRenderer() if production else _readable
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

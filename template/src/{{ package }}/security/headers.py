@@ -7,42 +7,50 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
 
 from . import csp
 from .policy import Policy, PolicyError
+from .responses import Headers
 
-Pairs = list[tuple[bytes, bytes]]
+_NOT_MODIFIED = 304
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """The policy's headers for one kind of response, for ASGI (`raw`) and for WSGI (`text`)."""
+class HeaderSet:
+    """The policy's headers for one kind of response."""
 
-    raw: tuple[tuple[bytes, bytes], ...]
-    text: tuple[tuple[str, str], ...]
+    pairs: tuple[tuple[bytes, bytes], ...]
     nonce_csp: tuple[bytes, ...]
     """Where the CSP has a nonce: its header name, and the text before and after the nonce."""
 
 
-class HasNonce(Protocol):
-    """What makes the nonce of a response when its policy needs one."""
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What becomes of the headers that an application made, by their names alone."""
 
-    @property
-    def nonce(self) -> str:
-        """The nonce: the same each time for one response."""
+    kept: tuple[int, ...]
+    """Places of those that leave, in policy order."""
+    shared: tuple[int, ...]
+    """Places of those that the policy has too."""
+    content_type: int
+    """Place of the content type, -1 without one."""
+    dropped: tuple[str, ...]
+    """Names that are not allowed to leave."""
 
 
-class HeaderPolicy:
+class SecureHeaders:
     """Turns the headers that a view made into the ones that are sent."""
 
-    def __init__(self, policy: Policy, *, blank_server: bool = False) -> None:
+    def __init__(self, policy: Policy, *, sticky: bool = True) -> None:
         """Compute what is the same for all responses.
 
-        `blank_server` sends `Server` without a value, for a server that would otherwise name itself
-        (RFC 9110 section 10.2.4). Raises `PolicyError` for an HSTS preload that is not confirmed.
+        `Server` is sent without a value: servers that fill it in otherwise name themselves (RFC
+        9110 section 10.2.4). Without `sticky`, for plain http in development, browsers may say
+        where a form of ours comes from. Raises `PolicyError` for an HSTS preload that is not
+        confirmed.
         """
         self._policy = policy
         self._common = {
@@ -50,53 +58,60 @@ class HeaderPolicy:
             "permissions-policy": ", ".join(
                 f"{name}=()" for name in policy.headers.permissions_off
             ),
-            **({"server": ""} if blank_server else {}),
+            "server": "",
         }
-        self._said = {
+        self._sticky = sticky
+        self._stated = {
             name: value
             for name, value in self._common.items()
             if name not in policy.headers.dangerously_omit
         }
         self._csp = csp.header_name(policy.csp)
         self._hsts = _hsts(policy)
-        self._rank = {name.encode(): rank for rank, name in enumerate(policy.headers.allowed)}
-        self._order = lru_cache(maxsize=256)(self._order_of)
+        allowed = dict.fromkeys((*policy.headers.allowed, *policy.service.response_headers))
+        self._rank = {name.encode(): rank for rank, name in enumerate(allowed)}
         self._known = {
             name.encode() for name in (*self._common, self._csp, "strict-transport-security")
         }
-        self._blocks = {
-            (html, https): self._block(html=html, https=https, own={})
+        self._plan = lru_cache(maxsize=256)(self._plan_of)
+        self._sets = {
+            (html, https): self._set(html=html, https=https, own={})
             for html in (False, True)
             for https in (False, True)
         }
 
-    def finish(self, own: Pairs, *, https: bool, visit: HasNonce) -> tuple[Pairs, Block]:
-        """Return the response's own headers in policy order, and the block to send after them.
+    def finish(
+        self, status: int, own: Headers, *, https: bool, nonce: Callable[[], str]
+    ) -> tuple[Headers, tuple[str, ...]]:
+        """Return all headers in policy order, and the names of those that were dropped.
 
         Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
         sent once, and one that the policy has too stands unless it is fixed.
         """
-        order, known, typed = self._order(tuple([pair[0] for pair in own]))
-        kept = [own[index] for index in order]
+        plan = self._plan(tuple([name for name, _ in own]))
+        kept = [own[index] for index in plan.kept]
+        typed = plan.content_type
         html = typed >= 0 and own[typed][1].startswith(b"text/html")
-        views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in known}
+        views = {
+            own[index][0].decode(): own[index][1].decode("latin-1") for index in plan.shared
+        }
         if views:
-            # A framework may say what the policy says.
-            views = {each: views[each] for each in views if views[each] != self._said.get(each)}
-        block = (
-            self._block(html=html, https=https, own=views) if views else self._blocks[html, https]
-        )
-        if block.nonce_csp:
-            name, before, after = block.nonce_csp
-            kept.append((name, before + visit.nonce.encode() + after))
-        return kept, block
+            # A framework may state what the policy states.
+            views = {name: views[name] for name in views if views[name] != self._stated.get(name)}
+        ours = self._set(html=html, https=https, own=views) if views else self._sets[html, https]
+        if ours.nonce_csp:
+            name, before, after = ours.nonce_csp
+            kept.append((name, before + nonce().encode() + after))
+        kept += ours.pairs
+        if status == _NOT_MODIFIED:
+            # Browsers put a 304's headers over those of the page they kept, nonce and all.
+            kept = [pair for pair in kept if pair[0] != self._csp.encode() or views.get(self._csp)]
+        return kept, plan.dropped
 
-    def _order_of(self, names: tuple[bytes, ...]) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """Return the places of the headers to keep, in policy order, and of those the policy has.
+    def _plan_of(self, names: tuple[bytes, ...]) -> _Plan:
+        """Plan for these names; the last of a name stands, but every cookie.
 
-        And the place of the content type, -1 without one.
-
-        The last of a name stands, but every cookie. Cached: an application has few combinations.
+        Cached: an application has few combinations.
         """
         last = {name: index for index, name in enumerate(names)}
         kept = [
@@ -105,16 +120,25 @@ class HeaderPolicy:
             if name in self._rank and (name == b"set-cookie" or last[name] == index)
         ]
         kept.sort(key=lambda index: self._rank[names[index]])
-        known = tuple(index for index, name in enumerate(names) if name in self._known)
+        shared = tuple(index for index, name in enumerate(names) if name in self._known)
         typed = last.get(b"content-type", -1)
-        return tuple(kept), known, typed if typed in kept else -1
+        gone = dict.fromkeys(
+            name.decode("latin-1")
+            for name in names
+            if name not in self._rank and name not in self._known
+        )
+        return _Plan(tuple(kept), shared, typed if typed in kept else -1, tuple(gone))
 
-    def _block(self, *, html: bool, https: bool, own: dict[str, str]) -> Block:
-        # First where it is static, since the one with a nonce stands before the block.
+    def _set(self, *, html: bool, https: bool, own: dict[str, str]) -> HeaderSet:
+        # First where it is static, since the one with a nonce stands before the set.
         values = {} if html else {self._csp: self._policy.csp.other}
         values |= self._common
         if https:
             values["strict-transport-security"] = self._hsts
+        elif not self._sticky and values.get("referrer-policy") == "no-referrer":
+            # With it browsers send `Origin: null`, and over plain http no Sec-Fetch-Site: a form of
+            # ours could not be told from another site's.
+            values["referrer-policy"] = "same-origin"
         for name in self._policy.headers.dangerously_omit:
             values.pop(name, None)
         fixed = {*self._policy.headers.fixed, "server"}
@@ -123,11 +147,8 @@ class HeaderPolicy:
         if html and self._csp not in values:
             before, after = csp.html_policy(self._policy.csp, self._policy.service, https=https)
             nonce_csp = (self._csp.encode(), before.encode(), after.encode())
-        return Block(
-            tuple((name.encode(), value.encode("latin-1")) for name, value in values.items()),
-            tuple(values.items()),
-            nonce_csp,
-        )
+        pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in values.items())
+        return HeaderSet(pairs, nonce_csp)
 
 
 def _hsts(policy: Policy) -> str:

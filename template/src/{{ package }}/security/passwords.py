@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from .policy import Passwords as Policy
+from .policy import PasswordPolicy
 
 _MEASURED = 72
 """Characters that the strength estimate looks at; longer ones cost time and change nothing."""
@@ -28,7 +28,7 @@ class Passwords:
     the threads that serve the other pages alone.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: PasswordPolicy) -> None:
         """Take the rules and the cost. Computes one hash."""
         self._policy = policy
         self._hasher = PasswordHasher(

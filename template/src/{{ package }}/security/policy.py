@@ -20,7 +20,17 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 HeaderName = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9-]*\z")]
 HeaderValue = Annotated[str, Field(pattern=r"\A[\x20-\x7e]*\z")]
 HostName = Annotated[str, Field(pattern=r"\A[a-z0-9.-]+(:[0-9]{1,5})?\z")]
+RedirectTarget = Annotated[
+    str, Field(pattern=r"\A([a-z0-9.-]+(:[0-9]{1,5})?|[a-z][a-z0-9+.-]*:[\x21-\x7e]+)\z")
+]
+CookieName = Annotated[str, Field(pattern=r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\z")]
+CspSource = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+\z")]
+MediaType = Annotated[str, Field(pattern=r"\A[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+\z")]
+Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 Positive = Annotated[int, Field(gt=0)]
+
+
+_SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "blob", "file", "filesystem", "about"})
 
 
 class PolicyError(ValueError):
@@ -47,7 +57,7 @@ class Hsts(_Model):
     preload_confirmed_for: str
 
 
-class Headers(_Model):
+class HeadersPolicy(_Model):
     """Response headers (guide: Use Helmet; ASVS 3.4)."""
 
     allowed: tuple[HeaderName, ...]
@@ -58,15 +68,17 @@ class Headers(_Model):
     hsts: Hsts
 
 
-class Csp(_Model):
+class CspPolicy(_Model):
     """Content-Security-Policy level 3."""
 
     dangerously_report_only: bool
+    exception_only: tuple[str, ...]
+    """Sources that no fact of a service may add; with a directive before it, in that one alone."""
     other: HeaderValue
     html: dict[HeaderName, HeaderValue]
 
 
-class Cookies(_Model):
+class CookiePolicy(_Model):
     """Cookie names and attributes (guide: Use cookies securely; ASVS 3.3; RFC 6265bis)."""
 
     session_name: Annotated[str, Field(pattern=r"\A[a-z]+\z")]
@@ -76,7 +88,7 @@ class Cookies(_Model):
     max_bytes: Positive
 
 
-class SessionTimes(_Model):
+class SessionPolicy(_Model):
     """Session lifetimes in seconds (ASVS 7.3)."""
 
     idle_timeout: Positive
@@ -84,31 +96,31 @@ class SessionTimes(_Model):
     touch_interval: Positive
 
 
-class Rule(_Model):
-    """A login counter: see `stores.Counter`."""
+class LimitPolicy(_Model):
+    """How many failures a login counter allows, and for how long it remembers them (seconds)."""
 
     limit: Positive
     window: Positive
 
 
-class BlockingRule(Rule):
-    """A login counter whose blocks get longer."""
+class BlockingLimitPolicy(LimitPolicy):
+    """A limit whose blocks get longer: each further `limit` failures double the block."""
 
     block: Positive
     max_block: Positive
 
 
-class Throttle(_Model):
+class ThrottlePolicy(_Model):
     """Login throttle (guide: Prevent brute-force attacks; ASVS 6.3.1)."""
 
     ipv6_prefix: Annotated[int, Field(ge=32, le=128)]
     device_lifetime: Positive
-    pair: BlockingRule
-    address: Rule
-    account: Rule
+    pair: BlockingLimitPolicy
+    address: LimitPolicy
+    account: LimitPolicy
 
 
-class Passwords(_Model):
+class PasswordPolicy(_Model):
     """Password rules and hashing cost (ASVS 6.2, 11.4.2)."""
 
     min_length: Annotated[int, Field(ge=8)]
@@ -121,7 +133,7 @@ class Passwords(_Model):
     waiting: Positive
 
 
-class Input(_Model):
+class InputPolicy(_Model):
     """What a request may be (ASVS 4.2, 5.2)."""
 
     methods: tuple[str, ...]
@@ -130,17 +142,19 @@ class Input(_Model):
     max_header_count: Positive
     max_header_bytes: Positive
     max_form_fields: Positive
+    max_json: Positive
     max_json_depth: Positive
+    body_pause: Positive
     api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\z")]
 
 
-class Static(_Model):
+class StaticPolicy(_Model):
     """Static files, named by content hash."""
 
     max_age: Positive
 
 
-class Edge(_Model):
+class EdgePolicy(_Model):
     """What nginx refuses before the application sees it (ASVS 2.4.1, 15.2.2); times in seconds."""
 
     login_rate_per_minute: Positive
@@ -166,15 +180,15 @@ class Supported(_Model):
 class Baseline(_Model):
     """Everything in `baseline.toml`."""
 
-    headers: Headers
-    csp: Csp
-    cookies: Cookies
-    sessions: SessionTimes
-    throttle: Throttle
-    passwords: Passwords
-    input: Input
-    static: Static
-    edge: Edge
+    headers: HeadersPolicy
+    csp: CspPolicy
+    cookies: CookiePolicy
+    sessions: SessionPolicy
+    throttle: ThrottlePolicy
+    passwords: PasswordPolicy
+    input: InputPolicy
+    static: StaticPolicy
+    edge: EdgePolicy
     supported: Supported
 
 
@@ -185,8 +199,36 @@ class Service(_Model):
     description: str
     domain: HostName
     contact: str
-    redirect_hosts: tuple[HostName, ...]
-    image_hosts: tuple[HostName, ...]
+    redirect_hosts: tuple[RedirectTarget, ...] = ()
+    """Hosts, https only, that a redirect may lead to; for applications on a device an exact URL."""
+    response_headers: tuple[HeaderName, ...] = ()
+    """Names that may leave the service besides the policy's."""
+    script_cookies: tuple[CookieName, ...] = ()
+    """Cookies that scripts may read, so without HttpOnly."""
+    csp: dict[HeaderName, tuple[CspSource, ...]] = {}
+    """Sources added to a directive of the pages' policy, also to one that the baseline lacks."""
+
+
+class Route(_Model):
+    """One `[[route]]` in `policy.toml`: opens one thing for one path, and keeps the rest.
+
+    A path ending in "/" stands for all below it. The longest path that fits counts, as a whole.
+    """
+
+    path: Annotated[str, Field(pattern=r"\A/[\x21-\x7e]*\z")]
+    methods: tuple[Method, ...] = ()
+    """Empty: all."""
+    access: Literal["login", "public"] = "login"
+    body: tuple[MediaType, ...] = (
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "application/json",
+    )
+    max_body: Positive | None = None
+    """Bytes; None: the policy's."""
+    max_fields: Positive | None = None
+    """Fields and files of a form; None: the policy's."""
+    cross_site: Literal["refused", "without-session"] = "refused"
 
 
 class _Dated(_Model):
@@ -213,6 +255,7 @@ class Advisory(_Dated):
 
 class _Local(_Model):
     service: Service
+    route: tuple[Route, ...] = ()
     exception: tuple[Deviation, ...] = ()
     advisory_exception: tuple[Advisory, ...] = ()
 
@@ -221,6 +264,7 @@ class Policy(Baseline):
     """The policy in force: the baseline with the exceptions applied."""
 
     service: Service
+    routes: tuple[Route, ...]
     exceptions: tuple[Deviation, ...]
     advisory_exceptions: tuple[Advisory, ...]
     replaced: dict[str, JsonValue]
@@ -252,12 +296,19 @@ def load(local: Path) -> Policy:
     _refuse_twice(local.name, "[[exception]] setting", [each.setting for each in own.exception])
     ids = [each.id for each in own.advisory_exception]
     _refuse_twice(local.name, "[[advisory-exception]] id", ids)
+    _refuse_twice(
+        local.name,
+        "[[route]]",
+        [f"{verb} {item.path}" for item in own.route for verb in item.methods or ("any method,",)],
+    )
     replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
+    _check_facts(own.service, baseline["csp"]["exception-only"], local.name)
     return _validate(
         Policy,
         {
             **baseline,
             "service": own.service.model_dump(by_alias=True),
+            "routes": [item.model_dump(by_alias=True) for item in own.route],
             "exceptions": [each.model_dump(by_alias=True) for each in own.exception],
             "advisory-exceptions": [
                 each.model_dump(by_alias=True) for each in own.advisory_exception
@@ -271,6 +322,23 @@ def load(local: Path) -> Policy:
 def _refuse_twice(place: str, key: str, names: list[str]) -> None:
     if twice := {name for name in names if names.count(name) > 1}:
         raise PolicyError(f"{place}: {key} {min(twice)!r} occurs twice; keep one of them")
+
+
+def _check_facts(service: Service, exception_only: list[str], place: str) -> None:
+    """Refuse a fact that would switch a protection off: that takes a dated exception."""
+    for directive, sources in service.csp.items():
+        for source in sources:
+            if source in exception_only or f"{directive} {source}" in exception_only:
+                raise PolicyError(
+                    f"{place}: service.csp.{directive}: {source!r} lets injected code run, so it is"
+                    f" no fact: name hosts or hashes, or make an [[exception]] of csp.html.{directive}"
+                )
+    for target in service.redirect_hosts:
+        if target.partition(":")[0] in _SCRIPT_SCHEMES:
+            raise PolicyError(
+                f"{place}: service.redirect-hosts: {target!r} runs code in the page; list hosts,"
+                " and for applications on a device their own scheme"
+            )
 
 
 def _replace(baseline: dict[str, Any], deviation: Deviation, name: str) -> JsonValue:

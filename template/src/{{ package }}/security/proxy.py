@@ -8,13 +8,29 @@ nearest proxy wrote; everything further left is the client's own claim (ASVS 4.1
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+
+from .events import emit
 
 UNIX = "unix"
 """How a peer on a Unix socket, which has no address, stands in the list of trusted proxies."""
 
+_SHOWN = 64
 _MOST_KNOWN = 1024
 """Peers whose answer is remembered: parsing an address takes as long as all other checks."""
+
+FORWARDING = (
+    "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
+    "x-forwarded-prefix", "x-forwarded-server", "x-real-ip",
+)  # fmt: skip
+"""What proxies say of a request. Read here alone: the framework sees what was made of it."""
 
 Network = IPv4Network | IPv6Network
 
@@ -40,27 +56,46 @@ class TrustedProxies:
         return self._known[peer]
 
     def _contains(self, peer: str) -> bool:
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+        address = read_address(peer)
+        return address is not None and any(address in network for network in self._networks)
 
     def client(self, peer: str, forwarded_for: str) -> str:
         """Return the address nearest to us that is not a trusted proxy.
 
         `forwarded_for` is the whole X-Forwarded-For of a request that came from `peer`. A part that
-        is no address ends the walk: what stands left of it was written by nobody we know.
+        is no address ends the walk: what stands left of it was written by nobody we know. It then
+        stands for the client itself, so that nobody is counted as the proxy; the log says so.
         """
         client = peer
-        for part in reversed(forwarded_for.split(",")):
+        for part in reversed(forwarded_for.split(",")) if forwarded_for else ():
+            if not part.strip():
+                continue
             if not self.trusts(client):
                 break
-            try:
-                client = str(ip_address(part.strip()))
-            except ValueError:
-                break
+            address = read_address(part)
+            if address is None:
+                emit("proxy_address_unreadable", part=part.strip()[:_SHOWN])
+                return f"unreadable {part.strip()[:_SHOWN]!r}"
+            client = str(address)
         return client
+
+
+def read_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an address as proxies write it, or None.
+
+    With a port (`203.0.113.7:4711`, `[2001:db8::1]:443`), in quotes (RFC 7239 section 6), or an
+    IPv4 address in IPv6 (`::ffff:203.0.113.7`), which is the IPv4 address.
+    """
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def bucket(client: str, ipv6_prefix: int) -> str:

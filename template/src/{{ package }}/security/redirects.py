@@ -8,7 +8,8 @@ tabs, `https:host`, extra slashes and more.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import re
+from collections.abc import Iterable
 
 from ada_url import URL
 
@@ -16,26 +17,61 @@ _SPECIAL = ("http:", "https:", "ftp:", "ws:", "wss:", "file:")
 # What browsers drop anywhere in an address, and at its start.
 _DROPPED = dict.fromkeys(map(ord, "\t\n\r"))
 _STRIPPED = "".join(map(chr, range(0x21)))
+_HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
+# An address below our own root that every parser reads alike, and that is written as it stands.
+_PLAIN = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~/-]*)?(?:\?[A-Za-z0-9._~=&%/-]*)?")
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
 
 
-def safe_target(target: str, origin: str, allowed_hosts: Collection[str] = ()) -> str | None:
-    """Return the absolute URL to redirect to, or None if `target` leads astray.
+class Redirects:
+    """Judges the targets of redirects."""
 
-    `origin` is the service's own, such as `https://example.org`. Allowed are that origin, and https
-    on the `allowed_hosts` (name, or name:port).
+    def __init__(self, allowed: Iterable[str]) -> None:
+        """Take what is allowed besides the own origin.
+
+        A name, or name:port, stands for https on that host; anything else is an exact URL of an
+        application on a device, whose query is free (RFC 8252 section 7).
+        """
+        names = set(allowed)
+        self._hosts = frozenset(name for name in names if _HOST.fullmatch(name))
+        self._applications = [URL(name) for name in sorted(names - self._hosts)]
+
+    def safe_target(self, target: str, origin: str, page: str = "/") -> str | None:
+        """Return the address to send a browser to, or None if `target` leads astray.
+
+        `origin` is the service's own, such as `https://example.org`; `page` is what the request
+        asked for, which a relative target is relative to (RFC 9110 section 10.2.2). An address of
+        our own comes back as a path, unless the target names its host.
+        """
+        if _PLAIN.fullmatch(target) and "//" not in target.partition("?")[0]:
+            return target
+        try:
+            base = URL(origin + page)
+            url = URL(target, base=origin + page)
+        except ValueError:
+            return None
+        seen = target.translate(_DROPPED).lstrip(_STRIPPED).lower()
+        scheme = seen[: seen.find(":") + 1]
+        if scheme in _SPECIAL and not seen.startswith(scheme + "//"):
+            # `https:host` is relative on an https page and absolute on an http one.
+            return None
+        if url.username or url.password:
+            return None
+        if url.protocol == base.protocol and url.host == base.host:
+            path = f"{url.pathname}{url.search}{url.hash}"
+            names_host = seen.startswith("//") or scheme in _SPECIAL
+            return url.href if names_host or path.startswith("//") else path
+        if url.protocol == "https:" and url.host in self._hosts:
+            return url.href
+        return url.href if any(_is_at(url, place) for place in self._applications) else None
+
+
+def _is_at(url: URL, application: URL) -> bool:
+    """Tell whether a URL is that of the application, whatever its query.
+
+    On the device itself the port is whatever was free (RFC 8252 section 7.3).
     """
-    try:
-        base = URL(origin + "/")
-        url = URL(target, base=origin + "/")
-    except ValueError:
-        return None
-    seen = target.translate(_DROPPED).lstrip(_STRIPPED).lower()
-    scheme = seen[: seen.find(":") + 1]
-    if scheme in _SPECIAL and not seen.startswith(scheme + "//"):
-        # `https:host` is relative on an https page and absolute on an http one.
-        return None
-    if url.username or url.password:
-        return None
-    own = url.protocol == base.protocol and url.host == base.host
-    elsewhere = url.protocol == "https:" and url.host in allowed_hosts
-    return url.href if own or elsewhere else None
+    host = "hostname" if application.hostname in _LOOPBACK else "host"
+    return all(
+        getattr(url, part) == getattr(application, part) for part in ("protocol", host, "pathname")
+    )

@@ -10,14 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from . import events
-from .carrier import Carrier
-from .policy import SessionTimes
+from .policy import SessionPolicy
+from .session_codec import SessionCodec
 from .stores import SessionRow, Store, StoreError
 
+_NAME = ""
+"""The key under which the name of the signed-in user is stored with the content."""
 HANDLE = 16
 """Length of a session's public name: the start of its id's hash, useless for taking it over."""
 
@@ -26,11 +28,11 @@ class Sessions:
     """Opens, lists and ends sessions."""
 
     def __init__(
-        self, times: SessionTimes, carrier: Carrier, store: Store, clock: Callable[[], float]
+        self, policy: SessionPolicy, codec: SessionCodec, store: Store, clock: Callable[[], float]
     ) -> None:
         """Take the policy's times, the kind of cookie, the store and the time in seconds."""
-        self.times = times
-        self.carrier = carrier
+        self.policy = policy
+        self.codec = codec
         self.store = store
         self.clock = clock
 
@@ -41,8 +43,8 @@ class Sessions:
     def alive(self, row: SessionRow, now: int) -> bool:
         """Tell whether a row is within both timeouts (ASVS 7.3.1, 7.3.2)."""
         return (
-            now - row.seen < self.times.idle_timeout
-            and now - row.created < self.times.absolute_timeout
+            now - row.seen < self.policy.idle_timeout
+            and now - row.created < self.policy.absolute_timeout
         )
 
     def of_user(self, user: str) -> list[SessionRow]:
@@ -65,12 +67,24 @@ class Session(MutableMapping[str, Any]):
     Nothing is stored and no cookie is sent for a visitor without content.
     """
 
+    identity_key = ""
+    """The key under which the framework's own login keeps the user's id, "" if it has none.
+
+    Writing it signs in and deleting it signs out, so that the framework's usual ways to log in
+    change the id and are listed like ours.
+    """
+    modified = False
+    """Some frameworks set it; what has changed is found out by comparing."""
+
     # Defaults of the class: most sessions are never opened.
     _fetched = False
     _row: SessionRow | None = None
     _id = ""
     _user = ""
+    _name = ""
     _before = "{}"
+    new_device = ""
+    """Name of the account that this browser is known to from now on (OWASP device cookies)."""
     _rotate = False
     _restart = False
     accessed = False
@@ -98,6 +112,18 @@ class Session(MutableMapping[str, Any]):
         return self._user
 
     @property
+    def user_name(self) -> str:
+        """Name of the signed-in user as far as the login told it, or ""."""
+        self._open()
+        return self._name
+
+    @property
+    def new(self) -> bool:
+        """True if nobody has seen this session before."""
+        self._open()
+        return self._row is None
+
+    @property
     def known_user(self) -> str:
         """The user's id without reading the session, for the log."""
         return self._user
@@ -113,24 +139,39 @@ class Session(MutableMapping[str, Any]):
         return self._fetched
 
     @property
-    def pending(self) -> bool:
-        """True if `commit` has to write to the store."""
+    def needs_store(self) -> bool:
+        """True if `commit` has to write to the store, or will raise."""
         row = self._row
         if row is None or self.ended or self._rotate or not (self._content or self._user):
             return row is not None or bool(self._content or self._user)
-        if self._sessions.now() - row.seen >= self._sessions.times.touch_interval:
+        if self._sessions.now() - row.seen >= self._sessions.policy.touch_interval:
             return True
-        return self.accessed and self._text() != self._before
+        try:
+            return self.accessed and self._text() != self._before
+        except TypeError:
+            return True
 
     def _text(self) -> str:
-        return json.dumps(self._content, separators=(",", ":"))
+        content = {_NAME: self._name, **self._content} if self._name else self._content
+        try:
+            return json.dumps(content, separators=(",", ":"))
+        except (TypeError, ValueError):
+            for key, value in self._content.items():
+                try:
+                    json.dumps(value)
+                except (TypeError, ValueError) as error:
+                    raise TypeError(
+                        f"session[{key!r}] cannot be stored: {error}; keep what JSON has: texts,"
+                        " numbers, lists, dictionaries"
+                    ) from None
+            raise TypeError("a key of the session is no text: JSON has no others") from None
 
     def fetch(self) -> None:
         """Read the session from the store, once. Does not count as a use."""
         if self._fetched:
             return
         self._fetched = True
-        opened = self._sessions.carrier.open(self._cookie) if self._cookie else None
+        opened = self._sessions.codec.decode(self._cookie) if self._cookie else None
         if opened is None:
             return
         self._id, content = opened
@@ -151,14 +192,19 @@ class Session(MutableMapping[str, Any]):
         self._user = row.user
         self._before = content or row.data
         self._content = json.loads(self._before)
+        self._name = self._content.pop(_NAME, "")
 
-    def sign_in(self, user: str) -> None:
+    def log_in(self, user: str, name: str = "") -> None:
         """Start a session of `user` under a new id (session fixation; ASVS 7.2.4)."""
         self._open()
         if self._user not in {"", user}:
             # What the one before left behind is not for the next.
             self._content.clear()
-        self._user = user
+        self._user, self._name = user, name
+        self.new_device = name
+        if self.identity_key:
+            self._content[self.identity_key] = user
+        self.ended = False
         self._rotate = self._restart = True
 
     def rotate(self) -> None:
@@ -170,8 +216,18 @@ class Session(MutableMapping[str, Any]):
         """End the session in the store and forget its content."""
         self._open()
         self._content.clear()
-        self._user = ""
+        self._user = self._name = ""
         self.ended = True
+
+    def clear(self) -> None:
+        """Forget everything: as with the frameworks' own sessions, the user is logged out too."""
+        if self.cookie or self._open():
+            self.end()
+
+    def replace(self, content: Mapping[str, Any]) -> None:
+        """Put other content in the place of what is there; who is signed in stays so."""
+        self._open().clear()
+        self.update(content)
 
     def commit(self, write: Callable[[str, int], str]) -> str:
         """Store what changed; return the Set-Cookie line to send, or "".
@@ -194,23 +250,23 @@ class Session(MutableMapping[str, Any]):
         if row is None or self._rotate:
             return self._begin(text, now, write)
         changed = text != self._before
-        if not changed and now - row.seen < self._sessions.times.touch_interval:
+        if not changed and now - row.seen < self._sessions.policy.touch_interval:
             return ""
         line = ""
         data = None
         if changed:
-            value, data = self._sessions.carrier.seal(self._id, text)
+            value, data = self._sessions.codec.encode(self._id, text)
             if value != self._cookie:
-                line = write(value, row.created + self._sessions.times.absolute_timeout - now)
+                line = write(value, row.created + self._sessions.policy.absolute_timeout - now)
         self._sessions.store.update(row.id_hash, seen=now, data=data)
         return line
 
     def _begin(self, text: str, now: int, write: Callable[[str, int], str]) -> str:
         old = self._row
         self._id = secrets.token_urlsafe(32)
-        value, data = self._sessions.carrier.seal(self._id, text)
+        value, data = self._sessions.codec.encode(self._id, text)
         created = old.created if old and not self._restart else now
-        expires = created + self._sessions.times.absolute_timeout
+        expires = created + self._sessions.policy.absolute_timeout
         line = write(value, expires - now)
         self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
         self._sessions.store.put(self._row, expires, replaces=old.id_hash if old else "")
@@ -226,10 +282,20 @@ class Session(MutableMapping[str, Any]):
         return self._open()[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._open()[key] = value
+        content = self._open()
+        if key == self.identity_key and key and str(value) != self._user:
+            self.log_in(str(value))
+        elif self.ended:
+            # What is written after the end begins another session.
+            self.ended, self._rotate, self._restart = False, True, True
+        content[key] = value
 
     def __delitem__(self, key: str) -> None:
         del self._open()[key]
+        if key == self.identity_key and key:
+            # The extension that logs out goes on deleting its other keys.
+            self._user = self._name = ""
+            self._rotate = True
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._open())

@@ -1,7 +1,8 @@
 # Owned by the template: extend, do not edit.
-"""Static files under their content hash, so that browsers may keep them for a year.
+"""Static files under one content hash for the folder, so that browsers may keep them for a year.
 
-They are few and small: read once at start. nginx serves the same addresses from the same folder.
+One hash for all: what a stylesheet or a module names relative to itself is found too. The files
+are few and small: read once at start. nginx keeps what it was sent once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import mimetypes
 from base64 import b64encode
 from pathlib import Path
 
-from .errors import Answer, Problem
+from .errors import Problem
+from .responses import Response
 
 PREFIX = "/static/"
 
@@ -21,34 +23,43 @@ class StaticFiles:
 
     def __init__(self, folder: Path, max_age: int) -> None:
         """Read the folder; `max_age` in seconds."""
-        self._urls: dict[str, str] = {}
-        self._integrity: dict[str, str] = {}
-        self._answers: dict[str, Answer] = {}
+        files = {
+            file.relative_to(folder).as_posix(): file.read_bytes()
+            for file in sorted(folder.rglob("*"))
+            if file.is_file() and not file.name.startswith(".")
+        }
+        digest = hashlib.sha256()
+        for name, body in files.items():
+            digest.update(f"{name}\0{len(body)}\0".encode() + body)
+        self.url_path = f"{PREFIX}{digest.hexdigest()[:16]}"
+        """Where the folder is, without a slash at the end."""
+        self._integrity = {
+            name: f"sha384-{b64encode(hashlib.sha384(body).digest()).decode()}"
+            for name, body in files.items()
+        }
         cache = (("cache-control", f"public, max-age={max_age}, immutable"),)
-        for file in sorted(folder.rglob("*")):
-            if not file.is_file() or file.name.startswith("."):
-                continue
-            body = file.read_bytes()
-            name = file.relative_to(folder).as_posix()
-            url = f"{PREFIX}{hashlib.sha256(body).hexdigest()[:16]}/{name}"
-            kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-            if kind.startswith("text/"):
-                kind += "; charset=utf-8"
-            self._urls[name] = url
-            digest = hashlib.sha384(body).digest()
-            self._integrity[name] = f"sha384-{b64encode(digest).decode()}"
-            self._answers[url] = Answer(200, kind, body, cache)
+        self._responses = {
+            f"{self.url_path}/{name}": Response.of(200, _media_type(name), body, cache)
+            for name, body in files.items()
+        }
 
     def url(self, name: str) -> str:
         """Return the address of a file. Raises `KeyError` naming a file that is not there."""
-        return self._urls[name]
+        if name not in self._integrity:
+            raise KeyError(f"app/static/{name} is not there")
+        return f"{self.url_path}/{name}"
 
     def integrity(self, name: str) -> str:
         """Return the file's Subresource Integrity value."""
         return self._integrity[name]
 
-    def answer(self, path: str) -> Answer:
+    def response(self, path: str) -> Response:
         """Return the file at an address, or raise `Problem`."""
-        if path not in self._answers:
+        if path not in self._responses:
             raise Problem(404)
-        return self._answers[path]
+        return self._responses[path]
+
+
+def _media_type(name: str) -> str:
+    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind

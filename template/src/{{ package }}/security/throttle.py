@@ -18,8 +18,7 @@ import secrets
 from dataclasses import replace
 
 from .keys import Keys
-from .policy import BlockingRule, Rule
-from .policy import Throttle as Policy
+from .policy import BlockingLimitPolicy, LimitPolicy, ThrottlePolicy
 from .proxy import bucket
 from .stores import Counter, Store
 
@@ -27,7 +26,7 @@ from .stores import Counter, Store
 class Throttle:
     """Decides who may try a password."""
 
-    def __init__(self, policy: Policy, store: Store) -> None:
+    def __init__(self, policy: ThrottlePolicy, store: Store) -> None:
         """Take the limits and the store that all workers share."""
         self._policy = policy
         self._store = store
@@ -52,22 +51,23 @@ class Throttle:
 
     def withdraw(self, counters: tuple[Counter, ...], now: int) -> None:
         """Give the attempt back without clearing anything: no password was looked at."""
-        self._store.release([replace(each, block=0) for each in counters], now)
+        self._store.release([replace(counter, block=0) for counter in counters], now)
 
 
 class Devices:
     """Signed cookies that say: this browser has logged in to that account before."""
 
-    def __init__(self, keys: Keys) -> None:
-        """Sign with the newest key, accept any."""
+    def __init__(self, keys: Keys, lifetime: int) -> None:
+        """Sign with the newest key, accept any; a device is known for `lifetime` seconds."""
         self._keys = keys.derive("device cookie")
+        self._lifetime = lifetime
 
     def issue(self, user: str, now: int) -> str:
         """Return a cookie value for a browser that has just logged in as `user`."""
         text = f"{secrets.token_hex(16)}.{now}"
         return f"{text}.{_sign(self._keys[0], text, user).decode()}"
 
-    def read(self, value: str, user: str, now: int, lifetime: int) -> str:
+    def read(self, value: str, user: str, now: int) -> str:
         """Return the device's name if the cookie is ours, for `user`, and young enough, or ""."""
         text, _, signature = value.rpartition(".")
         device, _, issued = text.partition(".")
@@ -75,15 +75,15 @@ class Devices:
             hmac.compare_digest(_sign(key, text, user), signature.encode()) for key in self._keys
         ):
             return ""
-        return device if now - int(issued) < lifetime else ""
+        return device if now - int(issued) < self._lifetime else ""
 
 
-def _counter(rule: Rule, *parts: str) -> Counter:
+def _counter(limit: LimitPolicy, *parts: str) -> Counter:
     # Hashed: the store shall not tell who tried to log in from where.
     key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    if isinstance(rule, BlockingRule):
-        return Counter(key, rule.limit, rule.window, rule.block, rule.max_block)
-    return Counter(key, rule.limit, rule.window)
+    if isinstance(limit, BlockingLimitPolicy):
+        return Counter(key, limit.limit, limit.window, limit.block, limit.max_block)
+    return Counter(key, limit.limit, limit.window)
 
 
 def _sign(key: bytes, text: str, user: str) -> bytes:

@@ -37,7 +37,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """A rule for one login counter. See `throttle` for the three that every attempt touches."""
+    """One login counter and the limit that it is judged by; `throttle` tells which an attempt has."""
 
     key: str
     limit: int

@@ -4,34 +4,46 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ..security.csrf import SAFE_METHODS
-from ..security.errors import Answer, Problem
+from ..security.body import Body
+from ..security.boundary import Boundary
+from ..security.context import RequestContext
+from ..security.errors import Problem
 from ..security.events import REQUEST
-from ..security.guard import Guard
-from ..security.visit import Visit
+from ..security.proxy import FORWARDING, read_address
+from ..security.responses import Response
+from .compose import KEY, Exchange
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+IsPublic = Callable[[Scope], bool]
+"""Tells from a scope in which the framework has found the view whether the view is public."""
+
+_ERROR, _CRASH = 400, 500
+_STORE_THREADS = 8
+_FORWARDED = frozenset(name.encode() for name in FORWARDING)
+_log = logging.getLogger(__name__)
 
 
-class AsgiHead:
+class AsgiRequestHead:
     """An ASGI scope as the policy reads it."""
 
     __slots__ = ("_headers", "_pairs", "method", "path", "peer", "query", "scheme")
 
     def __init__(self, scope: Scope) -> None:
-        # Not the scope, which will hold the visit: such a cycle would wait for the collector.
+        # Not the scope, which will hold the context: such a cycle would wait for the collector.
         self._pairs: list[tuple[bytes, bytes]] = scope["headers"]
         self.method: str = scope["method"]
         # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
-        path: bytes = scope["raw_path"]
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
         self.path = unquote_to_bytes(path) if b"%" in path else path
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
@@ -41,11 +53,12 @@ class AsgiHead:
 
     def header(self, name: str) -> str:
         key = name.encode()
-        if key not in self._headers:
+        value = self._headers.get(key)
+        if value is None:
             return ""
         if len(self._headers) == len(self._pairs):
-            return str(self._headers[key], "latin-1")
-        values = [value for each, value in self._pairs if each == key]
+            return str(value, "latin-1")
+        values = [value for own, value in self._pairs if own == key]
         if name == "content-type":
             # The first, as frameworks read it, and all that a WSGI service gets to see.
             return values[0].decode("latin-1")
@@ -57,13 +70,27 @@ class AsgiHead:
             return count, len(b"".join(headers)) + len(b"".join(headers.values()))
         return count, sum(len(name) + len(value) for name, value in self._pairs)
 
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Tell whether one of these headers is there."""
+        return not names.isdisjoint(self._headers)
 
-class Guarded:
-    """The application that the server runs."""
 
-    def __init__(self, app: App, guard: Guard) -> None:
+class BoundaryMiddleware:
+    """Around the application: nothing comes in or goes out beside it."""
+
+    def __init__(
+        self, app: App, boundary: Boundary, is_public: IsPublic, *, propagate: bool = False
+    ) -> None:
+        """Take the application; with `propagate` its exceptions are raised after the answer.
+
+        Test clients and development servers show them; ours has logged them.
+        """
         self.app = app
-        self.guard = guard
+        self.boundary = boundary
+        self.is_public = is_public
+        self.propagate = propagate
+        # Of its own: requests that wait for a store that is away must not hold up the others.
+        self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -73,9 +100,13 @@ class Guarded:
             # A WebSocket has none of the protections of a request; closing it is answered with 403.
             await send({"type": "websocket.close", "code": 1008})
             return
-        visit = self.guard.enter(AsgiHead(scope))
+        head = AsgiRequestHead(scope)
         try:
-            await _Exchange(self.guard, visit, send).run(self.app, scope, receive)
+            entered = self.boundary.enter(head)
+            if isinstance(entered, Response):
+                await _send(send, entered, is_head=head.method == "HEAD")
+                return
+            await _Exchange(self, entered, scope, receive, send).run()
         finally:
             REQUEST.set(None)
 
@@ -83,79 +114,267 @@ class Guarded:
 class _Exchange:
     """One request and its response."""
 
-    __slots__ = ("_guard", "_is_head", "_replaced", "_send_raw", "_started", "_visit")
+    __slots__ = (
+        "_boundary", "_context", "_held", "_is_head", "_middleware", "_receive_raw", "_replaced",
+        "_scope", "_send_raw", "_start", "_started",
+    )  # fmt: skip
 
-    def __init__(self, guard: Guard, visit: Visit, send: Send) -> None:
-        self._guard = guard
-        self._visit = visit
+    def __init__(
+        self,
+        middleware: BoundaryMiddleware,
+        context: RequestContext,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        self._middleware = middleware
+        self._boundary = middleware.boundary
+        self._context = context
+        self._scope = scope
+        self._receive_raw = receive
         self._send_raw = send
-        self._is_head = visit.head.method == "HEAD"
+        self._is_head = context.head.method == "HEAD"
+        self._start: Message | None = None
+        """An error's start, until it is known whether anybody wrote a body."""
+        self._held: list[Message] = []
+        """An error of the server's side: an exception that follows says more."""
         self._started = False
         self._replaced = False
 
-    async def run(self, app: App, scope: Scope, receive: Receive) -> None:
-        visit = self._visit
+    async def run(self) -> None:
+        context, boundary = self._context, self._boundary
         try:
-            if visit.answer is None and visit.head.method not in SAFE_METHODS:
-                receive = await self._read_body(receive)
-            if visit.answer is not None:
-                await self._answer(await asyncio.to_thread(self._guard.respond, visit))
+            if make := boundary.slow_page(context):
+                boundary.allow(context, public=True)
+                await self._respond(await self._in_thread(make))
                 return
-            scope["visit"] = visit
-            scope["session"] = visit.session
-            if visit.session.cookie:
-                if self._guard.store.local:
-                    visit.session.fetch()
+            self._rewrite(context)
+            session = context.session
+            if session.cookie:
+                if boundary.store.local:
+                    session.fetch()
                 else:
-                    await asyncio.to_thread(visit.session.fetch)
-            if self._is_head:
-                scope["method"] = "GET"
-            await app(scope, receive, self._send)
-        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
-            answer = self._guard.crash(visit, error)
-            if not self._started:
-                await self._answer(answer)
+                    await self._in_thread(session.fetch)
+            receive = self._receive_raw
+            if context.body:
+                receive = _BodyReader(self, context.body, receive)
+            await self._middleware.app(self._scope, receive, self.send)
+            await self._finish()
+        except Exception as error:
+            await self._crash(error)
 
-    async def _read_body(self, receive: Receive) -> Receive:
-        body = bytearray()
-        more = True
-        while more and len(body) <= self._guard.policy.input.max_body:
-            message = await receive()
-            if message["type"] != "http.request":
-                # The client went away: half a form is not a form.
-                raise Problem(400)
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        self._visit.read_body(bytes(body))
-        messages = iter([{"type": "http.request", "body": bytes(body), "more_body": False}])
+    def _rewrite(self, context: RequestContext) -> None:
+        """Let the framework see what the policy has found out, and nothing that a client forges."""
+        scope, head = self._scope, context.head
+        scope["scheme"] = "https" if context.https else "http"
+        client = scope.get("client")
+        if context.client != head.peer:
+            known = read_address(context.client)
+            scope["client"] = (context.client, client[1] if client else 0) if known else None
+        drop = set()
+        if head.has_any(_FORWARDED):
+            drop = {*_FORWARDED, b"host"}
+        if context.session.cookie:
+            # Compression next to a secret tells the secret by its length (BREACH).
+            drop.add(b"accept-encoding")
+        if drop:
+            kept = [pair for pair in scope["headers"] if pair[0] not in drop]
+            if b"host" in drop:
+                kept.append((b"host", context.host.encode("latin-1")))
+            scope["headers"] = kept
+        if self._is_head:
+            scope["method"] = "GET"
+        scope[KEY] = Exchange(self._boundary, context)
+        scope["session"] = context.session
 
-        async def replay() -> Message:
-            return next(messages, None) or await receive()
+    def decide_access(self) -> None:
+        """Before a body is read: the framework has found the view by now (RTE-2)."""
+        if not self._context.access_decided:
+            public = self._middleware.is_public(self._scope)
+            self._boundary.allow(self._context, public=public)
 
-        return replay
+    def fail(self, problem: Problem) -> None:
+        self._boundary.fail(self._context, problem)
 
-    async def _send(self, message: Message) -> None:
-        if message["type"] != "http.response.start":
+    @property
+    def pause(self) -> int:
+        """Seconds that a body may pause."""
+        return self._boundary.policy.input.body_pause
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._middleware.store_threads, _in_context(work))
+
+    async def send(self, message: Message) -> None:
+        """Take what the application answers."""
+        kind = message["type"]
+        if kind == "http.response.start":
+            if message["status"] >= _ERROR:
+                self._start = message
+            else:
+                await self._begin(message, None)
+            return
+        if kind != "http.response.body":
+            if self._start:
+                await self._begin(self._start, None)
+            if not self._replaced:
+                await self._send_raw(message)
+            return
+        if self._start:
+            if not message.get("body") and message.get("more_body"):
+                return
+            start = self._start
+            if start["status"] >= _CRASH and not message.get("more_body"):
+                self._held = [start, message]
+                self._start = None
+                return
+            body = None if message.get("more_body") else message.get("body", b"")
+            await self._begin(start, body)
+        if not self._replaced:
+            await self._send_raw({**message, "body": b""} if self._is_head else message)
+
+    async def _begin(self, start: Message, body: bytes | None) -> None:
+        """Judge and send status and headers, and the body too where it is the policy's."""
+        self._start = None
+        context = self._context
+        self._adopt_session(context)
+        response = Response(start["status"], list(start.get("headers", ())), body)
+        if context.needs_store:
+            sent = await self._in_thread(lambda: self._boundary.leave(context, response))
+        else:
+            sent = self._boundary.leave(context, response)
+        self._started = True
+        replaced = sent.body is not body
+        start = {**start, "status": sent.status, "headers": sent.headers}
+        await self._send_raw(start)
+        if replaced:
+            self._replaced = True
+            content = b"" if self._is_head else sent.body or b""
+            await self._send_raw({"type": "http.response.body", "body": content})
+
+    def _adopt_session(self, context: RequestContext) -> None:
+        """Take over a session that the framework put in the place of ours (SES-12)."""
+        current = self._scope.get("session")
+        if current is context.session:
+            return
+        self._scope["session"] = context.session
+        if current and (content := as_mapping(current)) is not None:
+            context.session.replace(content)
+        else:
+            context.session.clear()
+
+    async def _finish(self) -> None:
+        """Send what was held back until it was sure that no exception follows."""
+        if self._held:
+            start, message = self._held
+            await self._begin(start, message.get("body", b""))
             if not self._replaced:
                 await self._send_raw({**message, "body": b""} if self._is_head else message)
-            return
-        status, own = message["status"], list(message["headers"])
-        if self._visit.stores:
-            sent = await asyncio.to_thread(self._guard.leave, self._visit, status, own)
-        else:
-            sent = self._guard.leave(self._visit, status, own)
-        status, pairs, block, body = sent
-        self._started = True
-        headers = [*pairs, *block.raw]
-        await self._send_raw({"type": "http.response.start", "status": status, "headers": headers})
-        if body is not None:
-            await self._send({"type": "http.response.body", "body": body})
-            self._replaced = True
+        elif self._start:
+            await self._begin(self._start, b"")
+        elif not self._started:
+            raise RuntimeError("the application sent no response")
 
-    async def _answer(self, answer: Answer) -> None:
-        self._visit.final = True
-        headers = answer.pairs()
-        await self._send(
-            {"type": "http.response.start", "status": answer.status, "headers": headers}
-        )
-        await self._send({"type": "http.response.body", "body": answer.body})
+    async def _crash(self, error: Exception) -> None:
+        if self._started:
+            # Broken off, so that nobody takes a part for the whole (BND-4).
+            _log.error("sys_crash", exc_info=error)
+            raise error
+        response = self._boundary.crash(self._context, error)
+        page = self._held[1].get("body", b"") if self._held else b""
+        if page and self._boundary.shows_debug_page(self._context, response):
+            response = self._boundary.debug_page(self._context, self._held[0]["headers"], page)
+        await self._respond(response)
+        if self._middleware.propagate and response.status == _CRASH:
+            raise error
+
+    async def _respond(self, response: Response) -> None:
+        sent = self._boundary.leave(self._context, response)
+        self._started = True
+        await _send(self._send_raw, sent, is_head=self._is_head)
+
+
+class _BodyReader:
+    """Hands the body on as it came, once it is checked (BND-4, BND-5)."""
+
+    __slots__ = ("_body", "_exchange", "_over", "_read", "_receive")
+
+    def __init__(self, exchange: _Exchange, body: Body, receive: Receive) -> None:
+        self._exchange = exchange
+        self._body = body
+        self._receive = receive
+        self._read = False
+        self._over = False
+
+    async def __call__(self) -> Message:
+        if self._over:
+            return await self._receive()
+        try:
+            if not self._read:
+                self._read = True
+                self._exchange.decide_access()
+            return await (self._whole() if self._body.held else self._piece())
+        except Problem as problem:
+            # Frameworks swallow and wrap what their reader raises; the boundary remembers.
+            self._exchange.fail(problem)
+            raise
+
+    async def _whole(self) -> Message:
+        parts = []
+        while not self._over:
+            parts.append((await self._piece()).get("body", b""))
+        whole = b"".join(parts)
+        self._body.finish(whole)
+        return {"type": "http.request", "body": whole, "more_body": False}
+
+    async def _piece(self) -> Message:
+        try:
+            async with asyncio.timeout(self._exchange.pause):
+                message = await self._receive()
+        except TimeoutError:
+            raise Problem(408, reason="the body paused for too long: input.body-pause") from None
+        if message["type"] != "http.request":
+            # The client went away: half a form is not a form.
+            raise Problem(400, reason="the body ended early")
+        self._body.feed(message.get("body", b""))
+        if not message.get("more_body", False):
+            self._over = True
+            if not self._body.held:
+                self._body.finish()
+        return message
+
+
+def as_mapping(value: Any) -> dict[str, Any] | None:
+    """Return the content of what a framework takes for a session: a mapping or a model."""
+    if isinstance(value, MutableMapping):
+        return dict(value)
+    for method in ("model_dump", "to_dict", "dict"):
+        if dump := getattr(value, method, None):
+            return dict(dump())
+    return None
+
+
+def _in_context(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Run `work` with the context variables of here: log lines name the request."""
+    request = REQUEST.get()
+
+    def run() -> Any:
+        REQUEST.set(request)
+        try:
+            return work()
+        finally:
+            REQUEST.set(None)
+
+    return run
+
+
+async def _send(send: Send, response: Response, *, is_head: bool) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": response.headers,
+        }
+    )
+    body = b"" if is_head else response.body or b""
+    await send({"type": "http.response.body", "body": body})

@@ -20,7 +20,7 @@ _NONCE = 12
 _SHORTEST = _NONCE + 16
 
 
-class Carrier:
+class SessionCodec:
     """Sessions in an AES-256-GCM encrypted cookie (NIST SP 800-38D; ASVS 11.3)."""
 
     def __init__(self, keys: Keys) -> None:
@@ -30,8 +30,8 @@ class Carrier:
         """
         self._ciphers = [AESGCM(key) for key in keys.derive("session cookie")]
 
-    def open(self, value: str) -> tuple[str, str] | None:
-        """Return id and content of a cookie; None if it was not sealed here."""
+    def decode(self, value: str) -> tuple[str, str] | None:
+        """Return id and content of a cookie; None if it was not encrypted here."""
         try:
             sealed = urlsafe_b64decode(value + "=" * (-len(value) % 4))
         except ValueError:
@@ -47,7 +47,7 @@ class Carrier:
             return session_id, content
         return None
 
-    def seal(self, session_id: str, content: str) -> tuple[str, str]:
+    def encode(self, session_id: str, content: str) -> tuple[str, str]:
         """Return what goes into the cookie, and what into the store's row."""
         nonce = secrets.token_bytes(_NONCE)
         text = json.dumps([session_id, content], separators=(",", ":"), ensure_ascii=False)

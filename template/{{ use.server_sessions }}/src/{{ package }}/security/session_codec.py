@@ -10,16 +10,16 @@ from .keys import Keys
 _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class Carrier:
+class SessionCodec:
     """Server-side sessions."""
 
     def __init__(self, keys: Keys) -> None:
         """Need no key: the id is 256 random bits and means nothing by itself."""
 
-    def open(self, value: str) -> tuple[str, str] | None:
+    def decode(self, value: str) -> tuple[str, str] | None:
         """Return the id in a cookie, and "" as its content is elsewhere; None if not ours."""
         return (value, "") if _ID.fullmatch(value) else None
 
-    def seal(self, session_id: str, content: str) -> tuple[str, str]:
+    def encode(self, session_id: str, content: str) -> tuple[str, str]:
         """Return what goes into the cookie, and what into the store's row."""
         return session_id, content

@@ -1,0 +1,145 @@
+# Owned by the template: extend, do not edit.
+"""What a view may do for the one who asks: log in and out, change the password, end sessions.
+
+It knows a session and a client, and nothing of requests: the framework's side of it is the door in
+`adapter/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .accounts import Account, Attempt, LoginService, closed, normalise
+from .errors import Problem
+from .events import emit
+from .sessions import HANDLE, Session, Sessions
+from .throttle import Devices
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who is signed in, as the session knows it."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session as the account page shows it."""
+
+    handle: str
+    """Names it in forms; useless for taking it over."""
+    client: str
+    created: datetime
+    seen: datetime
+    current: bool
+
+
+class Auth:
+    """Login, logout and sessions of one request."""
+
+    def __init__(
+        self,
+        service: LoginService,
+        sessions: Sessions,
+        devices: Devices,
+        session: Session,
+        *,
+        client: str,
+        device_cookie: str,
+    ) -> None:
+        """Take the services, the session of the request, and who is asking."""
+        self.service = service
+        self._sessions = sessions
+        self._devices = devices
+        self._session = session
+        self._client = client
+        self._device_cookie = device_cookie
+
+    @property
+    def user(self) -> User | None:
+        """The signed-in user. Raises `Problem` 503 if nobody can know: the store is away."""
+        session = self._session
+        if session.user:
+            return User(session.user, session.user_name)
+        if session.unavailable:
+            raise Problem(503, reason="store away")
+        return None
+
+    def require_user(self) -> User:
+        """Return the signed-in user, or raise `Problem` 401."""
+        user = self.user
+        if user is None:
+            raise Problem(401)
+        return user
+
+    def attempt(self, name: str) -> Attempt:
+        """Return what an attempt to log in as `name` is counted by."""
+        device = self._devices.read(self._device_cookie, normalise(name), self._sessions.now())
+        return Attempt(self._client, device)
+
+    def log_in(self, name: str, password: str) -> Account | None:
+        """Check a password and start a session; None if name or password is wrong.
+
+        Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
+        """
+        account = self.service.authenticate(name, password, self.attempt(name))
+        if account:
+            self.start(account)
+        return account
+
+    def start(self, account: Account) -> None:
+        """Start a session of somebody who has proved who they are (ASVS 7.2.4)."""
+        self._session.log_in(account.id, account.name)
+        emit("authn_login_success", user=account.name)
+
+    def log_out(self) -> None:
+        """End the session in the store."""
+        user = self._session.user
+        self._session.end()
+        emit("session_revoked", user=user)
+
+    def change_password(self, current: str, new: str) -> dict[str, str]:
+        """Change the password of the signed-in user; return objections by field.
+
+        Counts in the throttle like a login, changes the session's id and ends all others of the
+        user. Raises `Problem` as `log_in` does.
+        """
+        user = self.require_user()
+        account, errors = self.service.change_password(
+            user.name, current, new, self.attempt(user.name)
+        )
+        if account:
+            with closed():
+                self._session.rotate()
+                self._sessions.store.delete_of_user(account.id, keep=self._session.id_hash)
+            emit("authn_password_change", user=account.name)
+        return errors
+
+    def list_sessions(self) -> list[SessionInfo]:
+        """Return the signed-in user's sessions, last used first (ASVS 7.5.2)."""
+        return [
+            SessionInfo(
+                row.id_hash[:HANDLE],
+                row.client or "Unknown device",
+                datetime.fromtimestamp(row.created, UTC),
+                datetime.fromtimestamp(row.seen, UTC),
+                row.id_hash == self._session.id_hash,
+            )
+            for row in self._sessions.of_user(self.require_user().id)
+        ]
+
+    def end_session(self, handle: str) -> None:
+        """End one session of the signed-in user, or raise `Problem` 404."""
+        user = self.require_user()
+        if not self._sessions.end(user.id, handle):
+            raise Problem(404)
+        emit("session_revoked", user=user.id)
+
+    def end_other_sessions(self) -> None:
+        """End all sessions of the signed-in user but this one."""
+        user = self.require_user()
+        self._sessions.store.delete_of_user(user.id, keep=self._session.id_hash)
+        emit("session_revoked", user=user.id, scope="others")

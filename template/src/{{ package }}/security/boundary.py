@@ -1,0 +1,525 @@
+# Owned by the template: extend, do not edit.
+"""The policy at work: one object for the service, two calls for each request.
+
+`enter` judges the request before the framework sees it, `leave` the response that the framework
+made. Everything in between is the framework's own: the boundary checks, the framework speaks.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from . import csrf, errors, health
+from .accounts import Accounts, LoginService
+from .auth import Auth
+from .body import Body
+from .context import RequestContext, RequestHead
+from .cookies import CookieFormat, breaks_prefix, cookie_name
+from .errors import Problem, allow_header, wants_json
+from .events import REQUEST, emit, note
+from .headers import SecureHeaders
+from .hosts import AllowedHosts
+from .keys import Keys
+from .passwords import Passwords
+from .policy import Policy
+from .proxy import TrustedProxies, last
+from .redirects import Redirects
+from .responses import Headers, Response
+from .routes import Routes
+from .session_codec import SessionCodec
+from .sessions import Session, Sessions
+from .static import PREFIX, StaticFiles
+from .stores import Store, StoreError
+from .target import check_path, check_query
+from .throttle import Devices, Throttle
+
+_log = logging.getLogger(__name__)
+_LOGIN = "/login"
+_STYLESHEET = "app.css"
+_ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
+_EMPTY = frozenset({204, 304})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_DIGITS = 19
+"""Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
+_LABEL = 80
+_DEVICE = 256
+"""Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
+_KEPT_OF_ERRORS = frozenset({b"allow", b"retry-after", b"www-authenticate"})
+_TARGETS = frozenset({b"location", b"hx-redirect", b"hx-location", b"refresh", b"content-location"})
+MARK = b"x-boundary-error"
+"""Header by which the boundary knows a response of its own again; it never leaves."""
+_LOOPBACK = frozenset({"127.0.0.1", "::1"})
+_SPECIAL = frozenset({MARK, b"set-cookie", *_TARGETS})
+
+RenderError = Callable[[RequestContext, Problem], str | None]
+"""Renders the application's own error page; None where it has none."""
+
+
+class _Place(NamedTuple):
+    """Where a request comes from and what it asks for."""
+
+    trusted: bool
+    client: str
+    https: bool
+    host: str
+    allowed: bool
+
+
+class Boundary:
+    """Policy, stores and keys of one service."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        store: Store,
+        accounts: Accounts,
+        *,
+        secrets: Iterable[str],
+        hosts: Iterable[str],
+        trusted_proxies: Iterable[str],
+        static: Path,
+        production: bool,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Compose the service. Raises `PolicyError` or `ValueError` for what cannot work."""
+        keys = Keys(list(secrets))
+        self.policy = policy
+        self.store = store
+        self.production = production
+        self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
+        self.passwords = Passwords(policy.passwords)
+        throttle = Throttle(policy.throttle, store)
+        self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
+        self.devices = Devices(keys, policy.throttle.device_lifetime)
+        self.static = StaticFiles(static, policy.static.max_age)
+        self.ready: list[Callable[[], object]] = [store.ping]
+        """What `/readyz` calls; each raises when it is not ready."""
+        self.redirects = Redirects(policy.service.redirect_hosts)
+        self.session_class: type[Session] = Session
+        """What the framework's adapter makes sessions of."""
+        self.render_error: RenderError = lambda _context, _problem: None
+        """The application's own error page, where an adapter knows how to make it."""
+        self._routes = Routes(policy.routes, policy.input)
+        self._formats = {
+            https: CookieFormat.of(policy.cookies, https=https) for https in (False, True)
+        }
+        self._headers = SecureHeaders(policy, sticky=production)
+        self._hosts = AllowedHosts(hosts)
+        self._proxies = TrustedProxies(trusted_proxies)
+        self._place = lru_cache(maxsize=1024)(self._placed)
+        self._methods = frozenset(policy.input.methods)
+        self._allow = ", ".join(sorted(self._methods))
+        self._script_cookies = frozenset(policy.service.script_cookies)
+        # Of this process alone: nobody outside can claim that a response is the boundary's.
+        self._mark = _random_mark()
+
+    # In -----------------------------------------------------------------------------------------
+
+    def enter(self, head: RequestHead) -> RequestContext | Response:
+        """Check a request: return its context, or the response that the policy gives by itself.
+
+        Log lines name the request until the adapter sets `REQUEST` back to None.
+        """
+        context = RequestContext(head, self._open_session)
+        REQUEST.set(context)
+        try:
+            self._locate(context, head)
+            own = self._check(context, head)
+        except Problem as problem:
+            own = self.error_response(context, problem)
+        return context if own is None else self.leave(context, own)
+
+    def _locate(self, context: RequestContext, head: RequestHead) -> None:
+        if len(host := head.header("host")) > self.policy.input.max_url:
+            raise Problem(400, reason="the Host header is too long")
+        place = self._place(
+            head.peer,
+            head.scheme,
+            host,
+            head.header("x-forwarded-for"),
+            head.header("x-forwarded-proto"),
+            head.header("x-forwarded-host"),
+        )
+        context.client, context.https, context.host = place.client, place.https, place.host
+        context.cookies = self._formats[place.https or self.production]
+        if place.trusted:
+            context._claimed_id = head.header("x-request-id")
+        if not place.allowed:
+            raise Problem(400, reason=f"host {host[:100]!r}: APP_HOSTS lists those of the service")
+
+    def _placed(
+        self, peer: str, scheme: str, host: str, for_: str, proto: str, forwarded_host: str
+    ) -> _Place:
+        client, trusted = peer, self._proxies.trusts(peer)
+        if trusted:
+            client = self._proxies.client(peer, for_)
+            scheme = last(proto) or scheme
+            host = last(forwarded_host) or host
+        https = scheme == "https"
+        own = self._hosts.own(host.lower(), https=https)
+        return _Place(trusted, client, https, own, self._hosts.allows(own))
+
+    def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
+        """Return the policy's own response, or None where the application is asked."""
+        limits = self.policy.input
+        if len(head.path) + len(head.query) > limits.max_url:
+            raise Problem(414, reason="input.max-url")
+        count, size = head.size()
+        if count > limits.max_header_count or size > limits.max_header_bytes:
+            raise Problem(431, reason="input.max-header-count, input.max-header-bytes")
+        method = head.method
+        if method not in self._methods:
+            raise Problem(405, headers=[("allow", self._allow)], reason="input.methods")
+        path = check_path(head.path)
+        context.route = self._routes.find(method, path)
+        context.path = path
+        if head.query:
+            check_query(head.query)
+        if method == "OPTIONS":
+            # Any alike: what exists is not told, and no site gets leave (CORS).
+            return Response.of(204, "", b"", (("allow", self._allow), ("cache-control", "no-store")))
+        if (length := content_length(head)) != 0:
+            context.body = Body(head.header("content-type"), context.route, limits)
+            context.body.announced(length)
+        if method not in csrf.SAFE_METHODS and not context.route.without_session:
+            self._check_origin(context, head)
+        return self._own_page(context, method)
+
+    def _check_origin(self, context: RequestContext, head: RequestHead) -> None:
+        if csrf.forged(
+            head.method,
+            head.header("sec-fetch-site"),
+            head.header("origin"),
+            context.origin,
+            has_session=bool(context.session.cookie),
+        ):
+            emit("authz_fail", reason="cross-site request")
+            raise Problem(403, reason='another site asks: [[route]] cross-site = "without-session"')
+
+    def _own_page(self, context: RequestContext, method: str) -> Response | None:
+        path = context.path
+        if path.startswith(PREFIX):
+            response: Callable[[], Response] = lambda: self.static.response(path)  # noqa: E731
+        elif path == "/healthz":
+            response = health.alive
+        elif path == "/.well-known/security.txt":
+            service, now = self.policy.service, self.sessions.now()
+            response = lambda: health.security_txt(service, now)  # noqa: E731
+        else:
+            if path == health.READY and method not in _BODILESS:
+                raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
+            return None
+        if method not in _BODILESS:
+            raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
+        return response()
+
+    def slow_page(self, context: RequestContext) -> Callable[[], Response] | None:
+        """Return what makes a page of the policy's own that may have to wait for stores, or None."""
+        return self._ready if context.path == health.READY else None
+
+    def _ready(self) -> Response:
+        return health.ready(self.ready)
+
+    def fail(self, context: RequestContext, error: Exception) -> None:
+        """Remember why the body cannot be read: a framework may swallow what its reader raises."""
+        context._failure = error
+
+    # Access -------------------------------------------------------------------------------------
+
+    def allow(self, context: RequestContext, *, public: bool) -> None:
+        """Decide who may see what the request asks for: everybody, or who is signed in (RTE-2).
+
+        Raises `Problem` 401, or 503 if nobody can know.
+        """
+        if not (public or context.route.public):
+            self.auth(context).require_user()
+        context._access_decided = True
+
+    # What views ask for -------------------------------------------------------------------------
+
+    def auth(self, context: RequestContext) -> Auth:
+        """Return what a view may do for the one who asks."""
+        return Auth(
+            self.login,
+            self.sessions,
+            self.devices,
+            context.session,
+            client=context.client,
+            device_cookie=self._device_cookie(context),
+        )
+
+    def safe_target(self, context: RequestContext, target: str, default: str) -> str:
+        """Return `target` if a redirect may lead there, else `default` (RED-2)."""
+        checked = self.redirects.safe_target(target, context.origin, context.path) if target else ""
+        if target and not checked:
+            emit("malicious_redirect")
+        return checked or default
+
+    def _open_session(self, context: RequestContext) -> Session:
+        head = context.head
+        cookie = head.header("cookie")
+        if cookie and not context.route.without_session:
+            cookie = context.cookies.read(cookie, self.policy.cookies.session_name)
+        else:
+            cookie = ""
+        return self.session_class(
+            self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL]
+        )
+
+    def _device_cookie(self, context: RequestContext) -> str:
+        return context.cookies.read(
+            context.head.header("cookie"), self.policy.cookies.device_name
+        )
+
+    # Out ----------------------------------------------------------------------------------------
+
+    def error_response(self, context: RequestContext, problem: Problem) -> Response:
+        """Return our error page or problem document; to a page, 401 means the login form."""
+        head = context.head
+        accept = head.header("accept")
+        path = context.path or head.path.decode(errors="replace")
+        prefix = self.policy.input.api_prefix
+        as_json = wants_json(path, accept, prefix)
+        challenged = any(name == "www-authenticate" for name, _ in problem.headers)
+        if (
+            problem.status == _UNAUTHENTICATED
+            and not (as_json or challenged or path.startswith(prefix))
+        ):
+            response = Response.of(303, "", b"", (("location", _login(head)),))
+        else:
+            if problem.status in {400, 422}:
+                emit("input_validation_fail", status=problem.status, reason=problem.reason or None)
+            elif problem.reason:
+                note("request_refused", status=problem.status, reason=problem.reason)
+            response = self._rendered(context, problem, as_json=as_json)
+        response.headers.append((MARK, self._mark))
+        return response
+
+    def _rendered(
+        self, context: RequestContext, problem: Problem, *, as_json: bool
+    ) -> Response:
+        if as_json:
+            return errors.document(problem, context.request_id)
+        text = None
+        # Before it is known what was asked for, and after a crash, nothing of the application runs.
+        if context.path and problem.status < _CRASH:
+            try:
+                text = self.render_error(context, problem)
+            except Exception as error:  # noqa: BLE001 - the page about an error cannot be one
+                _log.error("sys_crash in templates/error.html", exc_info=error)
+        if text is None:
+            stylesheet = self.static.url(_STYLESHEET)
+            return errors.page(problem, context.request_id, stylesheet)
+        return Response.of(
+            problem.status, "text/html; charset=utf-8", text.encode(), problem.headers
+        )
+
+    def crash(self, context: RequestContext, error: BaseException) -> Response:
+        """Log an unhandled exception; return the page that says nothing about it (ASVS 16.5.1).
+
+        A `Problem` or `StoreError` behind it is what went wrong: frameworks wrap what they raise.
+        """
+        cause: BaseException | None = context._failure or error
+        while cause is not None:
+            if isinstance(cause, Problem):
+                return self.error_response(context, cause)
+            if isinstance(cause, StoreError):
+                emit("sys_store_unavailable", error=str(cause))
+                return self.error_response(context, Problem(503, reason="store away"))
+            cause = cause.__cause__
+        _log.error("sys_crash", exc_info=error)
+        return self.error_response(context, Problem(500))
+
+    def shows_debug_page(self, context: RequestContext, response: Response) -> bool:
+        """Tell whether the framework's page about a crash may be shown: to its developer alone."""
+        return (
+            not self.production
+            and response.status == _CRASH
+            and (not context.client or context.client in _LOOPBACK)
+        )
+
+    def debug_page(self, context: RequestContext, headers: Headers, page: bytes) -> Response:  # noqa: ARG002 - as error_response
+        """Return the framework's page about a crash; it brings styles and scripts of its own."""
+        kept = [pair for pair in headers if pair[0] in {b"content-type", b"content-length"}]
+        policy = b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+        kept += [(b"content-security-policy", policy), (MARK, self._mark)]
+        return Response(_CRASH, kept, page)
+
+    def leave(self, context: RequestContext, response: Response) -> Response:
+        """Judge a response and return what is sent. Stores the session.
+
+        Names of headers are lower-case. A `body` of None stays as it is.
+        """
+        status, own, body = response.status, response.headers, response.body
+        special = not _SPECIAL.isdisjoint([name for name, _ in own])
+        ours = special and self._is_ours(own)
+        if not ours and (refusal := self._refusal(context, response, special=special)):
+            status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
+        elif special and not ours:
+            own = self._judge_cookies(context, own)
+        if status < _CRASH and context._session is not None:
+            try:
+                own = self._commit(context, own)
+            except Exception as error:  # noqa: BLE001 - also content that is not JSON
+                refusal = self.crash(context, error)
+                status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
+        if ours:
+            own = [pair for pair in own if pair[0] != MARK]
+        if status >= _ERROR:
+            own = [pair for pair in own if pair[0] != b"cache-control"]
+            own.append((b"cache-control", b"no-store"))
+        if status in _EMPTY or (b"content-length", b"0") in own:
+            # Some frameworks name the type of nothing, and the policy would follow it.
+            own = [pair for pair in own if pair[0] != b"content-type"]
+        headers, dropped = self._headers.finish(
+            status, own, https=context.https, nonce=context.csp_nonce
+        )
+        for name in dropped:
+            note("response_dropped", header=name, reason="[service] response-headers lists what may leave")
+        return Response(status, headers, body)
+
+    def _is_ours(self, own: Headers) -> bool:
+        return any(name == MARK and value == self._mark for name, value in own)
+
+    def _refusal(
+        self, context: RequestContext, response: Response, *, special: bool
+    ) -> Response | None:
+        """Return what is sent in the place of a response that may not leave, or None."""
+        try:
+            if context._failure is not None:
+                return self.crash(context, context._failure)
+            if not context._access_decided and context.path:
+                self._undecided(context)
+            if special:
+                response.headers[:] = [
+                    (name, self._location(context, name, value) if name in _TARGETS else value)
+                    for name, value in response.headers
+                ]
+        except Problem as problem:
+            return self.error_response(context, problem)
+        if response.status >= _ERROR and response.body == b"":
+            # An error without a body is one that nobody wrote.
+            kept = [_kept(*pair) for pair in response.headers if pair[0] in _KEPT_OF_ERRORS]
+            return self.error_response(context, Problem(response.status, headers=kept))
+        return None
+
+    def _undecided(self, context: RequestContext) -> None:
+        """Close what no check has seen: a mount, an extension's route, a raw application."""
+        try:
+            self.allow(context, public=False)
+        except Problem:
+            note("request_refused", reason="nothing says who may see this: [[route]] access, or at the view")
+            raise
+
+    def _location(self, context: RequestContext, name: bytes, value: bytes) -> bytes:
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            text = ""
+        before = ""
+        if name == b"refresh":
+            before, found, text = text.partition("=")
+            if not found:
+                return value
+            before, text = f"{before}=", text.strip("'\" ")
+        elif name == b"hx-location" and text.startswith("{"):
+            # A JSON object with a path: a script of ours fetches it, and CSP's connect-src holds.
+            return value
+        checked = self.redirects.safe_target(text, context.origin, context.path)
+        if checked is None:
+            emit("malicious_redirect")
+            raise Problem(400, reason=f"{name.decode()} leads elsewhere: [service] redirect-hosts")
+        return (before + checked).encode()
+
+    def _commit(self, context: RequestContext, own: Headers) -> Headers:
+        """Store the session; return the headers with those that go with it.
+
+        Raises `StoreError` and `CookieTooLarge` before anything is sent.
+        """
+        session = context.session
+        if not session.fetched:
+            return own
+        lines = []
+        if session.new_device:
+            policy = self.policy
+            value = self.devices.issue(session.new_device, self.sessions.now())
+            lifetime = policy.throttle.device_lifetime
+            lines.append(context.cookies.write(policy.cookies.device_name, value, lifetime))
+        beside = sum(map(len, lines)) or (_DEVICE if self._device_cookie(context) else 0)
+        name = self.policy.cookies.session_name
+        line = session.commit(
+            lambda value, age: context.cookies.write(name, value, age, beside=beside)
+        )
+        lines += [line] if line else []
+        extra = [(b"set-cookie", text.encode()) for text in lines]
+        if session.accessed:
+            extra.append((b"cache-control", b"no-store"))
+        if session.ended:
+            # Not "cookies": that would clear those of sibling hosts too, and the device cookie that
+            # lets the owner in while an attacker blocks the account.
+            extra.append((b"clear-site-data", b'"cache", "storage"'))
+        names = {key for key, _ in extra} - {b"set-cookie"}
+        return [pair for pair in own if pair[0] not in names] + extra
+
+    def _judge_cookies(self, context: RequestContext, own: Headers) -> Headers:
+        """Harden the cookies of the application; nobody else sets the core's own two (SES-11)."""
+        kept: Headers = []
+        cookies = self.policy.cookies
+        core = {
+            f"{context.cookies.prefix}{name}" for name in (cookies.session_name, cookies.device_name)
+        }
+        for name, value in own:
+            if name != b"set-cookie":
+                kept.append((name, value))
+                continue
+            line = value.decode("latin-1")
+            if cookie_name(line) in core or context.route.without_session:
+                reason = "this cookie is the policy's alone"
+                note("response_dropped", cookie=cookie_name(line), reason=reason)
+                continue
+            line, added = context.cookies.harden(line, self._script_cookies)
+            if added:
+                note("response_changed", cookie=cookie_name(line), added=", ".join(added))
+            if breaks_prefix(line):
+                note(
+                    "response_changed",
+                    cookie=cookie_name(line),
+                    reason="browsers drop it: its prefix needs Secure, and __Host- also Path=/",
+                )
+            kept.append((name, line.encode("latin-1")))
+        return kept
+
+
+def content_length(head: RequestHead) -> int | None:
+    """Return the announced length of the body, None where it comes in chunks; raise `Problem`."""
+    length = head.header("content-length")
+    if not length:
+        return None if head.header("transfer-encoding") else 0
+    if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
+        raise Problem(400, reason="Content-Length is no number")
+    return int(length)
+
+
+def _random_mark() -> bytes:
+    return secrets.token_hex(16).encode()
+
+
+def _kept(name: bytes, value: bytes) -> tuple[str, str]:
+    """Return a header of a framework's error answer, the methods in our order instead of its."""
+    text = value.decode("latin-1")
+    return name.decode(), allow_header(text.split(",")) if name == b"allow" else text
+
+
+def _login(head: RequestHead) -> str:
+    """Return the address of the login form, which leads back to the page that was asked for."""
+    if head.method not in csrf.SAFE_METHODS:
+        return _LOGIN
+    here = quote(head.path) + (f"?{head.query.decode('ascii', 'ignore')}" if head.query else "")
+    return f"{_LOGIN}?next={quote(here)}"

@@ -1,0 +1,112 @@
+# Owned by the template: extend, do not edit.
+"""What is known about one request: made by the boundary, read by everybody, set by nobody."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from typing import Protocol
+
+from .body import Body
+from .cookies import CookieFormat
+from .routes import RouteRules
+from .sessions import Session
+
+_REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class RequestHead(Protocol):
+    """A request as the server read it, before anybody believed it."""
+
+    method: str
+    path: bytes
+    """Decoded path."""
+    query: bytes
+    peer: str
+    """Address of the other end of the connection, "" for a Unix socket."""
+    scheme: str
+
+    def header(self, name: str) -> str:
+        """Return a header by its lower-case name, several joined by comma, or ""."""
+
+    def size(self) -> tuple[int, int]:
+        """Return number and bytes of all headers."""
+
+    def has_any(self, names: frozenset[bytes]) -> bool:
+        """Tell whether one of these headers is there."""
+
+
+class RequestContext:
+    """One request as the policy sees it."""
+
+    # Defaults of the class, as most requests need nothing else; none can be changed in place.
+    _request_id = ""
+    _nonce = ""
+    _session: Session | None = None
+    _access_decided = False
+
+    def __init__(self, head: RequestHead, open_session: Callable[[RequestContext], Session]) -> None:
+        """Take the request; the boundary fills in what it has found out."""
+        self.head = head
+        self._open_session = open_session
+        self.client = head.peer
+        """Address of the client: what is logged and counted."""
+        self.https = False
+        self.host = ""
+        """Name in the Host header, in lower case, without the port that the scheme has anyway."""
+        self.path = ""
+        """Decoded path; checked before the application sees it."""
+        self.route: RouteRules
+        """What the service opens for the path."""
+        self.cookies: CookieFormat
+        self.body: Body | None = None
+        """What checks the body while it is read, None where none was announced."""
+        self._claimed_id = ""
+        self._failure: Exception | None = None
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host that the client used, for example `https://example.org`."""
+        return f"{'https' if self.https else 'http'}://{self.host}"
+
+    @property
+    def request_id(self) -> str:
+        """Id that log lines and error pages share: random, or the trusted proxy's."""
+        if not self._request_id:
+            claimed = self._claimed_id
+            self._request_id = claimed if _REQUEST_ID.fullmatch(claimed) else secrets.token_hex(16)
+        return self._request_id
+
+    @property
+    def known_user(self) -> str:
+        """The signed-in user's id if the session was read already, for the log."""
+        return self._session.known_user if self._session else ""
+
+    @property
+    def nonce(self) -> str:
+        """The CSP nonce of this response: 128 random bits."""
+        if not self._nonce:
+            self._nonce = secrets.token_urlsafe(16)
+        return self._nonce
+
+    def csp_nonce(self) -> str:
+        """Return the nonce, for those who need one perhaps."""
+        return self.nonce
+
+    @property
+    def session(self) -> Session:
+        """The session; reading it makes the response private."""
+        if self._session is None:
+            self._session = self._open_session(self)
+        return self._session
+
+    @property
+    def access_decided(self) -> bool:
+        """True once it was decided that the one who asks may see what was asked for (RTE-2)."""
+        return self._access_decided
+
+    @property
+    def needs_store(self) -> bool:
+        """True if `Boundary.leave` may have to talk to the store."""
+        return self._session is not None and self._session.needs_store

@@ -1,0 +1,40 @@
+# Owned by the template: extend, do not edit.
+"""The request target before anything reads it: path and query (RFC 9112 section 3.2; ASVS 1.5).
+
+Frameworks disagree on malformed ones. They are refused here, so that no two parsers of one request
+can see different things.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from urllib.parse import unquote_to_bytes
+
+from .errors import Problem
+
+
+@lru_cache(maxsize=256)
+def check_path(path: bytes) -> str:
+    """Return the decoded path as text, or raise `Problem`.
+
+    Dot segments and empty ones mean different places to a proxy and to a router, so they are 404.
+    """
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        raise Problem(400, reason="the path is not UTF-8") from None
+    if not text.isprintable() or "\\" in text or not text.startswith("/"):
+        raise Problem(400, reason="the path has a control character or a backslash")
+    if "//" in text or ("/." in text and not {".", ".."}.isdisjoint(text.split("/"))):
+        raise Problem(404, reason="the path has an empty or a dot segment")
+    return text
+
+
+def check_query(query: bytes) -> None:
+    """Raise `Problem` for a query that is not UTF-8 or hides a control character."""
+    try:
+        text = unquote_to_bytes(query).decode()
+    except UnicodeDecodeError:
+        raise Problem(400, reason="the query is not UTF-8") from None
+    if "\0" in text:
+        raise Problem(400, reason="the query has a NUL")
