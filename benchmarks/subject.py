@@ -65,7 +65,7 @@ class Subject:
 
     def __init__(self) -> None:
         """Find the package under `src/`, and its framework."""
-        (package,) = [path.parent.name for path in Path("src").glob("*/serve.py")]
+        (package,) = [path.parent.parent.name for path in Path("src").glob("*/operate/serve.py")]
         self.package = package
         answers = Path(".copier-answers.yml").read_text("utf-8")
         (self.framework,) = re.findall(r"^framework: (\w+)$", answers, re.MULTILINE)
@@ -395,7 +395,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             main = importlib.import_module(f"{name}.app.main")
             create = Subject.guarded
             settings = subject.settings(folder)
-        server = importlib.import_module(f"{name}.serve")
+        server = importlib.import_module(f"{name}.operate.serve")
         if kind != "bare":
             # A module imported by name, of which mypy knows no attributes.
             server.create_app = lambda _, **options: create(subject, folder, **options)  # type: ignore[attr-defined]

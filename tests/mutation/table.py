@@ -83,13 +83,13 @@ LIMITS = "security/limits.py"
 BUILTIN = "security/builtin.py"
 STATIC = "security/static.py"
 EVENTS = "security/events.py"
-CHECKS = "security/checks.py"
+CHECKS = "operate/checks.py"
 RULES = "security/policy.py"
-SUPPORTED = "security/supported.py"
+END_OF_LIFE = "operate/end_of_life.py"
 CONFIG = "config.py"
-AUDIT = "audit.py"
+AUDIT = "operate/audit.py"
 PATTERNS = "../../tests/security/patterns.py"
-CLI = "cli.py"
+CLI = "operate/cli.py"
 WSGI = "adapter/wsgi.py"
 ASGI = "adapter/asgi.py"
 WEB = "adapter/web.py"
@@ -1810,7 +1810,7 @@ def _config() -> Iterator[Mutation]:
             "a name that looks like this machine",
         ),
     ):
-        yield _break("CFG-1", "security/transit.py", old, new, attack)
+        yield _break("CFG-1", "security/database_tls.py", old, new, attack)
     yield _break(
         "CFG-1",
         "adapter/compose.py",
@@ -2074,7 +2074,7 @@ def _dependencies() -> Iterator[Mutation]:
         yield _break("DEP-1", AUDIT, old, new, attack)
     for file, old, new, attack in (
         (
-            SUPPORTED,
+            END_OF_LIFE,
             '"hash" not in file',
             '"url" not in file',
             "whoever stands in the place of the index chooses what is installed",
@@ -2101,49 +2101,49 @@ def _dependencies() -> Iterator[Mutation]:
         yield _break("DEP-1", file, old, new, attack)
     for file, old, new, attack in (
         (
-            SUPPORTED,
+            END_OF_LIFE,
             "    if end < today:\n",
             "    if False:\n",
             "a line without fixes stays in use",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'return Line("fail", f"{name} {version} is in no',
             'return Line("warn", f"{name} {version} is in no',
             "a line that nobody has judged is in use",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             "<= timedelta(days=warn_days)",
             "< timedelta(0)",
             "the end comes without a warning",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'f"{version}.".startswith(line.replace("-", ".") + ".")',
             "True",
             "a line that nobody has judged is in use",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'f"{version}.".startswith(line.replace("-", ".") + ".")',
             'version.startswith(line.replace("-", "."))',
             "3.10 is taken for 3.1",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'versions.setdefault(each["name"], []).append',
             'versions.setdefault(each["name"], [""])[:1].append',
             "of two locked versions one is looked at",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             "for version in versions.get(name, ()):",
             "for version in versions.get(name, ())[-1:]:",
             "of two locked versions one is looked at",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'versions = {"python": [lowest[1] if lowest else ""]}',
             "versions: dict[str, list[str]] = {}",
             "nobody looks at Python",
@@ -2189,7 +2189,7 @@ def _dependencies() -> Iterator[Mutation]:
             "nobody looks at the expressions that check input",
         ),
         (
-            SUPPORTED,
+            END_OF_LIFE,
             'r">=\\s*(3\\.[0-9]+)"',
             'r"(?:>=|\\s*)*(3\\.[0-9]+)"',
             "an expression of the service takes exponential time",

@@ -345,7 +345,7 @@ def check_files(project: Project) -> None:
     metadata = tomllib.loads(files["pyproject.toml"])["project"]
     assert metadata["name"] == answers["project_name"]
     assert metadata["description"] == answers["description"]
-    assert metadata["scripts"] == {answers["package"]: f"{answers['package']}.cli:main"}
+    assert metadata["scripts"] == {answers["package"]: f"{answers['package']}.operate.cli:main"}
     service = tomllib.loads(files["policy.toml"])["service"]
     assert {name: service[name] for name in ("description", "domain", "contact")} == {
         name: answers[name] for name in ("description", "domain", "contact")

@@ -26,7 +26,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from .security import transit
+from .security import database_tls
 from .security.proxy import UNIX
 from .security.stores import open_store
 
@@ -182,13 +182,13 @@ class Settings(BaseSettings):
         found = []
         if self.database_url.startswith("postgresql:"):
             try:
-                links["APP_DATABASE_URL"] = transit.of_database(self.database_url)
+                links["APP_DATABASE_URL"] = database_tls.of_database(self.database_url)
             except ValueError as error:
                 found.append(f"APP_DATABASE_URL: {error}; write it as .env.example does")
         if self.store_url.startswith(("redis", "valkey")):
             # Malformed, it is a problem already.
             with suppress(ValueError):
-                links["APP_STORE_URL"] = transit.of_store(self.store_url)
+                links["APP_STORE_URL"] = database_tls.of_store(self.store_url)
         for name, link in links.items():
             hosts = [each for each in link.hosts if each not in self.dangerously_unencrypted_hosts]
             if hosts and link.flaw:

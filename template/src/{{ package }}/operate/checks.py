@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Literal
 
-from .policy import Advisory, Deviation, Policy
-from .supported import Versions, judge
+from ..security.policy import Advisory, Deviation, Policy
+from .end_of_life import Versions, judge
 
 _LADDER_END = 63072000
 State = Literal["ok", "warn", "fail"]
@@ -53,7 +53,7 @@ def run(
     """Judge policy, environment and lock.
 
     `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` and
-    `unhashed` are those of `supported`, the first None without a lock.
+    `unhashed` are those of `end_of_life`, the first None without a lock.
     """
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [

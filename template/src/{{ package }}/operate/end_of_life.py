@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .policy import Supported
+from ..security.policy import Supported
 
 _LOWEST = re.compile(r">=\s*(3\.[0-9]+)")
 _HASHED = {"hash": ""}

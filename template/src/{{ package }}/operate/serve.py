@@ -13,10 +13,11 @@ from granian.constants import HTTPModes
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from .adapter.server import BLOCKING_THREADS, INTERFACE
-from .app.main import create_app
-from .config import Settings
+from ..adapter.server import BLOCKING_THREADS, INTERFACE
+from ..app.main import create_app
+from ..config import Settings
 
+_PACKAGE = __name__.partition(".")[0]
 _HEADER_BUFFER = 65536
 _HEADER_SECONDS = 10
 _STOP_SECONDS = 30
@@ -37,7 +38,7 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     if uds:
         _vacate(uds)
     Server(
-        f"{__package__}.app.main",
+        f"{_PACKAGE}.app.main",
         address=host,
         port=port,
         uds=uds,

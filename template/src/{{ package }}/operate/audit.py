@@ -23,7 +23,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from .security.policy import Advisory
+from ..security.policy import Advisory
 
 CLEAN, FINDINGS, NOT_AUDITED, EXPIRED = 0, 1, 3, 4
 """Exit codes; 2 is a wrong command line."""

@@ -24,12 +24,13 @@ import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .adapter.pages import STATIC
-from .security import errors
-from .security.headers import HeaderPolicy
-from .security.policy import HostName, Policy, load
-from .security.static import StaticFiles
+from ..adapter.pages import STATIC
+from ..security import errors
+from ..security.headers import HeaderPolicy
+from ..security.policy import HostName, Policy, load
+from ..security.static import StaticFiles
 
+_PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
 STATUSES = (400, 403, 404, 405, 408, 413, 414, 421, 429, 431, 500, 503)
 """What nginx answers by itself. Others that it knows are turned into one of these."""
@@ -280,7 +281,7 @@ def certificates(file: Path, machine: Path, policy: Path, options: tuple[str, ..
     """
     facts, service = read(machine), load(policy).service
     domain = service.domain.partition(":")[0]
-    here = [sys.executable, "-m", __package__ or "", "edge", str(file.resolve()), "--reload"]
+    here = [sys.executable, "-m", _PACKAGE, "edge", str(file.resolve()), "--reload"]
     places = ["--machine", str(machine.resolve()), "--policy", str(policy.resolve())]
     # Not "cd": certbot looks for the first word on the PATH.
     hook = shlex.join(["env", f"--chdir={Path.cwd()}", *here, *places])

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import click
 
+from ..app.users import add_user, open_users
+from ..config import ConfigError, Settings, load
+from ..security.accounts import normalise
+from ..security.events import emit
+from ..security.policy import PolicyError
+from ..security.policy import load as load_policy
+from ..security.policy import settings as flatten
+from ..security.stores import StoreError, open_store
 from . import audit as auditing
-from .app.users import add_user, open_users
-from .config import ConfigError, Settings, load
+from . import checks
 from .edge import certificates, edge
-from .security import checks
-from .security.accounts import normalise
-from .security.events import emit
-from .security.policy import PolicyError
-from .security.policy import load as load_policy
-from .security.policy import settings as flatten
-from .security.stores import StoreError, open_store
-from .security.supported import locked, unhashed
+from .end_of_life import locked, unhashed
 
 
 class _Group(click.Group):
