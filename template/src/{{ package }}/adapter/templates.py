@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -22,11 +23,15 @@ JINJA_OPTIONS: dict[str, Any] = {
 
 def environment() -> Environment:
     """Return what renders the templates, for frameworks that bring nothing of their own."""
-    return Environment(loader=FileSystemLoader(FOLDER), autoescape=True, **JINJA_OPTIONS)
+    loader = FileSystemLoader([FOLDER, *sorted(APP.glob("*/templates"))])
+    return Environment(loader=loader, autoescape=True, **JINJA_OPTIONS)
 
 
-def variables(exchange: Exchange) -> dict[str, Any]:
-    """Return the variables that base.html and its children use."""
+def variables(exchange: Exchange, navigation: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """Return the variables that base.html and its children use.
+
+    `navigation` is what the features add to it: name, address and label of each.
+    """
     boundary, context = exchange
     session = context.session
     user = {"name": session.user_name} if session.user else None
@@ -37,13 +42,13 @@ def variables(exchange: Exchange) -> dict[str, Any]:
         "static": boundary.static.url,
         "integrity": boundary.static.integrity,
         "csrf_field": "",
+        "navigation": navigation,
     }
 
 
 def error_variables(exchange: Exchange, problem: Problem) -> dict[str, Any]:
-    """Return the variables of the application's own error.html."""
+    """Return what the application's own error.html gets besides."""
     return {
-        **variables(exchange),
         "status": problem.status,
         "title": title(problem.status),
         "detail": detail(problem),

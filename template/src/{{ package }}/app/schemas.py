@@ -1,14 +1,12 @@
-"""What the service accepts and returns. Unknown fields are refused, types are not coerced."""
+"""What the service accepts. Unknown fields are refused, types are not coerced."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ..security.errors import Problem
-from ..security.limits import invalid_fields, is_clean
+from ..adapter import Problem, invalid_fields, is_clean
 
 
 def _line(text: str) -> str:
@@ -58,38 +56,9 @@ class SessionForm(Strict):
     session: Line
 
 
-class NoteIn(Strict):
-    """A note as a client writes it."""
-
-    title: Line
-    body: Text = ""
-
-
-class NoteOut(BaseModel):
-    """A note as the API returns it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    title: str
-    body: str
-    created: datetime
-
-
-class NoteList(BaseModel):
-    """All notes of a user."""
-
-    notes: list[NoteOut]
-
-
 def parse(schema: type[S], data: object) -> S:
     """Validate `data`, or raise `Problem` 422 with the names of the fields."""
     try:
         return schema.model_validate(data)
     except ValidationError as error:
         raise Problem(422, fields=invalid_fields(error.errors())) from None
-
-
-def at(seconds: int) -> datetime:
-    """Return a time in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)

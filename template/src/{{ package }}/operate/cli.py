@@ -10,10 +10,11 @@ from pathlib import Path
 
 import click
 
-from ..app.users import add_user, open_users
+from ..app.users import open_users
 from ..config import ConfigError, Settings, load
-from ..security.accounts import normalise
+from ..security.accounts import add_account, normalise
 from ..security.events import emit
+from ..security.passwords import Passwords
 from ..security.policy import PolicyError
 from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
@@ -127,10 +128,11 @@ def user_add(name: str) -> None:
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     try:
-        add_user(settings.database_url, load_policy(settings.policy).passwords, name, password)
+        passwords = Passwords(load_policy(settings.policy).passwords)
+        name = add_account(open_users(settings.database_url), passwords, name, password)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"user {normalise(name)} added")
+    click.echo(f"user {name} added")
 
 
 @main.group()

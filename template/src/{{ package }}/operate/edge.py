@@ -17,17 +17,17 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal
 
 import click
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..adapter.pages import STATIC
+from ..adapter.compose import APP
 from ..security import errors
-from ..security.headers import HeaderPolicy
+from ..security.headers import SecureHeaders
 from ..security.policy import HostName, Policy, load
+from ..security.responses import Response
 from ..security.static import StaticFiles
 
 _PACKAGE = __name__.partition(".")[0]
@@ -125,34 +125,36 @@ class Face:
 
     def __init__(self, policy: Policy) -> None:
         """Read the policy and the static files."""
-        self._headers = HeaderPolicy(policy)
-        self._stylesheet = StaticFiles(STATIC, policy.static.max_age).url("app.css")
+        self._headers = SecureHeaders(policy)
+        self._stylesheet = StaticFiles(APP / "static", policy.static.max_age).url("app.css")
 
-    def problem(self, status: int, *, as_json: bool) -> errors.Answer:
+    def problem(self, status: int, *, as_json: bool) -> Response:
         """Return an error page or problem document."""
-        return errors.render(
-            errors.Problem(status),
-            request_id=variable("request_id"),
-            as_json=as_json,
-            stylesheet=self._stylesheet,
-        )
+        problem, request_id = errors.Problem(status), variable("request_id")
+        if as_json:
+            return errors.document(problem, request_id)
+        return errors.page(problem, request_id, self._stylesheet)
 
     def problem_headers(self, *, as_json: bool, https: bool) -> list[tuple[str, str]]:
         """Return the headers of all problems, in order; nginx leaves out those that are empty."""
         own = {
             name: variable(f"problem_{name.replace('-', '_')}") for name in ("allow", "retry-after")
         }
-        kind = self.problem(STATUSES[0], as_json=as_json).content_type
+        kind = self.problem(STATUSES[0], as_json=as_json).header(b"content-type").decode()
         return self.headers({**own, "cache-control": "no-store"}, kind=kind, https=https)
 
     def headers(self, own: dict[str, str], *, kind: str, https: bool) -> list[tuple[str, str]]:
         """Return all headers of an answer of the type `kind`, but those that nginx sets."""
         pairs = [(name.encode(), value.encode()) for name, value in own.items()]
-        nonce = SimpleNamespace(nonce=variable("request_id"))
         content_type = (b"content-type", kind.encode())
-        kept, block = self._headers.finish([*pairs, content_type], https=https, visit=nonce)
-        kept = [pair for pair in kept if pair != content_type]
-        return [(name.decode(), value.decode()) for name, value in (*kept, *block.raw)]
+        sent, _ = self._headers.finish(
+            STATUSES[0],
+            [*pairs, content_type],
+            https=https,
+            nonce=lambda: variable("request_id"),
+        )
+        mine = {b"content-type", b"server"}
+        return [(name.decode(), value.decode()) for name, value in sent if name not in mine]
 
 
 def read(file: Path) -> Machine:

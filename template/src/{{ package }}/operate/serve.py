@@ -9,11 +9,11 @@ import os
 import socket
 from pathlib import Path
 
-from granian.constants import HTTPModes
+from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server import Server
 
-from ..adapter.server import BLOCKING_THREADS, INTERFACE
+from ..adapter.server import server_app
 from ..app.main import create_app
 from ..config import Settings
 
@@ -28,7 +28,7 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     """Serve until SIGTERM or SIGINT; running requests get up to 30 s to finish."""
     # Before the workers are forked: they share this memory, and a mistake shows at once.
     multiprocessing.set_start_method("fork")
-    app = create_app(settings, blank_server=True)
+    app = server_app(create_app(settings))
     # The server copies the environment into every WSGI request; secrets have no business there.
     for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):
         os.environ.pop(name, None)
@@ -43,9 +43,9 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         port=port,
         uds=uds,
         uds_permissions=0o660 if uds else None,
-        interface=INTERFACE,
+        interface=Interfaces.ASGI,
         workers=workers,
-        blocking_threads=BLOCKING_THREADS,
+        blocking_threads=1,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
             header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BUFFER

@@ -145,9 +145,7 @@ def add_account(accounts: Accounts, passwords: Passwords, name: str, password: s
     """
     name = normalise(name)
     if not 1 <= len(name) <= MAX_NAME or not is_clean(name):
-        raise ValueError(
-            f"a user name has 1 to {MAX_NAME} characters and no control characters"
-        )
+        raise ValueError(f"a user name has 1 to {MAX_NAME} characters and no control characters")
     if objection := passwords.objection(password, name):
         raise ValueError(objection)
     accounts.add(name, passwords.hash(password))

@@ -129,9 +129,7 @@ class _Parts:
             self._closed = text[end : end + 2] == b"--"
             self._found += not self._closed
             if self._found > self._most:
-                raise Problem(
-                    400, reason=f"more than {self._most} fields: [[route]] max-fields"
-                )
+                raise Problem(400, reason=f"more than {self._most} fields: [[route]] max-fields")
             text = text[end:]
             at = text.find(b"\n" + self._mark)
         self._tail = text if at >= 0 else text[-keep:]

@@ -184,7 +184,9 @@ class Boundary:
             check_query(head.query)
         if method == "OPTIONS":
             # Any alike: what exists is not told, and no site gets leave (CORS).
-            return Response.of(204, "", b"", (("allow", self._allow), ("cache-control", "no-store")))
+            return Response.of(
+                204, "", b"", (("allow", self._allow), ("cache-control", "no-store"))
+            )
         if (length := content_length(head)) != 0:
             context.body = Body(head.header("content-type"), context.route, limits)
             context.body.announced(length)
@@ -269,14 +271,10 @@ class Boundary:
             cookie = context.cookies.read(cookie, self.policy.cookies.session_name)
         else:
             cookie = ""
-        return self.session_class(
-            self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL]
-        )
+        return self.session_class(self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL])
 
     def _device_cookie(self, context: RequestContext) -> str:
-        return context.cookies.read(
-            context.head.header("cookie"), self.policy.cookies.device_name
-        )
+        return context.cookies.read(context.head.header("cookie"), self.policy.cookies.device_name)
 
     # Out ----------------------------------------------------------------------------------------
 
@@ -288,9 +286,8 @@ class Boundary:
         prefix = self.policy.input.api_prefix
         as_json = wants_json(path, accept, prefix)
         challenged = any(name == "www-authenticate" for name, _ in problem.headers)
-        if (
-            problem.status == _UNAUTHENTICATED
-            and not (as_json or challenged or path.startswith(prefix))
+        if problem.status == _UNAUTHENTICATED and not (
+            as_json or challenged or path.startswith(prefix)
         ):
             response = Response.of(303, "", b"", (("location", _login(head)),))
         else:
@@ -302,9 +299,7 @@ class Boundary:
         response.headers.append((MARK, self._mark))
         return response
 
-    def _rendered(
-        self, context: RequestContext, problem: Problem, *, as_json: bool
-    ) -> Response:
+    def _rendered(self, context: RequestContext, problem: Problem, *, as_json: bool) -> Response:
         if as_json:
             return errors.document(problem, context.request_id)
         text = None
@@ -382,7 +377,11 @@ class Boundary:
             status, own, https=context.https, nonce=context.csp_nonce
         )
         for name in dropped:
-            note("response_dropped", header=name, reason="[service] response-headers lists what may leave")
+            note(
+                "response_dropped",
+                header=name,
+                reason="[service] response-headers lists what may leave",
+            )
         return Response(status, headers, body)
 
     def _is_ours(self, own: Headers) -> bool:
@@ -415,7 +414,10 @@ class Boundary:
         try:
             self.allow(context, public=False)
         except Problem:
-            note("request_refused", reason="nothing says who may see this: [[route]] access, or at the view")
+            note(
+                "request_refused",
+                reason="nothing says who may see this: [[route]] access, or at the view",
+            )
             raise
 
     def _location(self, context: RequestContext, name: bytes, value: bytes) -> bytes:
@@ -473,7 +475,8 @@ class Boundary:
         kept: Headers = []
         cookies = self.policy.cookies
         core = {
-            f"{context.cookies.prefix}{name}" for name in (cookies.session_name, cookies.device_name)
+            f"{context.cookies.prefix}{name}"
+            for name in (cookies.session_name, cookies.device_name)
         }
         for name, value in own:
             if name != b"set-cookie":

@@ -46,7 +46,9 @@ class RequestContext:
     _session: Session | None = None
     _access_decided = False
 
-    def __init__(self, head: RequestHead, open_session: Callable[[RequestContext], Session]) -> None:
+    def __init__(
+        self, head: RequestHead, open_session: Callable[[RequestContext], Session]
+    ) -> None:
         """Take the request; the boundary fills in what it has found out."""
         self.head = head
         self._open_session = open_session

@@ -98,7 +98,5 @@ def breaks_prefix(line: str) -> bool:
         for key, _, value in (part.partition("=") for part in line.split(";")[1:])
     }
     if name.startswith("__Host-"):
-        return (
-            "secure" not in attributes or "domain" in attributes or attributes.get("path") != "/"
-        )
+        return "secure" not in attributes or "domain" in attributes or attributes.get("path") != "/"
     return name.startswith("__Secure-") and "secure" not in attributes

@@ -102,7 +102,9 @@ def _readable(logger: WrappedLogger, name: str, line: EventDict) -> str:
     text = str(_line(logger, name, shown))
     if not trace:
         return text
-    safe = "".join(char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in trace)
+    safe = "".join(
+        char if char.isprintable() or char in "\n\t" else repr(char)[1:-1] for char in trace
+    )
     return f"{text}\n{safe}"
 
 

@@ -92,9 +92,7 @@ class SecureHeaders:
         kept = [own[index] for index in plan.kept]
         typed = plan.content_type
         html = typed >= 0 and own[typed][1].startswith(b"text/html")
-        views = {
-            own[index][0].decode(): own[index][1].decode("latin-1") for index in plan.shared
-        }
+        views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in plan.shared}
         if views:
             # A framework may state what the policy states.
             views = {name: views[name] for name in views if views[name] != self._stated.get(name)}

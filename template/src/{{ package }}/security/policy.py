@@ -30,7 +30,9 @@ Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 Positive = Annotated[int, Field(gt=0)]
 
 
-_SCRIPT_SCHEMES = frozenset({"javascript", "data", "vbscript", "blob", "file", "filesystem", "about"})
+_SCRIPT_SCHEMES = frozenset(
+    {"javascript", "data", "vbscript", "blob", "file", "filesystem", "about"}
+)
 
 
 class PolicyError(ValueError):

