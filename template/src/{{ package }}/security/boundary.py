@@ -244,6 +244,10 @@ class Boundary:
             self.auth(context).require_user()
         context._access_decided = True
 
+    def allow_user(self, context: RequestContext) -> None:
+        """Raise `Problem` 401, or 503, unless somebody is signed in; decides nothing."""
+        self.auth(context).require_user()
+
     # What views ask for -------------------------------------------------------------------------
 
     def auth(self, context: RequestContext) -> Auth:
@@ -340,7 +344,7 @@ class Boundary:
             and (not context.client or context.client in _LOOPBACK)
         )
 
-    def debug_page(self, context: RequestContext, headers: Headers, page: bytes) -> Response:  # noqa: ARG002 - as error_response
+    def debug_page(self, headers: Headers, page: bytes) -> Response:
         """Return the framework's page about a crash; it brings styles and scripts of its own."""
         kept = [pair for pair in headers if pair[0] in {b"content-type", b"content-length"}]
         policy = b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"

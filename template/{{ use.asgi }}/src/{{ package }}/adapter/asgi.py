@@ -283,7 +283,7 @@ class _Exchange:
         response = self._boundary.crash(self._context, error)
         page = self._held[1].get("body", b"") if self._held else b""
         if page and self._boundary.shows_debug_page(self._context, response):
-            response = self._boundary.debug_page(self._context, self._held[0]["headers"], page)
+            response = self._boundary.debug_page(self._held[0]["headers"], page)
         await self._respond(response)
         if self._middleware.propagate and response.status == _CRASH:
             raise error
