@@ -106,7 +106,7 @@ class BoundaryMiddleware:
             if isinstance(entered, Response):
                 await _send(send, entered, is_head=head.method == "HEAD")
                 return
-            await _Exchange(self, entered, scope, receive, send).run()
+            await _Exchange(self, entered, head, (scope, receive, send)).run()
         finally:
             REQUEST.set(None)
 
@@ -114,26 +114,26 @@ class BoundaryMiddleware:
 class _Exchange:
     """One request and its response."""
 
+    # fmt: off
     __slots__ = (
-        "_boundary", "_context", "_held", "_is_head", "_middleware", "_receive_raw", "_replaced",
-        "_scope", "_send_raw", "_start", "_started",
-    )  # fmt: skip
+        "_boundary", "_context", "_head", "_held", "_is_head", "_middleware", "_receive_raw",
+        "_replaced", "_scope", "_send_raw", "_start", "_started",
+    )
+    # fmt: on
 
     def __init__(
         self,
         middleware: BoundaryMiddleware,
         context: RequestContext,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        head: AsgiRequestHead,
+        connection: tuple[Scope, Receive, Send],
     ) -> None:
         self._middleware = middleware
         self._boundary = middleware.boundary
         self._context = context
-        self._scope = scope
-        self._receive_raw = receive
-        self._send_raw = send
-        self._is_head = context.head.method == "HEAD"
+        self._scope, self._receive_raw, self._send_raw = connection
+        self._head = head
+        self._is_head = head.method == "HEAD"
         self._start: Message | None = None
         """An error's start, until it is known whether anybody wrote a body."""
         self._held: list[Message] = []
@@ -148,7 +148,7 @@ class _Exchange:
                 boundary.allow(context, public=True)
                 await self._respond(await self._in_thread(make))
                 return
-            self._rewrite(context)
+            self._rewrite(context, self._head)
             session = context.session
             if session.cookie:
                 if boundary.store.local:
@@ -160,12 +160,12 @@ class _Exchange:
                 receive = _BodyReader(self, context.body, receive)
             await self._middleware.app(self._scope, receive, self.send)
             await self._finish()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
 
-    def _rewrite(self, context: RequestContext) -> None:
+    def _rewrite(self, context: RequestContext, head: AsgiRequestHead) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
-        scope, head = self._scope, context.head
+        scope = self._scope
         scope["scheme"] = "https" if context.https else "http"
         client = scope.get("client")
         if context.client != head.peer:
