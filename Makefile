@@ -53,8 +53,9 @@ format: $(VENV)/.dev manifest ## Format this repository's own code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-manifest: $(VENV)/.new ## Write what is made of other files: the pages of the contract
+manifest: $(VENV)/.new ## Write what is made of other files: the pages of the contract, the manifest for drift
 	@$(BIN)/python scripts/contract.py
+	@$(BIN)/python scripts/manifest.py
 
 bench: $(VENV)/.dev packages ## Run the benchmarks and write their results
 	@$(BIN)/python -m benchmarks

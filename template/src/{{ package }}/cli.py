@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from . import audit as auditing
+from . import drift as drifting
 from .app.users import add_user, open_users
 from .config import ConfigError, Settings, load
 from .edge import certificates, edge
@@ -109,6 +110,22 @@ def audit(sarif: Path | None, service_url: str | None, tool: str) -> None:
     if sarif:
         sarif.write_text(json.dumps(report.as_sarif(), indent=2), "utf-8")
     click.echo(report.as_text())
+    sys.exit(report.code)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drift(as_json: bool) -> None:
+    """Say which files of the template differ from what it made.
+
+    Exit codes: 0 none, 1 some, 2 it cannot be told.
+    """
+    try:
+        report = drifting.compare(Path.cwd())
+    except drifting.ManifestError as error:
+        click.echo(f"drift: {error}", err=True)
+        sys.exit(drifting.UNKNOWN)
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     sys.exit(report.code)
 
 
