@@ -1,9 +1,9 @@
 # Owned by the template: extend, do not edit.
 """Which of the template's files differ from what the template made (OWN-1).
 
-`.template/manifest` holds the SHA-256 of each as it was made for this project's answers, so neither the
-template nor a network is asked, and git is not either. It finds the edit that the next update would
-meet, not an attacker: who can edit a file can edit the manifest.
+`.template/manifest` holds the SHA-256 of each as it was made for this project's answers, so neither
+the template nor a network is asked. It finds the edit that the next update would meet, not an
+attacker: who can edit a file can edit the manifest.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ r"""Tag, digest and version of an image or an action: `\1` is what stays without
 _DIGEST = re.compile("[0-9a-f]{64}")
 _SHOWN = 5
 _REMEDY = """\
-  -> undo the edit: `git checkout -- FILE`, or if it is committed `git log -- FILE` and take the state
-     before it; or move it to where you may extend (README, "What is where"); or bring it into the template\
+  -> undo the edit (`git checkout -- FILE`; if it is committed, `git log -- FILE` names the commit),
+     move it to a file of yours (`.template/owners.toml`), or bring it into the template\
 """
 
 
@@ -84,7 +84,7 @@ def compare(root: Path) -> Report:
 
 
 def read(root: Path) -> dict[str, tuple[str, str]]:
-    """Return by each file's path its fingerprint and the line that ends the template's part, if any.
+    """Return by path each file's fingerprint, and the line that ends the template's part, if any.
 
     Raises `ManifestError`.
     """
