@@ -21,6 +21,7 @@ from ..security.policy import settings as flatten
 from ..security.stores import StoreError, open_store
 from . import audit as auditing
 from . import checks
+from . import drift as drifting
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
 
@@ -110,6 +111,22 @@ def audit(sarif: Path | None, service_url: str | None, tool: str) -> None:
     if sarif:
         sarif.write_text(json.dumps(report.as_sarif(), indent=2), "utf-8")
     click.echo(report.as_text())
+    sys.exit(report.code)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drift(as_json: bool) -> None:
+    """Say which files of the template differ from what it made.
+
+    Exit codes: 0 none, 1 some, 2 it cannot be told.
+    """
+    try:
+        report = drifting.compare(Path.cwd())
+    except drifting.ManifestError as error:
+        click.echo(f"drift: {error}", err=True)
+        sys.exit(drifting.UNKNOWN)
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     sys.exit(report.code)
 
 
