@@ -48,9 +48,18 @@ def main() -> None:
     "--uds", type=click.Path(path_type=Path), help="Unix socket instead of host and port."
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
-def run(host: str, port: int, uds: Path | None, workers: int) -> None:
+@click.option("--reload", is_flag=True, help="Start again when a file changes (development).")
+def run(host: str, port: int, uds: Path | None, workers: int, *, reload: bool) -> None:
     """Start the server."""
     settings = load()
+    if reload:
+        if settings.production:
+            raise click.ClickException("--reload is for development; in production leave it out")
+        from . import reloading
+
+        place = ["--uds", str(uds)] if uds else ["--host", host, "--port", str(port)]
+        reloading.run(["run", *place, "--workers", str(workers)])
+        return
     from . import serve
 
     if not settings.production:
