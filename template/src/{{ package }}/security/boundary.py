@@ -135,7 +135,11 @@ class Boundary:
             own = self._check(context, head)
         except Problem as problem:
             own = self.error_response(context, problem)
-        return context if own is None else self.leave(context, own)
+        if own is None:
+            return context
+        # What the policy itself answers is for everybody.
+        context._access_decided = True
+        return self.leave(context, own)
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
         if len(host := head.header("host")) > self.policy.input.max_url:
