@@ -70,7 +70,7 @@ def manifest(root: Path = ROOT) -> str:
         # The manifest cannot hold its own hash, and a shared file without that line is left out.
         if source.path == root / MANIFEST or until is None:
             continue
-        if not until or until in source.path.read_text("utf-8").splitlines():
+        if not until or until in map(str.strip, source.path.read_text("utf-8").splitlines()):
             layers.setdefault(source.layer, []).append(line(root, drift, source, until))
     base = "\n".join(layers.pop(""))
     chosen = [
@@ -88,7 +88,7 @@ def line(root: Path, drift: ModuleType, source: Source, until: str) -> str:
         return f"{drift.fingerprint(source.place, content, until)}  {place}"
     filters = []
     if until:
-        filters.append(f'regex_replace({json.dumps(f"(?ms)^{re.escape(until)}$.*")}, "")')
+        filters.append(f'regex_replace({json.dumps(f"(?ms)^[ \t]*{re.escape(until)}$.*")}, "")')
     if drift.pinned(source.place):
         filters.append('regex_replace(pins_of_bots, "\\\\1")')
     filters.append('hash("sha256")')

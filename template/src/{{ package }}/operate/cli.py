@@ -197,5 +197,19 @@ def policy_show() -> None:
         click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}{before}")
 
 
+def _add_own_commands() -> None:
+    """Add the commands of the application: see app/commands.py."""
+    try:
+        from ..app import commands
+    except ModuleNotFoundError as error:
+        # The module is the application's to delete; what it imports is not ours to hide.
+        if error.name != f"{__name__.partition('.')[0]}.app.commands":
+            raise
+        return
+    for command in commands.COMMANDS:
+        main.add_command(command)
+
+
+_add_own_commands()
 main.add_command(edge)
 main.add_command(certificates)

@@ -115,7 +115,7 @@ def fingerprint(name: str, content: bytes, until: str = "") -> str:
     """
     text = content.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     if until:
-        text = re.split(f"(?m)^{re.escape(until)}$", text, maxsplit=1)[0]
+        text = re.split(f"(?m)^[ \t]*{re.escape(until)}$", text, maxsplit=1)[0]
     if pinned(name):
         text = re.sub(PINS, r"\1", text)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
