@@ -88,7 +88,8 @@ def line(root: Path, drift: ModuleType, source: Source, until: str) -> str:
         return f"{drift.fingerprint(source.place, content, until)}  {place}"
     filters = []
     if until:
-        filters.append(f'regex_replace({json.dumps(f"(?ms)^[ \t]*{re.escape(until)}$.*")}, "")')
+        rest = json.dumps(f"(?ms)^[ \\t]*{re.escape(until)}$.*")
+        filters.append(f'regex_replace({rest}, "")')
     if drift.pinned(source.place):
         filters.append('regex_replace(pins_of_bots, "\\\\1")')
     filters.append('hash("sha256")')
