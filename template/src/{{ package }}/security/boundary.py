@@ -450,6 +450,10 @@ class Boundary:
         session = context.session
         if not session.fetched:
             return own
+        if context.route.without_session:
+            if session:
+                note("response_dropped", reason='a session, where cross-site = "without-session"')
+            return own
         lines = []
         if session.new_device:
             policy = self.policy

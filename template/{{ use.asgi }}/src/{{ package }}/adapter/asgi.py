@@ -217,6 +217,8 @@ class _Exchange:
         if kind != "http.response.body":
             if self._start:
                 await self._begin(self._start, None)
+            if self._is_head and kind == "http.response.pathsend":
+                message = {"type": "http.response.body", "body": b""}
             if not self._replaced:
                 await self._send_raw(message)
             return
@@ -239,10 +241,7 @@ class _Exchange:
         context = self._context
         self._adopt_session(context)
         response = Response(start["status"], list(start.get("headers", ())), body)
-        if context.needs_store:
-            sent = await self._in_thread(lambda: self._boundary.leave(context, response))
-        else:
-            sent = self._boundary.leave(context, response)
+        sent = await self._leave(response)
         self._started = True
         replaced = sent.body is not body
         start = {**start, "status": sent.status, "headers": sent.headers}
@@ -251,6 +250,14 @@ class _Exchange:
             self._replaced = True
             content = b"" if self._is_head else sent.body or b""
             await self._send_raw({"type": "http.response.body", "body": content})
+
+    async def _leave(self, response: Response) -> Response:
+        if self._context.needs_store:
+            sent: Response = await self._in_thread(
+                lambda: self._boundary.leave(self._context, response)
+            )
+            return sent
+        return self._boundary.leave(self._context, response)
 
     def _adopt_session(self, context: RequestContext) -> None:
         """Take over a session that the framework put in the place of ours (SES-12)."""
@@ -289,7 +296,7 @@ class _Exchange:
             raise error
 
     async def _respond(self, response: Response) -> None:
-        sent = self._boundary.leave(self._context, response)
+        sent = await self._leave(response)
         self._started = True
         await _send(self._send_raw, sent, is_head=self._is_head)
 
