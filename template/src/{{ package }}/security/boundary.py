@@ -29,7 +29,7 @@ from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy
-from .proxy import TrustedProxies, last
+from .proxy import TrustedProxies, last, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
 from .routes import Routes
@@ -68,6 +68,8 @@ class _Place(NamedTuple):
 
     trusted: bool
     client: str
+    address: str
+    """The client for code that wants an address: "" where what the proxy wrote is none."""
     https: bool
     host: str
     allowed: bool
@@ -146,7 +148,8 @@ class Boundary:
             raise Problem(400, reason="the Host header is too long")
         forwarded = tuple(map(head.header, _FORWARDED))
         place = self._place(head.peer, head.scheme, host, forwarded)
-        context.client, context.https, context.host = place.client, place.https, place.host
+        context.client, context.address = place.client, place.address
+        context.https, context.host = place.https, place.host
         context.cookies = self._formats[place.https or self.production]
         if place.trusted:
             context._claimed_id = head.header("x-request-id")
@@ -162,7 +165,8 @@ class Boundary:
             host = last(forwarded_host) or host
         https = scheme == "https"
         own = self._hosts.own(host.lower(), https=https)
-        return _Place(trusted, client, https, own, self._hosts.allows(own))
+        address = client if read_address(client) else ""
+        return _Place(trusted, client, address, https, own, self._hosts.allows(own))
 
     def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
         """Return the policy's own response, or None where the application is asked."""

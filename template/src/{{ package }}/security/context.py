@@ -51,6 +51,8 @@ class RequestContext:
         self._open_session = open_session
         self.client = head.peer
         """Address of the client: what is logged and counted."""
+        self.address = head.peer
+        """The same for code that wants an address, "" where there is none."""
         self.https = False
         self.host = ""
         """Name in the Host header, in lower case, without the port that the scheme has anyway."""

@@ -13,7 +13,7 @@ from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
-from ..security.proxy import FORWARDING, read_address
+from ..security.proxy import FORWARDING
 from ..security.responses import Headers, Response
 from .compose import KEY, Exchange
 
@@ -194,7 +194,7 @@ class BoundaryMiddleware:
         for name in FORWARDING:
             environ.pop(_key(name), None)
         if context.client != environ.get("REMOTE_ADDR"):
-            environ["REMOTE_ADDR"] = context.client if read_address(context.client) else ""
+            environ["REMOTE_ADDR"] = context.address
             environ.pop("REMOTE_HOST", None)
         environ["wsgi.url_scheme"] = "https" if context.https else "http"
         environ["HTTP_HOST"] = context.host
