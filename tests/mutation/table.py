@@ -88,7 +88,7 @@ RULES = "security/policy.py"
 SUPPORTED = "security/supported.py"
 CONFIG = "config.py"
 AUDIT = "audit.py"
-PATTERNS = "../../tests/security/patterns.py"
+PATTERNS = "../../tests/contract/patterns.py"
 CLI = "cli.py"
 WSGI = "adapter/wsgi.py"
 ASGI = "adapter/asgi.py"
@@ -2270,7 +2270,7 @@ def _gates() -> Iterator[Mutation]:
         ),
         (
             "hooks/gate",
-            "(uv\\.lock|tests/security/.*)",
+            "(uv\\.lock|tests/contract/.*)",
             "(.*)",
             "a key of a cloud passes",
             "test_gate_finds_what_is_planted[key]",

@@ -1,1 +1,1 @@
-../../template/tests/security/osv.py
+../../template/tests/contract/osv.py

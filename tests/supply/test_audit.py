@@ -1,6 +1,6 @@
 """`audit` of a generated project on real locks: both tools, and what others read of its report.
 
-Its decisions are tested in the project, by tests/security/test_audit.py.
+Its decisions are tested in the project, by tests/contract/test_audit.py.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """The Express guide "Production best practices: security", item by item, for this service.
 
 The evidence of an item is the settings behind it and the contract ids of the tests that prove it
-(markers in `tests/security/`); docs/guide-coverage.md names files and tests.
+(markers in `tests/contract/`); docs/guide-coverage.md names files and tests.
 """
 
 from __future__ import annotations
