@@ -1,1 +1,0 @@
-../../template/tests/contract/osv.py
