@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
 from ..security.boundary import Boundary
-from ..security.context import RequestContext
+from ..security.context import Origin, RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
@@ -36,7 +36,10 @@ _log = logging.getLogger(__name__)
 class AsgiRequestHead:
     """An ASGI scope as the policy reads it."""
 
-    __slots__ = ("_headers", "_pairs", "method", "path", "peer", "query", "scheme")
+    __slots__ = (
+        *("_headers", "_pairs", "has_body", "has_cookie", "method", "origin", "path", "peer"),
+        *("query", "scheme"),
+    )
 
     def __init__(self, scope: Scope) -> None:
         # Not the scope, which will hold the context: such a cycle would wait for the collector.
@@ -49,7 +52,21 @@ class AsgiRequestHead:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope["scheme"]
-        self._headers = dict(self._pairs)
+        headers = self._headers = dict(self._pairs)
+        self.has_body = b"content-length" in headers or b"transfer-encoding" in headers
+        self.has_cookie = b"cookie" in headers
+        get = headers.get if len(headers) == len(self._pairs) else self._joined
+        self.origin = Origin(
+            self.peer,
+            self.scheme,
+            get(b"host", b""),
+            get(b"x-forwarded-for", b""),
+            get(b"x-forwarded-proto", b""),
+            get(b"x-forwarded-host", b""),
+        )
+
+    def _joined(self, name: bytes, _default: bytes) -> bytes:
+        return self.header(name.decode()).encode("latin-1")
 
     def header(self, name: str) -> str:
         key = name.encode()

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import Any, BinaryIO
 
 from ..security.boundary import Boundary
-from ..security.context import RequestContext
+from ..security.context import Origin, RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
@@ -33,7 +33,10 @@ _log = logging.getLogger(__name__)
 class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
-    __slots__ = ("_headers", "method", "path", "peer", "query", "scheme")
+    __slots__ = (
+        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query"),
+        "scheme",
+    )
 
     def __init__(self, environ: Environ) -> None:
         # Not the environ, which will hold the context: such a cycle would wait for the collector.
@@ -49,6 +52,17 @@ class WsgiRequestHead:
         self.query = environ.get("QUERY_STRING", "").encode("latin-1")
         self.peer: str = environ.get("REMOTE_ADDR", "")
         self.scheme: str = environ["wsgi.url_scheme"]
+        get = environ.get
+        self.has_body = bool(get("CONTENT_LENGTH") or get("HTTP_TRANSFER_ENCODING"))
+        self.has_cookie = "HTTP_COOKIE" in environ
+        self.origin = Origin(
+            self.peer,
+            self.scheme,
+            get("HTTP_HOST", ""),
+            get("HTTP_X_FORWARDED_FOR", ""),
+            get("HTTP_X_FORWARDED_PROTO", ""),
+            get("HTTP_X_FORWARDED_HOST", ""),
+        )
 
     def header(self, name: str) -> str:
         return self._headers.get(_key(name), "")
