@@ -135,8 +135,6 @@ class Boundary:
         try:
             self._locate(context, head)
             own = self._check(context, head)
-            # What the policy answers by itself is for everybody.
-            context._access_decided = own is not None
         except Problem as problem:
             own = self.error_response(context, problem)
         if own is None:
