@@ -332,8 +332,9 @@ def _check_facts(service: Service, exception_only: list[str], place: str) -> Non
         for source in sources:
             if source in exception_only or f"{directive} {source}" in exception_only:
                 raise PolicyError(
-                    f"{place}: service.csp.{directive}: {source!r} lets injected code run, so it is"
-                    f" no fact: name hosts or hashes, or make an [[exception]] of csp.html.{directive}"
+                    f"{place}: service.csp.{directive}: {source!r} lets injected code run, so it"
+                    " is no fact: name hosts or hashes, or make an [[exception]] of"
+                    f" csp.html.{directive}"
                 )
     for target in service.redirect_hosts:
         if target.partition(":")[0] in _SCRIPT_SCHEMES:

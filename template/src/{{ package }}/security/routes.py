@@ -20,6 +20,8 @@ class RouteRules:
     """What holds for one path: its fact, or what holds without one."""
 
     fact: Route
+    is_fact: bool
+    """False: nothing is said of the path."""
     public: bool
     body: frozenset[str]
     """Media types of a body, lower-case; a name ending in `*` stands for all that begin so."""
@@ -53,6 +55,7 @@ class Routes:
     def _rules(self, fact: Route) -> RouteRules:
         return RouteRules(
             fact=fact,
+            is_fact=fact is not DEFAULT,
             public=fact.access == "public",
             body=frozenset(fact.body),
             max_body=fact.max_body or self._policy.max_body,

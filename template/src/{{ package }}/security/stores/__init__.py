@@ -37,7 +37,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """One login counter and the limit that it is judged by; `throttle` tells which an attempt has."""
+    """One login counter and the limit it is judged by; `throttle` tells which an attempt has."""
 
     key: str
     limit: int

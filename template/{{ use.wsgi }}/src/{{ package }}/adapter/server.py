@@ -1,9 +1,237 @@
 # Owned by the template: extend, do not edit.
-"""How the server talks to the application."""
+"""How the server talks to the application: a WSGI application behind the server's ASGI interface.
 
-from granian.constants import Interfaces
+The server's own WSGI interface has no time limit for bodies, reports a cut body as whole and ends a
+broken response as if it were complete (decision 8). Here a body is read on the event loop, under
+the policy's limits, before a thread is taken, and what breaks off breaks the connection (BND-4, 5).
+"""
 
-INTERFACE = Interfaces.WSGI
-# More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`), so that a
-# flood of logins leaves threads for the other pages.
-BLOCKING_THREADS = 16
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from tempfile import SpooledTemporaryFile
+from typing import Any, BinaryIO, cast
+from urllib.parse import unquote_to_bytes
+
+from ..security.body import Body
+from ..security.context import RequestContext
+from ..security.errors import Problem
+from ..security.events import REQUEST
+from ..security.responses import Response
+from . import boundary_middleware
+from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_THREADS = 16
+"""More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
+of logins leaves threads for the other pages."""
+_IN_MEMORY = 262_144
+"""Bytes of a body that are kept in memory; the rest goes to a file without a name."""
+_END = object()
+
+
+class WsgiServer:
+    """An ASGI application that runs a WSGI application in threads, inside the boundary."""
+
+    def __init__(self, middleware: BoundaryMiddleware) -> None:
+        """Take the whole application; a boundary further inside stands aside."""
+        self._middleware = middleware
+        self._boundary = middleware.boundary
+        self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        environ = _environ(scope)
+        try:
+            entered = self._boundary.enter(WsgiRequestHead(environ))
+            if isinstance(entered, Response):
+                await _send(send, entered, is_head=scope["method"] == "HEAD")
+            else:
+                await self._serve(entered, environ, receive, send)
+        finally:
+            REQUEST.set(None)
+
+    async def _serve(
+        self, context: RequestContext, environ: Environ, receive: Receive, send: Send
+    ) -> None:
+        is_head = context.head.method == "HEAD"
+        body: BinaryIO = io.BytesIO()
+        try:
+            if context.body:
+                if context.route.is_fact and not context.route.public:
+                    # What a fact opens wide is not for strangers to fill.
+                    await self._in_thread(context, self._boundary.allow_user, context)
+                body, size = await self._read(context.body, receive)
+                # Of a body that came in chunks too: some frameworks read none without a length.
+                environ["CONTENT_LENGTH"] = str(size)
+                environ.pop("HTTP_TRANSFER_ENCODING", None)
+        except Problem as problem:
+            response = self._boundary.error_response(context, problem)
+            sent = await self._in_thread(context, self._boundary.leave, context, response)
+            await _send(send, sent, is_head=is_head)
+            return
+        with body:
+            sent, chunks = await self._in_thread(
+                context, self._middleware.respond, context, environ, body
+            )
+            if isinstance(chunks, list):
+                await _send(send, sent, b"".join(chunks), is_head=is_head)
+            else:
+                await self._stream(context, sent, chunks, receive, send)
+
+    async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
+        """Return the whole body, checked, and its size; raise `Problem`."""
+        pause = self._boundary.policy.input.body_pause
+        file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
+        try:
+            more = True
+            while more:
+                try:
+                    async with asyncio.timeout(pause):
+                        message = await receive()
+                except TimeoutError:
+                    reason = "the body paused for too long: input.body-pause"
+                    raise Problem(408, reason=reason) from None
+                if message["type"] != "http.request":
+                    # The client went away: half a form is not a form.
+                    raise Problem(400, reason="the body ended early")
+                piece = message.get("body", b"")
+                body.feed(piece)
+                file.write(piece)
+                more = message.get("more_body", False)
+            size = file.tell()
+            file.seek(0)
+            body.finish(file.read() if body.held else b"")
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        return file, size
+
+    async def _stream(
+        self,
+        context: RequestContext,
+        sent: Response,
+        chunks: Iterable[bytes],
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        """Send piece by piece; an exception on the way goes up, and the connection breaks."""
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await send(
+                {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
+            )
+            pieces = iter(chunks)
+            while not gone.done():
+                piece = await self._in_thread(context, next, pieces, _END)
+                if piece is _END:
+                    await send({"type": "http.response.body", "body": b""})
+                    break
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            gone.cancel()
+            if close := getattr(chunks, "close", None):
+                await self._in_thread(context, close)
+
+    async def _in_thread(
+        self, context: RequestContext, work: Callable[..., Any], *arguments: Any
+    ) -> Any:
+        def run() -> Any:
+            REQUEST.set(context)
+            try:
+                return work(*arguments)
+            finally:
+                REQUEST.set(None)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+async def _send(
+    send: Send, response: Response, body: bytes | None = None, *, is_head: bool
+) -> None:
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    content = response.body or b"" if body is None else body
+    await send({"type": "http.response.body", "body": b"" if is_head else content})
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
+
+
+@lru_cache(maxsize=256)
+def _name(name: bytes) -> str:
+    """Return the CGI name of a header, "" for one that would stand for another (PRX-4).
+
+    `X_Forwarded_For` would be read as `X-Forwarded-For`, which the proxy overwrites.
+    """
+    if b"_" in name or name == b"transfer-encoding":
+        return ""
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+
+
+def _environ(scope: Scope) -> Environ:
+    path: bytes = scope["raw_path"]
+    client = scope.get("client")
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": (unquote_to_bytes(path) if b"%" in path else path).decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": client[0] if client else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.input": io.BytesIO(),
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        if raw_name == b"transfer-encoding":
+            environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+        name = _name(raw_name)
+        if not name:
+            continue
+        value = raw_value.decode("latin-1")
+        if name in environ:
+            if name == "CONTENT_TYPE":
+                continue
+            # RFC 9110 section 5.2; for Cookie RFC 9113 section 8.2.3.
+            value = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{value}"
+        environ[name] = value
+    return environ
+
+
+def server_app(app: Any) -> WsgiServer:
+    """Return what an ASGI server runs, of what `create_app` returns."""
+    return WsgiServer(boundary_middleware(app))

@@ -3,35 +3,40 @@
 
 from __future__ import annotations
 
+import io
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
-from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
-from ..security.csrf import SAFE_METHODS
-from ..security.errors import Answer
+from ..security.boundary import Boundary
+from ..security.context import RequestContext
+from ..security.errors import Problem
 from ..security.events import REQUEST
-from ..security.guard import Guard
-from ..security.headers import Pairs
-from ..security.visit import Visit
+from ..security.proxy import FORWARDING, read_address
+from ..security.responses import Headers, Response
+from .compose import KEY, Exchange
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 App = Callable[[Environ, StartResponse], Iterable[bytes]]
+IsPublic = Callable[[Environ], bool]
+"""Tells from an environ in which the framework has found the view whether the view is public."""
 
-VISIT = "visit"
-"""Where the environ holds the visit."""
+_ERROR, _CRASH = 400, 500
 _SHORT = 65536
 """Bytes of a body that is read before it is sent."""
+_PIECE = 65536
+_log = logging.getLogger(__name__)
 
 
-class WsgiHead:
+class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
     __slots__ = ("_headers", "method", "path", "peer", "query", "scheme")
 
     def __init__(self, environ: Environ) -> None:
-        # Not the environ, which will hold the visit: such a cycle would wait for the collector.
+        # Not the environ, which will hold the context: such a cycle would wait for the collector.
         # `in` takes half the time of a prefix check; a few names too many are never looked up.
         self._headers: dict[str, str] = {
             name: value for name, value in environ.items() if "HTTP_" in name
@@ -64,87 +69,250 @@ def _lower(name: str) -> bytes:
     return name.lower().encode()
 
 
-class Guarded:
-    """The application that the server runs."""
+class BoundaryMiddleware:
+    """Around the application: nothing comes in or goes out beside it.
 
-    def __init__(self, app: App, guard: Guard) -> None:
+    Where the server's side has entered the boundary already, it stands aside.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        boundary: Boundary,
+        is_public: IsPublic,
+        *,
+        debug_page: Callable[[BaseException], str] | None = None,
+        propagate: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the application.
+
+        `debug_page` makes the framework's page about a crash, for the developer. Where `propagate`
+        says so, as under a test client, exceptions are raised instead of answered.
+        """
         self.app = app
-        self.guard = guard
+        self.boundary = boundary
+        self.is_public = is_public
+        self._debug_page = debug_page
+        self._propagate = propagate
+
+    def around(self, app: App) -> BoundaryMiddleware:
+        """Return the same policy around another application: one that this one is a part of."""
+        return BoundaryMiddleware(
+            app,
+            self.boundary,
+            self.is_public,
+            debug_page=self._debug_page,
+            propagate=self._propagate,
+        )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        visit = self.guard.enter(WsgiHead(environ))
+        if KEY in environ:
+            return self.app(environ, start_response)
+        head = WsgiRequestHead(environ)
+        chunks: Iterable[bytes]
         try:
-            return self._run(visit, environ, start_response)
+            entered = self.boundary.enter(head)
+            if isinstance(entered, Response):
+                sent, chunks = entered, [entered.body or b""]
+            else:
+                body = _body(environ, self, entered)
+                sent, chunks = self.respond(entered, environ, body)
+        finally:
+            REQUEST.set(None)
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1")) for name, value in sent.headers
+        ]
+        # Without a reason phrase: it is optional, and each framework has its own.
+        start_response(f"{sent.status} ", headers)
+        return [] if head.method == "HEAD" else chunks
+
+    def respond(
+        self, context: RequestContext, environ: Environ, body: BinaryIO
+    ) -> tuple[Response, Iterable[bytes]]:
+        """Ask the application; return status and headers as they are sent, and the body.
+
+        An exception while the body is being made goes up to the server, which breaks off.
+        """
+        try:
+            if make := self.boundary.slow_page(context):
+                self.boundary.allow(context, public=True)
+                return self._complete(context, make())
+            self._rewrite(context, environ, body)
+            status, headers, chunks = _call(self.app, environ)
+            own = [(_lower(name), value.encode("latin-1")) for name, value in headers]
+            whole = None
+            if status >= _ERROR or _is_short(own):
+                # In one piece it costs the server less, and an error on the way is still a page.
+                try:
+                    whole = b"".join(chunks)
+                finally:
+                    _close(chunks)
+                chunks = [whole]
+            self.decide_access(context, environ, response=True)
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
+            return self._crash(context, error)
+        sent = self.boundary.leave(context, Response(status, own, whole))
+        empty = context.head.method == "HEAD" or (b"content-length", b"0") in own
+        if sent.body is not whole or empty:
+            _close(chunks)
+            return sent, [] if empty and sent.body is whole else [sent.body or b""]
+        return sent, chunks if whole is not None else _Stream(context, chunks)
+
+    def _complete(
+        self, context: RequestContext, response: Response
+    ) -> tuple[Response, Iterable[bytes]]:
+        sent = self.boundary.leave(context, response)
+        return sent, [sent.body or b""]
+
+    def _crash(self, context: RequestContext, error: Exception) -> tuple[Response, Iterable[bytes]]:
+        response = self.boundary.crash(context, error)
+        if response.status == _CRASH and self._propagate():
+            raise error
+        if self._debug_page and self.boundary.shows_debug_page(context, response):
+            page = self._debug_page(error).encode()
+            headers: Headers = [
+                (b"content-type", b"text/html; charset=utf-8"),
+                (b"content-length", b"%d" % len(page)),
+            ]
+            response = self.boundary.debug_page(headers, page)
+        return self._complete(context, response)
+
+    def decide_access(
+        self, context: RequestContext, environ: Environ, *, response: bool = False
+    ) -> None:
+        """Before a body is read: the framework has found the view by now (RTE-2).
+
+        Of a response only that it may be seen by everybody: the boundary closes what nobody judged.
+        """
+        if not context.access_decided:
+            public = self.is_public(environ)
+            if public or not response:
+                self.boundary.allow(context, public=public)
+
+    def _rewrite(self, context: RequestContext, environ: Environ, body: BinaryIO) -> None:
+        """Let the framework see what the policy has found out, and nothing that a client forges."""
+        for name in FORWARDING:
+            environ.pop(_key(name), None)
+        if context.client != environ.get("REMOTE_ADDR"):
+            environ["REMOTE_ADDR"] = context.client if read_address(context.client) else ""
+            environ.pop("REMOTE_HOST", None)
+        environ["wsgi.url_scheme"] = "https" if context.https else "http"
+        environ["HTTP_HOST"] = context.host
+        name, _, port = context.host.rpartition(":")
+        if not (name and port.isdecimal()):
+            name, port = context.host, "443" if context.https else "80"
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = name, port
+        # No WebSockets here; Werkzeug would look for a route of theirs, and answer 400.
+        environ.pop("HTTP_UPGRADE", None)
+        if context.session.cookie:
+            # Compression next to a secret tells the secret by its length (BREACH).
+            environ.pop("HTTP_ACCEPT_ENCODING", None)
+        if context.head.method == "HEAD":
+            environ["REQUEST_METHOD"] = "GET"
+        environ["wsgi.input"] = body
+        # It ends by itself, also where no length was announced.
+        environ["wsgi.input_terminated"] = True
+        environ[KEY] = Exchange(self.boundary, context)
+
+
+class _Stream:
+    """A body that is being made: log lines name its request, and it ends as it ends (BND-4)."""
+
+    def __init__(self, context: RequestContext, chunks: Iterable[bytes]) -> None:
+        self._context = context
+        self._chunks = chunks
+        self._iterator = iter(chunks)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        REQUEST.set(self._context)
+        try:
+            return next(self._iterator)
+        except StopIteration:
+            raise
+        except Exception as error:
+            _log.error("sys_crash", exc_info=error)
+            raise
         finally:
             REQUEST.set(None)
 
-    def _run(
-        self, visit: Visit, environ: Environ, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        is_head = visit.head.method == "HEAD"
+    def close(self) -> None:
+        _close(self._chunks)
+
+
+def _body(environ: Environ, middleware: BoundaryMiddleware, context: RequestContext) -> BinaryIO:
+    """Return the body as a file that checks what is read from it."""
+    if context.body is None:
+        return io.BytesIO()
+    return io.BufferedReader(_CheckedBody(environ, middleware, context), _PIECE)
+
+
+class _CheckedBody(io.RawIOBase):
+    """Hands the body on as it came, once it is checked (BND-4)."""
+
+    def __init__(
+        self, environ: Environ, middleware: BoundaryMiddleware, context: RequestContext
+    ) -> None:
+        self._environ = environ
+        self._middleware = middleware
+        self._context = context
+        self._input = environ["wsgi.input"]
+        length = environ.get("CONTENT_LENGTH", "")
+        self._left: int | None = int(length) if length else None
+        self._ready: io.BytesIO | None = None
+        self._begun = self._over = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        body = self._context.body
+        if body is None:
+            return 0
         try:
-            if visit.answer is None and visit.head.method not in SAFE_METHODS:
-                self._read_body(visit, environ)
-            if visit.answer is not None:
-                return self._answer(visit, self.guard.respond(visit), start_response)
-            environ[VISIT] = visit
-            # No WebSockets here; Werkzeug would look for a route of theirs, and answer 400.
-            environ.pop("HTTP_UPGRADE", None)
-            if is_head:
-                environ["REQUEST_METHOD"] = "GET"
-            status, headers, chunks = _call(self.app, environ)
-            own = [(_lower(name), value.encode("latin-1")) for name, value in headers]
-            if _is_short(own):
-                # In one piece it costs the server less, and an error on the way is still a page.
-                try:
-                    body = b"".join(chunks)
-                finally:
-                    _close(chunks)
-                chunks = [body]
-        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
-            return self._answer(visit, self.guard.crash(visit, error), start_response)
-        replaced = self._begin(visit, int(status[:3]), own, start_response)
-        empty = is_head or (b"content-length", b"0") in own
-        if replaced is None and not empty:
-            return chunks
-        _close(chunks)
-        # A list: the server streams anything else, and then orders the headers differently.
-        return [] if is_head else [replaced or b""]
+            if not self._begun:
+                self._begun = True
+                self._middleware.decide_access(self._context, self._environ)
+                if body.held:
+                    whole = b"".join(iter(lambda: self._piece(_PIECE), b""))
+                    body.finish(whole)
+                    self._ready = io.BytesIO(whole)
+            if self._ready:
+                return self._ready.readinto(buffer)
+            piece = self._piece(len(buffer))
+            if not piece:
+                body.finish()
+        except Problem as problem:
+            # Frameworks swallow and wrap what their reader raises; the boundary remembers.
+            self._middleware.boundary.fail(self._context, problem)
+            raise
+        buffer[: len(piece)] = piece
+        return len(piece)
 
-    def _read_body(self, visit: Visit, environ: Environ) -> None:
-        body = environ["wsgi.input"].read(self.guard.policy.input.max_body + 1)
-        visit.read_body(body)
-        environ["wsgi.input"] = BytesIO(body)
-        environ["CONTENT_LENGTH"] = str(len(body))
-
-    def _answer(
-        self, visit: Visit, answer: Answer, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        visit.final = True
-        replaced = self._begin(visit, answer.status, answer.pairs(), start_response)
-        if visit.head.method == "HEAD":
-            return []
-        return [answer.body if replaced is None else replaced]
-
-    def _begin(
-        self, visit: Visit, status: int, own: Pairs, start_response: StartResponse
-    ) -> bytes | None:
-        """Send status and headers; return the body if the policy has one too."""
-        status, pairs, block, body = self.guard.leave(visit, status, own)
-        own_text = [(name.decode(), value.decode("latin-1")) for name, value in pairs]
-        # Without a reason phrase: it is optional, and each framework has its own.
-        start_response(f"{status} ", [*own_text, *block.text])
-        return body
+    def _piece(self, size: int) -> bytes:
+        if self._over:
+            return b""
+        piece: bytes = self._input.read(size if self._left is None else min(size, self._left))
+        if self._left is not None:
+            self._left -= len(piece)
+            if not piece and self._left:
+                raise Problem(400, reason="the body is shorter than its Content-Length")
+        self._over = not piece or self._left == 0
+        if self._context.body:
+            self._context.body.feed(piece)
+        return piece
 
 
-def _is_short(own: Pairs) -> bool:
+def _is_short(own: Headers) -> bool:
     for name, value in own:
         if name == b"content-length":
             return value.isdigit() and int(value) <= _SHORT
     return False
 
 
-def _call(app: App, environ: Environ) -> tuple[str, list[tuple[str, str]], Iterable[bytes]]:
+def _call(app: App, environ: Environ) -> tuple[int, list[tuple[str, str]], Iterable[bytes]]:
     """Call the application until it names its status: it may wait until the first chunk."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -159,7 +327,8 @@ def _call(app: App, environ: Environ) -> tuple[str, list[tuple[str, str]], Itera
         iterator = iter(chunks)
         first = next(iterator, b"")
         chunks = _Rest(first, iterator, chunks)
-    return *started[0], chunks
+    status, headers = started[0]
+    return int(status[:3]), headers, chunks
 
 
 class _Rest:
