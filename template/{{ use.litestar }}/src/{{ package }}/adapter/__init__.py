@@ -22,7 +22,9 @@ from ..security.auth import Auth, SessionInfo, User
 from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
-from .litestar import SecurityPlugin, exchange, install
+from .litestar import ENVIRONMENT as _ENVIRONMENT
+from .litestar import SecurityPlugin, install
+from .litestar import exchange as _exchange
 
 __all__ = [
     "Account",
@@ -44,6 +46,7 @@ __all__ = [
     "safe_target",
     "secure",
     "single_values",
+    "templates",
 ]
 
 Request = AnyRequest[User, Auth, State]
@@ -54,6 +57,9 @@ CurrentAuth = NamedDependency[Auth]
 
 CurrentUser = NamedDependency[User]
 """The signed-in user, for an argument named `user`; without one the login page, or 401."""
+
+templates = _ENVIRONMENT
+"""Renders app/templates, for `Template("home.html")`: the place for globals and filters."""
 
 
 def secure(app: Litestar) -> Litestar:
@@ -76,10 +82,10 @@ def safe_target(request: ASGIConnection[Any, Any, Any, Any], target: str, defaul
 
     For a form's `next`. A redirect needs no such care: one that leads astray leaves as a 400.
     """
-    boundary, context = exchange(request)
+    boundary, context = _exchange(request)
     return boundary.safe_target(context, target, default)
 
 
 def password_min_length(request: ASGIConnection[Any, Any, Any, Any]) -> int:
     """Return how many characters a password needs."""
-    return exchange(request).boundary.policy.passwords.min_length
+    return _exchange(request).boundary.policy.passwords.min_length

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from copy import copy
 from typing import Any, cast
 
 import jinja2
@@ -48,6 +48,8 @@ from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send
 from .authorship import author_wrote, raised_in
 from .compose import KEY, Exchange, compose
 
+ENVIRONMENT = templates.environment()
+"""Renders the pages and the application's own error page."""
 _PACKAGE = "litestar"
 _PUBLIC = "exclude_from_auth"
 """The key in a handler's `opt` by which Litestar's own authentication leaves it open."""
@@ -106,7 +108,9 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         }
         _take_over(config.exception_handlers)
         config.request_class = config.request_class or Request
-        config.template_config = config.template_config or _template_config()
+        config.template_config = config.template_config or TemplateConfig(
+            instance=JinjaTemplateEngine.from_environment(ENVIRONMENT)
+        )
         limits = [route.max_fields or 0 for route in policy.routes]
         limits += [config.multipart_form_part_limit, policy.input.max_form_fields]
         config.multipart_form_part_limit = max(limits)
@@ -139,7 +143,8 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             )
         if config.openapi_router or config.openapi_controller:
             return config
-        router = Router(
+        config = copy(config)
+        config.openapi_router = Router(
             config.path or "/schema",
             route_handlers=[],
             include_in_schema=False,
@@ -147,7 +152,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             return_dto=None,
             opt={_PUBLIC: True},
         )
-        return replace(config, openapi_router=router)
+        return config
 
 
 def install(app: Litestar) -> Litestar:
@@ -163,13 +168,11 @@ def install(app: Litestar) -> Litestar:
         with suppress(RuntimeError):
             set_asyncio_executor(ThreadPoolExecutor(_THREADS))
     if templates.has_error_page():
-        env = templates.environment()
 
         def render_error(context: Any, problem: Problem) -> str:
             found = Exchange(boundary, context)
-            shared = templates.variables(found, app.state.navigation)
-            shared |= templates.error_variables(found, problem)
-            return env.get_template(templates.ERROR_PAGE).render(shared)
+            shared = templates.variables(found) | templates.error_variables(found, problem)
+            return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
 
         boundary.render_error = render_error
     around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=_content_of)
@@ -362,7 +365,7 @@ def _crash(request: AnyRequest, error: Exception) -> Response[Any]:
         return page
     if boundary.shows_debug_page(context, response):
         debug = create_debug_response(request, error).to_asgi_response(None, request)
-        response = boundary.debug_page(context, debug.encode_headers(), debug.body)
+        response = boundary.debug_page(debug.encode_headers(), debug.body)
     return _response(response)
 
 
@@ -386,12 +389,8 @@ class _Template(jinja2.Template):
         given = vars or {}
         request = None if shared else given.get("request")
         if isinstance(request, litestar.Request):
-            own = templates.variables(exchange(request), request.app.state.navigation)
-            given = {**own, **given}
+            given = {**templates.variables(exchange(request)), **given}
         return super().new_context(given, shared, locals)
 
 
-def _template_config() -> TemplateConfig[JinjaTemplateEngine]:
-    env = templates.environment()
-    env.template_class = _Template
-    return TemplateConfig(instance=JinjaTemplateEngine.from_environment(env))
+ENVIRONMENT.template_class = _Template

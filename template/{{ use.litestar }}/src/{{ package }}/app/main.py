@@ -8,7 +8,7 @@ from collections.abc import Callable
 from litestar import Litestar
 from litestar.datastructures import State
 
-from ..adapter import SecurityPlugin, Settings, load_settings, secure
+from ..adapter import SecurityPlugin, Settings, load_settings, secure, templates
 from . import notes, pages
 from .database import Database
 from .users import Users
@@ -23,12 +23,12 @@ def create_app(
     """Build the service from `settings`, by default from the environment."""
     settings = settings or load_settings()
     database = Database(settings.database_url)
-    navigation = [feature.NAVIGATION for feature in FEATURES]
+    templates.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     # With it, who is not logged in sees only what says `exclude_from_auth=True`.
     security = SecurityPlugin(settings, Users(database), ready=[database.ping], clock=clock)
     app = Litestar(
         [pages.router, *(feature.router for feature in FEATURES)],
         plugins=[security],
-        state=State({"database": database, "navigation": navigation}),
+        state=State({"database": database}),
     )
     return secure(app)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from litestar import Router, get, post
-from litestar.params import FromQuery, URLEncodedBody
+from litestar.params import FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Template
 from litestar.status_codes import HTTP_303_SEE_OTHER
 
@@ -17,8 +19,8 @@ def home() -> Template:
 
 
 @get("/login", exclude_from_auth=True, sync_to_thread=True)
-def login_form(next: FromQuery[str] = "") -> Template:
-    return _login_page(next)
+def login_form(target: Annotated[str, QueryParameter(name="next")] = "") -> Template:
+    return _login_page(target)
 
 
 @post("/login", exclude_from_auth=True, before_request=single_values, sync_to_thread=True)

@@ -35,8 +35,8 @@ class NotesPages(Controller):
         try:
             notes.add(NoteIn.model_validate(data))
         except ValidationError as error:
-            fields = {str(item["loc"][0]): item["msg"] for item in error.errors()}
-            errors = dict.fromkeys(fields, "Missing, too long, or has control characters.")
+            fields = {str(item["loc"][0]) for item in error.errors()}
+            errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
             context = {"notes": notes.all(), "errors": errors, "values": data}
             return Template("notes.html", context=context, status_code=422)
         return Redirect("/notes", status_code=HTTP_303_SEE_OTHER)
