@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
+from functools import partial
 from typing import Any, cast
 
 import jinja2
@@ -36,7 +37,7 @@ from litestar.template import TemplateConfig
 from litestar.types import Empty
 
 from ..config import Settings
-from ..security import responses
+from ..security import events, responses
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
 from ..security.body import FORM, MULTIPART
@@ -101,6 +102,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         config.openapi_config = self._documentation(config.openapi_config)
         config.logging_config = None
         config.guards.insert(0, _login_required)
+        config.after_exception.insert(0, _nothing_found)
         config.dependencies = {
             "auth": Provide(_auth, sync_to_thread=False),
             "user": Provide(_user, sync_to_thread=False),
@@ -127,6 +129,10 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             return
         _take_over(app.exception_handlers)
         _set_debug(app, production=self.boundary.production)
+        # It has set up a log of its own when it was made.
+        log = logging.getLogger(_PACKAGE)
+        log.handlers, log.propagate = [], True
+        events.configure(production=self.boundary.production)
         if self.boundary.production and app.openapi_config:
             app.asgi_handler = cast("Any", _without_documentation(app, app.openapi_config))
 
@@ -175,7 +181,8 @@ def install(app: Litestar) -> Litestar:
             return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
 
         boundary.render_error = render_error
-    around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=_content_of)
+    content_of = partial(_content_of, app)
+    around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=content_of)
     app.asgi_handler = cast("Any", around)
     return app
 
@@ -243,11 +250,13 @@ class Request(litestar.Request[User, Auth, Any]):
             raise SerializationException(str(error)) from error
 
 
-def _content_of(session: Any) -> dict[str, Any] | None:
+def _content_of(app: Litestar, session: Any) -> dict[str, Any] | None:
     """Return the content of what `set_session` was given: a dictionary or a model of any kind."""
     if session is None or session is Empty:
         return None
-    return cast("dict[str, Any]", msgspec.to_builtins(session, enc_hook=default_serializer))
+    serialize = partial(default_serializer, type_encoders=app.type_encoders)
+    content: dict[str, Any] = msgspec.to_builtins(session, enc_hook=serialize)
+    return content
 
 
 # Access -----------------------------------------------------------------------------------------
@@ -270,6 +279,13 @@ async def _login_required(connection: Connection, handler: BaseRouteHandler) -> 
         scope = _scope(connection)
         scope.setdefault("user", found.auth.user)
         scope.setdefault("auth", found.auth)
+
+
+async def _nothing_found(_: Exception, scope: Any) -> None:
+    """Let everybody see the application's own page for what no handler answers."""
+    if "route_handler" not in scope:
+        boundary, context = scope[KEY]
+        boundary.allow(context, public=True)
 
 
 def _ends_with_slash(path: str) -> bool:
