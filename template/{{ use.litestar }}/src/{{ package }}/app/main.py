@@ -20,11 +20,13 @@ FEATURES = (notes,)
 def create_app(
     settings: Settings | None = None, *, clock: Callable[[], float] = time.time
 ) -> Litestar:
-    """Build the service from `settings`, by default from the environment."""
+    """Build the service from `settings`, by default from the environment.
+
+    Who is not logged in sees only what says `exclude_from_auth=True`.
+    """
     settings = settings or load_settings()
     database = Database(settings.database_url)
     templates.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
-    # With it, who is not logged in sees only what says `exclude_from_auth=True`.
     security = SecurityPlugin(settings, Users(database), ready=[database.ping], clock=clock)
     app = Litestar(
         [pages.router, *(feature.router for feature in FEATURES)],
