@@ -275,7 +275,7 @@ async def _login_required(connection: Connection, handler: BaseRouteHandler) -> 
         raise Problem(404)
     if not context.access_decided:
         boundary.allow(context, public=bool(handler.opt.get(_PUBLIC)))
-    if context.known_user:
+    if context.session.accessed and context.known_user:
         scope = _scope(connection)
         scope.setdefault("user", found.auth.user)
         scope.setdefault("auth", found.auth)
