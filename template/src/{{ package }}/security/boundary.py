@@ -99,7 +99,9 @@ class Boundary:
         self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
         self.passwords = Passwords(policy.passwords)
         throttle = Throttle(policy.throttle, store)
-        self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
+        self.login = LoginService(
+            accounts, self.passwords, throttle, store.epoch, self.sessions.now
+        )
         self.devices = Devices(keys, policy.throttle.device_lifetime)
         self.static = StaticFiles(static, policy.static.max_age)
         self.ready: list[Callable[[], object]] = [store.ping]
