@@ -22,6 +22,15 @@ KEY = "security"
 """Where an ASGI scope and a WSGI environ hold the exchange."""
 
 
+FRAMEWORK_CHECKS: list[Callable[[Settings], list[str]]] = []
+"""What the adapter of a framework finds wrong besides, each with its remedy."""
+
+
+def framework_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the framework's own switches, debug mode above all (FPR-4)."""
+    return [problem for check in FRAMEWORK_CHECKS for problem in check(settings)]
+
+
 class Exchange(NamedTuple):
     """One request between the boundary and the framework."""
 
@@ -39,14 +48,15 @@ def compose(
     accounts: Accounts,
     *,
     ready: Iterable[Callable[[], object]] = (),
+    static: Iterable[Path] = (APP / "static",),
     clock: Callable[[], float],
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
-    `ready` is what `/readyz` calls besides the store. Raises `ConfigError` and `PolicyError`, each
+    `ready` is what `/readyz` calls besides the store, `static` the folders of files. Raises `ConfigError` and `PolicyError`, each
     naming the place and the remedy.
     """
-    if problems := settings.problems():
+    if problems := [*settings.problems(), *framework_problems(settings)]:
         raise ConfigError("\n".join(problems))
     events.configure(production=settings.production)
     policy = load(settings.policy)
@@ -59,7 +69,7 @@ def compose(
         secrets=settings.secret_keys,
         hosts=settings.hosts,
         trusted_proxies=settings.trusted_proxies,
-        static=APP / "static",
+        static=static,
         production=settings.production,
         clock=clock,
     )

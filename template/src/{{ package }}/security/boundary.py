@@ -84,7 +84,7 @@ class Boundary:
         secrets: Iterable[str],
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
-        static: Path,
+        static: Iterable[Path],
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import Problem
@@ -19,15 +20,16 @@ PREFIX = "/static/"
 
 
 class StaticFiles:
-    """The files of one folder."""
+    """The files of one folder, or of several as if they were one."""
 
-    def __init__(self, folder: Path, max_age: int) -> None:
-        """Read the folder; `max_age` in seconds."""
-        files = {
-            file.relative_to(folder).as_posix(): file.read_bytes()
-            for file in sorted(folder.rglob("*"))
-            if file.is_file() and not file.name.startswith(".")
-        }
+    def __init__(self, folders: Iterable[Path], max_age: int) -> None:
+        """Read the folders, of which the first that has a name counts; `max_age` in seconds."""
+        files: dict[str, bytes] = {}
+        for folder in folders:
+            for file in sorted(folder.rglob("*")):
+                name = file.relative_to(folder).as_posix()
+                if name not in files and file.is_file() and not file.name.startswith("."):
+                    files[name] = file.read_bytes()
         digest = hashlib.sha256()
         for name, body in files.items():
             digest.update(f"{name}\0{len(body)}\0".encode() + body)
