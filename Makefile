@@ -18,7 +18,7 @@ VERSION ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test lint gates audit format bench grade lock newest fleet release packages clean
+.PHONY: help new test lint gates audit format manifest bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,9 +49,13 @@ audit: $(VENV)/.gates ## Look for known vulnerabilities of what this repository'
 	    --requirement requirements/$$name.txt; \
 	done
 
-format: $(VENV)/.dev ## Format this repository's own code
+format: $(VENV)/.dev manifest ## Format this repository's own code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+manifest: $(VENV)/.new ## Write what is made of other files: the pages of the contract, the manifest for drift
+	@$(BIN)/python scripts/contract.py
+	@$(BIN)/python scripts/manifest.py
 
 bench: $(VENV)/.dev packages ## Run the benchmarks and write their results
 	@$(BIN)/python -m benchmarks

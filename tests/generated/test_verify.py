@@ -19,7 +19,7 @@ MATRIX = [
     pytest.param(dict(zip(KINDS, row, strict=True)), id="-".join(row))
     for row in itertools.product(*(CHOICES[kind] for kind in KINDS))
 ]
-STEPS = {"lock", "install", "format", "lint", "types", "tests", "check"}
+STEPS = {"lock", "install", "format", "lint", "types", "tests", "check", "drift"}
 
 
 def pythons() -> dict[str, str]:

@@ -6,6 +6,7 @@ import copier
 import pytest
 import yaml
 
+from scripts import manifest
 from tests import projects
 from tests.projects import Project
 
@@ -150,7 +151,7 @@ def test_recopy_leaves_alone_what_is_yours(versions: Versions) -> None:
             assert after[name] == text, name
 
 
-def test_copier_yml_lists_the_same_paths_twice() -> None:
+def test_copier_yml_and_the_list_of_owners_name_the_same_paths() -> None:
     """One list without the other deletes, or overwrites, what belongs to the user."""
     template = yaml.safe_load((projects.ROOT / "copier.yml").read_text())
     excluded = [
@@ -160,6 +161,7 @@ def test_copier_yml_lists_the_same_paths_twice() -> None:
         if line.startswith("/")
     ]
     assert excluded == template["_skip_if_exists"]
+    assert excluded == [f"/{path}" for path in manifest.load_owners()["yours"]]
     comment = next(
         line
         for line in (projects.ROOT / "copier.yml").read_text().splitlines()

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from scripts import manifest
 from tests import projects
 from tests.projects import Project
 
@@ -27,6 +28,7 @@ class Template:
         self.tags: list[str] = []
         for step in STEPS:
             step(self)
+            assert manifest.main(self.path) == 0
             self.tags.append(f"v{len(self.tags) + 1}.0.0")
             self.project.commit()
             self.project.git("tag", self.tags[-1])

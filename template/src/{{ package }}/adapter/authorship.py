@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from traceback import walk_tb
+
+_RAISERS = frozenset({"abort", "Aborter.__call__"})
+"""Functions of frameworks that raise for the author who calls them."""
 
 
 def author_wrote(error: BaseException, text: str, *packages: str) -> bool:
@@ -22,8 +26,8 @@ def author_wrote(error: BaseException, text: str, *packages: str) -> bool:
 
 def raised_in(error: BaseException, *packages: str) -> bool:
     """Tell whether the frame that raised is code of one of these packages."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    while frames and frames[-1].f_code.co_qualname in _RAISERS:
+        frames.pop()
+    name = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
     return name.partition(".")[0] in packages

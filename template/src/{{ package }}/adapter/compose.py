@@ -58,6 +58,11 @@ def compose(
     """
     if problems := [*settings.problems(), *framework_problems(settings)]:
         raise ConfigError("\n".join(problems))
+    if not isinstance(accounts, Accounts):
+        raise ConfigError(
+            f"secure(accounts=...): {type(accounts).__name__} lacks a method of `Accounts`: find,"
+            " set_password, add"
+        )
     events.configure(production=settings.production)
     policy = load(settings.policy)
     for item in policy.expired(datetime.fromtimestamp(clock(), UTC).date()):

@@ -22,6 +22,7 @@ from ..security.policy import settings as flatten
 from ..security.stores import StoreError, open_store
 from . import audit as auditing
 from . import checks
+from . import drift as drifting
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
 
@@ -48,9 +49,18 @@ def main() -> None:
     "--uds", type=click.Path(path_type=Path), help="Unix socket instead of host and port."
 )
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256))
-def run(host: str, port: int, uds: Path | None, workers: int) -> None:
+@click.option("--reload", is_flag=True, help="Start again when a file changes (development).")
+def run(host: str, port: int, uds: Path | None, workers: int, *, reload: bool) -> None:
     """Start the server."""
     settings = load()
+    if reload:
+        if settings.production:
+            raise click.ClickException("--reload is for development; in production leave it out")
+        from . import reloading
+
+        place = ["--uds", str(uds)] if uds else ["--host", host, "--port", str(port)]
+        reloading.run(["run", *place, "--workers", str(workers)])
+        return
     from . import serve
 
     if not settings.production:
@@ -115,6 +125,22 @@ def audit(sarif: Path | None, service_url: str | None, tool: str) -> None:
     sys.exit(report.code)
 
 
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def drift(as_json: bool) -> None:
+    """Say which files of the template differ from what it made.
+
+    Exit codes: 0 none, 1 some, 2 it cannot be told.
+    """
+    try:
+        report = drifting.compare(Path.cwd())
+    except drifting.ManifestError as error:
+        click.echo(f"drift: {error}", err=True)
+        sys.exit(drifting.UNKNOWN)
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
+    sys.exit(report.code)
+
+
 @main.group()
 def user() -> None:
     """Look after users."""
@@ -173,5 +199,19 @@ def policy_show() -> None:
         click.echo(f"{name} = {json.dumps(value, ensure_ascii=False)}{before}")
 
 
+def _add_own_commands() -> None:
+    """Add the commands of the application: see app/commands.py."""
+    try:
+        from ..app import commands
+    except ModuleNotFoundError as error:
+        # The module is the application's to delete; what it imports is not ours to hide.
+        if error.name != f"{__name__.partition('.')[0]}.app.commands":
+            raise
+        return
+    for command in commands.COMMANDS:
+        main.add_command(command)
+
+
+_add_own_commands()
 main.add_command(edge)
 main.add_command(certificates)

@@ -7,7 +7,10 @@ import gc
 import multiprocessing
 import os
 import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -32,6 +35,8 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     # The server copies the environment into every WSGI request; secrets have no business there.
     for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):
         os.environ.pop(name, None)
+    if not settings.production:
+        app = _with_terminal(app)
     # The collector would unshare the memory of what lives as long as the process.
     gc.collect()
     gc.freeze()
@@ -55,6 +60,19 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
     ).serve(target_loader=lambda: app, wrap_loader=False)
+
+
+def _with_terminal(app: Any) -> Any:
+    """Give `breakpoint()` the terminal: a forked worker reads from nowhere."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            with suppress(OSError):
+                os.dup2(os.open("/dev/tty", os.O_RDONLY), 0)
+                sys.stdin = open(0, closefd=False)  # noqa: SIM115, ASYNC230 - a descriptor
+        await app(scope, receive, send)
+
+    return call
 
 
 def _vacate(uds: Path) -> None:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from .errors import Problem
 from .events import emit
@@ -29,6 +29,7 @@ class Account:
     password_hash: str
 
 
+@runtime_checkable
 class Accounts(Protocol):
     """The application's users."""
 

@@ -46,6 +46,7 @@ _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 _DIGITS = 19
 """Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _LABEL = 80
@@ -134,19 +135,17 @@ class Boundary:
             own = self._check(context, head)
         except Problem as problem:
             own = self.error_response(context, problem)
-        return context if own is None else self.leave(context, own)
+        if own is None:
+            return context
+        # What the policy itself answers is for everybody.
+        context._access_decided = True
+        return self.leave(context, own)
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
         if len(host := head.header("host")) > self.policy.input.max_url:
             raise Problem(400, reason="the Host header is too long")
-        place = self._place(
-            head.peer,
-            head.scheme,
-            host,
-            head.header("x-forwarded-for"),
-            head.header("x-forwarded-proto"),
-            head.header("x-forwarded-host"),
-        )
+        forwarded = tuple(map(head.header, _FORWARDED))
+        place = self._place(head.peer, head.scheme, host, forwarded)
         context.client, context.https, context.host = place.client, place.https, place.host
         context.cookies = self._formats[place.https or self.production]
         if place.trusted:
@@ -154,12 +153,11 @@ class Boundary:
         if not place.allowed:
             raise Problem(400, reason=f"host {host[:100]!r}: APP_HOSTS lists those of the service")
 
-    def _placed(
-        self, peer: str, scheme: str, host: str, for_: str, proto: str, forwarded_host: str
-    ) -> _Place:
+    def _placed(self, peer: str, scheme: str, host: str, forwarded: tuple[str, ...]) -> _Place:
         client, trusted = peer, self._proxies.trusts(peer)
         if trusted:
-            client = self._proxies.client(peer, for_)
+            addresses, proto, forwarded_host = forwarded
+            client = self._proxies.client(peer, addresses)
             scheme = last(proto) or scheme
             host = last(forwarded_host) or host
         https = scheme == "https"
@@ -223,7 +221,7 @@ class Boundary:
         return response()
 
     def slow_page(self, context: RequestContext) -> Callable[[], Response] | None:
-        """Return what makes a page of the policy's own that may have to wait for stores, or None."""
+        """Return what makes a page of the policy's own that may have to wait, or None."""
         return self._ready if context.path == health.READY else None
 
     def _ready(self) -> Response:
@@ -451,6 +449,10 @@ class Boundary:
         """
         session = context.session
         if not session.fetched:
+            return own
+        if context.route.without_session:
+            if session:
+                note("response_dropped", reason='a session, where cross-site = "without-session"')
             return own
         lines = []
         if session.new_device:

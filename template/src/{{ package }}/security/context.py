@@ -33,9 +33,6 @@ class RequestHead(Protocol):
     def size(self) -> tuple[int, int]:
         """Return number and bytes of all headers."""
 
-    def has_any(self, names: frozenset[bytes]) -> bool:
-        """Tell whether one of these headers is there."""
-
 
 class RequestContext:
     """One request as the policy sees it."""

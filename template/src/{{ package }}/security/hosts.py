@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address
 
-_LOCAL = ("localhost", "127.0.0.1", "[::1]")
+# This machine, and the names by which the frameworks' test clients ask.
+_LOCAL = ("localhost", "testserver", "testserver.local")
 
 
 class AllowedHosts:

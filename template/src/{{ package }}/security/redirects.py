@@ -45,15 +45,15 @@ class Redirects:
         """
         if _PLAIN.fullmatch(target) and "//" not in target.partition("?")[0]:
             return target
-        try:
-            base = URL(origin + page)
-            url = URL(target, base=origin + page)
-        except ValueError:
-            return None
         seen = target.translate(_DROPPED).lstrip(_STRIPPED).lower()
         scheme = seen[: seen.find(":") + 1]
         if scheme in _SPECIAL and not seen.startswith(scheme + "//"):
             # `https:host` is relative on an https page and absolute on an http one.
+            return None
+        try:
+            base = URL(origin + page)
+            url = URL(target, base=origin + page)
+        except ValueError:
             return None
         if url.username or url.password:
             return None
@@ -61,9 +61,9 @@ class Redirects:
             path = f"{url.pathname}{url.search}{url.hash}"
             names_host = seen.startswith("//") or scheme in _SPECIAL
             return url.href if names_host or path.startswith("//") else path
-        if url.protocol == "https:" and url.host in self._hosts:
-            return url.href
-        return url.href if any(_is_at(url, place) for place in self._applications) else None
+        listed = url.protocol == "https:" and url.host in self._hosts
+        listed = listed or any(_is_at(url, place) for place in self._applications)
+        return url.href if listed else None
 
 
 def _is_at(url: URL, application: URL) -> bool:

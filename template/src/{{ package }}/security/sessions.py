@@ -118,12 +118,6 @@ class Session(MutableMapping[str, Any]):
         return self._name
 
     @property
-    def new(self) -> bool:
-        """True if nobody has seen this session before."""
-        self._open()
-        return self._row is None
-
-    @property
     def known_user(self) -> str:
         """The user's id without reading the session, for the log."""
         return self._user

@@ -44,6 +44,12 @@ class StaticFiles:
             f"{self.url_path}/{name}": Response.of(200, _media_type(name), body, cache)
             for name, body in files.items()
         }
+        # Without the hash too, as frameworks' own helpers write it; browsers then ask each time.
+        fresh = (("cache-control", "no-cache"),)
+        self._responses |= {
+            f"{PREFIX}{name}": Response.of(200, _media_type(name), body, fresh)
+            for name, body in files.items()
+        }
 
     def url(self, name: str) -> str:
         """Return the address of a file. Raises `KeyError` naming a file that is not there."""

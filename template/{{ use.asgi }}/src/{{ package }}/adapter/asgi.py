@@ -106,7 +106,7 @@ class BoundaryMiddleware:
             if isinstance(entered, Response):
                 await _send(send, entered, is_head=head.method == "HEAD")
                 return
-            await _Exchange(self, entered, scope, receive, send).run()
+            await _Exchange(self, entered, head, (scope, receive, send)).run()
         finally:
             REQUEST.set(None)
 
@@ -114,26 +114,26 @@ class BoundaryMiddleware:
 class _Exchange:
     """One request and its response."""
 
+    # fmt: off
     __slots__ = (
-        "_boundary", "_context", "_held", "_is_head", "_middleware", "_receive_raw", "_replaced",
-        "_scope", "_send_raw", "_start", "_started",
-    )  # fmt: skip
+        "_boundary", "_context", "_head", "_held", "_is_head", "_middleware", "_receive_raw",
+        "_replaced", "_scope", "_send_raw", "_start", "_started",
+    )
+    # fmt: on
 
     def __init__(
         self,
         middleware: BoundaryMiddleware,
         context: RequestContext,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
+        head: AsgiRequestHead,
+        connection: tuple[Scope, Receive, Send],
     ) -> None:
         self._middleware = middleware
         self._boundary = middleware.boundary
         self._context = context
-        self._scope = scope
-        self._receive_raw = receive
-        self._send_raw = send
-        self._is_head = context.head.method == "HEAD"
+        self._scope, self._receive_raw, self._send_raw = connection
+        self._head = head
+        self._is_head = head.method == "HEAD"
         self._start: Message | None = None
         """An error's start, until it is known whether anybody wrote a body."""
         self._held: list[Message] = []
@@ -148,7 +148,7 @@ class _Exchange:
                 boundary.allow(context, public=True)
                 await self._respond(await self._in_thread(make))
                 return
-            self._rewrite(context)
+            self._rewrite(context, self._head)
             session = context.session
             if session.cookie:
                 if boundary.store.local:
@@ -160,12 +160,12 @@ class _Exchange:
                 receive = _BodyReader(self, context.body, receive)
             await self._middleware.app(self._scope, receive, self.send)
             await self._finish()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
 
-    def _rewrite(self, context: RequestContext) -> None:
+    def _rewrite(self, context: RequestContext, head: AsgiRequestHead) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
-        scope, head = self._scope, context.head
+        scope = self._scope
         scope["scheme"] = "https" if context.https else "http"
         client = scope.get("client")
         if context.client != head.peer:
@@ -217,6 +217,8 @@ class _Exchange:
         if kind != "http.response.body":
             if self._start:
                 await self._begin(self._start, None)
+            if self._is_head and kind == "http.response.pathsend":
+                message = {"type": "http.response.body", "body": b""}
             if not self._replaced:
                 await self._send_raw(message)
             return
@@ -239,10 +241,7 @@ class _Exchange:
         context = self._context
         self._adopt_session(context)
         response = Response(start["status"], list(start.get("headers", ())), body)
-        if context.needs_store:
-            sent = await self._in_thread(lambda: self._boundary.leave(context, response))
-        else:
-            sent = self._boundary.leave(context, response)
+        sent = await self._leave(response)
         self._started = True
         replaced = sent.body is not body
         start = {**start, "status": sent.status, "headers": sent.headers}
@@ -251,6 +250,14 @@ class _Exchange:
             self._replaced = True
             content = b"" if self._is_head else sent.body or b""
             await self._send_raw({"type": "http.response.body", "body": content})
+
+    async def _leave(self, response: Response) -> Response:
+        if self._context.needs_store:
+            sent: Response = await self._in_thread(
+                lambda: self._boundary.leave(self._context, response)
+            )
+            return sent
+        return self._boundary.leave(self._context, response)
 
     def _adopt_session(self, context: RequestContext) -> None:
         """Take over a session that the framework put in the place of ours (SES-12)."""
@@ -289,7 +296,7 @@ class _Exchange:
             raise error
 
     async def _respond(self, response: Response) -> None:
-        sent = self._boundary.leave(self._context, response)
+        sent = await self._leave(response)
         self._started = True
         await _send(self._send_raw, sent, is_head=self._is_head)
 

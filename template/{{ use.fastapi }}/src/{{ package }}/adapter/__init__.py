@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request
 from fastapi.templating import Jinja2Templates
 
 from ..config import Settings
@@ -22,6 +22,7 @@ from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
 from .compose import KEY, Exchange
+from .fastapi import ENVIRONMENT as _ENVIRONMENT
 from .fastapi import install
 
 __all__ = [
@@ -132,8 +133,8 @@ SingleValues: Any = Depends(_form_fields)
 
 
 def _variables(request: Request) -> dict[str, Any]:
-    return _templates.variables(_exchange(request), request.app.state.navigation)
+    return _templates.variables(_exchange(request))
 
 
-templates = Jinja2Templates(env=_templates.environment(), context_processors=[_variables])
+templates = Jinja2Templates(env=_ENVIRONMENT, context_processors=[_variables])
 """Renders app/templates: `templates.TemplateResponse(request, "home.html", {...})`."""

@@ -26,6 +26,8 @@ from .asgi import BoundaryMiddleware, Scope
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
+ENVIRONMENT = templates.environment()
+"""Renders the pages and the application's own error page."""
 _UNPROCESSABLE, _WRONG_METHOD = 422, 405
 
 
@@ -53,13 +55,11 @@ def install(
     # Starlette calls it at the first request. A middleware would be inside those added later.
     setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method
     if templates.has_error_page():
-        env = templates.environment()
 
         def render_error(context: Any, problem: Problem) -> str:
             exchange = Exchange(boundary, context)
-            shared = templates.variables(exchange, app.state.navigation)
-            shared |= templates.error_variables(exchange, problem)
-            return env.get_template(templates.ERROR_PAGE).render(shared)
+            shared = templates.variables(exchange) | templates.error_variables(exchange, problem)
+            return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
 
         boundary.render_error = render_error
     return app
@@ -141,15 +141,15 @@ class _Face:
     async def _http_exception(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, HTTPException):
             raise error
-        if not isinstance(error.detail, str):
+        detail: object = error.detail
+        if not isinstance(detail, str):
             # A document that the author gave leaves as FastAPI writes it.
             return await http_exception_handler(request, error)
         headers = [(name.lower(), value) for name, value in (error.headers or {}).items()]
         if error.status_code == _WRONG_METHOD:
             headers = [("allow", allow_header(self._methods(request)))]
-        wrote = author_wrote(error, error.detail, "starlette", "fastapi")
-        detail = error.detail if wrote else ""
-        return self._answer(request, Problem(error.status_code, detail=detail, headers=headers))
+        words = detail if author_wrote(error, detail, "starlette", "fastapi") else ""
+        return self._answer(request, Problem(error.status_code, detail=words, headers=headers))
 
     def _methods(self, request: Request) -> list[str]:
         """Return the methods of all routes with this path; Starlette names those of the first."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from ..adapter import LoginRequired, Settings, load_settings, secure
+from ..adapter import LoginRequired, Settings, load_settings, secure, templates
 from . import notes, pages
 from .database import Database
 from .users import Users
@@ -25,7 +25,7 @@ def create_app(
     # Who is not logged in sees only what says `@login_not_required`.
     app = FastAPI(dependencies=[LoginRequired])
     app.state.database = database
-    app.state.navigation = [feature.NAVIGATION for feature in FEATURES]
+    templates.env.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     app.include_router(pages.router)
     for feature in FEATURES:
         app.include_router(feature.router)

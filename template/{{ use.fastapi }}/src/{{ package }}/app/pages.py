@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from ..adapter import (
@@ -30,8 +30,8 @@ def home(request: Request) -> Response:
 
 @router.get("/login")
 @login_not_required
-def login_form(request: Request, next: str = "") -> Response:
-    return _login_page(request, next)
+def login_form(request: Request, target: Annotated[str, Query(alias="next")] = "") -> Response:
+    return _login_page(request, target)
 
 
 @router.post("/login", dependencies=[SingleValues])

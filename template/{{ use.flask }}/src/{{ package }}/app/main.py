@@ -7,27 +7,28 @@ from collections.abc import Callable
 
 from flask import Flask
 
-from ..adapter.compose import compose
-from ..adapter.web import protect
-from ..adapter.wsgi import Guarded
-from ..config import Settings, load
-from . import api, pages
+from ..adapter import Settings, load_settings, secure
+from . import notes, pages
 from .database import Database
+from .users import Users
+
+FEATURES = (notes,)
+"""Each has a `blueprint` and a place in the `NAVIGATION`."""
 
 
 def create_app(
-    settings: Settings | None = None,
-    *,
-    clock: Callable[[], float] = time.time,
-    blank_server: bool = False,
-) -> Guarded:
-    """Build the service from `settings`, by default from the environment."""
-    settings = settings or load()
-    guard = compose(settings, clock, blank_server=blank_server)
-    # Static files are the policy's; see `security.static`.
-    app = Flask(__name__, static_folder=None)
-    app.extensions["database"] = Database(settings.database_url)
-    guard.ready.append(app.extensions["database"].ping)
+    settings: Settings | None = None, *, clock: Callable[[], float] = time.time
+) -> Flask:
+    """Build the service from `settings`, by default from the environment.
+
+    Who is not logged in sees only what says `@login_not_required`.
+    """
+    settings = settings or load_settings()
+    database = Database(settings.database_url)
+    app = Flask(__name__)
+    app.extensions["database"] = database
+    app.context_processor(lambda: {"navigation": [each.NAVIGATION for each in FEATURES]})
     app.register_blueprint(pages.blueprint)
-    app.register_blueprint(api.blueprint)
-    return protect(app, guard)
+    for feature in FEATURES:
+        app.register_blueprint(feature.blueprint)
+    return secure(app, settings, Users(database), ready=[database.ping], clock=clock)

@@ -1,111 +1,97 @@
-"""HTML pages."""
+"""Home, login and account."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, session
+from flask import Blueprint, redirect, render_template, request
+from flask.typing import ResponseReturnValue
 
-from ..adapter.web import current_visit, page, redirect
-from ..security.errors import Problem
-from .deps import notes, users
-from .schemas import LoginForm, NoteIn, PasswordForm, SessionForm, parse
+from ..adapter import (
+    current_auth,
+    form_fields,
+    login_not_required,
+    login_required,
+    password_min_length,
+    safe_target,
+)
+from .schemas import LoginForm, PasswordForm, SessionForm, parse
 
 blueprint = Blueprint("pages", __name__)
 
 
 @blueprint.get("/")
-def home() -> Response:
-    return page("home.html")
+@login_not_required
+def home() -> ResponseReturnValue:
+    return render_template("home.html")
 
 
 @blueprint.get("/login")
-def login_form() -> Response:
-    target = current_visit().query("next", "")
-    return page("login.html", next=target, username="", error=None)
+@login_not_required
+def login_form() -> ResponseReturnValue:
+    return _login_page(request.args.get("next", ""))
 
 
 @blueprint.post("/login")
-def login() -> Response:
-    visit = current_visit()
-    form = parse(LoginForm, visit.form)
-    account = visit.login(users(), form.username, form.password)
-    if account is None:
-        error = "User name or password is wrong."
-        return page("login.html", 401, next=form.next, username="", error=error)
-    session["name"] = account.name
-    return redirect(form.next, default="/account")
+@login_not_required
+def login() -> ResponseReturnValue:
+    form = parse(LoginForm, form_fields())
+    if current_auth.log_in(form.username, form.password) is None:
+        return _login_page(form.next, error="User name or password is wrong.")
+    return redirect(safe_target(form.next, "/account"), 303)
 
 
 @blueprint.post("/logout")
-def logout() -> Response:
-    current_visit().logout()
-    return redirect("/")
+@login_not_required
+def logout() -> ResponseReturnValue:
+    current_auth.log_out()
+    return redirect("/", 303)
 
 
 @blueprint.get("/go")
-def go() -> Response:
-    return redirect(current_visit().query("url"))
+@login_not_required
+def go() -> ResponseReturnValue:
+    """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
+    return redirect(request.args["url"], 303)
 
 
 @blueprint.get("/account")
-def account() -> Response:
+@login_required
+def account() -> ResponseReturnValue:
     return _account_page()
 
 
 @blueprint.post("/account/password")
-def change_password() -> Response:
-    visit = current_visit()
-    visit.user()
-    form = parse(PasswordForm, visit.form)
-    errors = visit.change_password(
-        users(), session["name"], form.current_password, form.new_password
-    )
-    if errors:
-        return _account_page(422, errors=errors)
-    return redirect("/account")
+@login_required
+def change_password() -> ResponseReturnValue:
+    form = parse(PasswordForm, form_fields())
+    if errors := current_auth.change_password(form.current_password, form.new_password):
+        return _account_page(errors)
+    return redirect("/account", 303)
 
 
 @blueprint.post("/account/sessions/end")
-def end_session() -> Response:
-    visit = current_visit()
-    visit.user()
-    visit.end_session(parse(SessionForm, visit.form).session)
-    return redirect("/account")
+@login_required
+def end_session() -> ResponseReturnValue:
+    current_auth.end_session(parse(SessionForm, form_fields()).session)
+    return redirect("/account", 303)
 
 
 @blueprint.post("/account/sessions/end-others")
-def end_other_sessions() -> Response:
-    current_visit().end_other_sessions()
-    return redirect("/account")
+@login_required
+def end_other_sessions() -> ResponseReturnValue:
+    current_auth.end_other_sessions()
+    return redirect("/account", 303)
 
 
-@blueprint.get("/notes")
-def all_notes() -> Response:
-    return page("notes.html", notes=notes().all())
+def _login_page(target: str, error: str = "") -> ResponseReturnValue:
+    page = render_template("login.html", next=target, username="", error=error)
+    return page, 401 if error else 200
 
 
-@blueprint.post("/notes")
-def add_note() -> Response:
-    form = current_visit().form
-    try:
-        notes().add(parse(NoteIn, form))
-    except Problem as problem:
-        errors = dict.fromkeys(problem.fields, "Missing, too long, or has control characters.")
-        return page("notes.html", 422, notes=notes().all(), errors=errors, values=form)
-    return redirect("/notes")
-
-
-@blueprint.post("/notes/<note_id>/delete")
-def delete_note(note_id: str) -> Response:
-    notes().remove(note_id)
-    return redirect("/notes")
-
-
-def _account_page(status: int = 200, errors: dict[str, str] | None = None) -> Response:
-    visit = current_visit()
-    return page(
+def _account_page(errors: dict[str, str] | None = None) -> ResponseReturnValue:
+    page = render_template(
         "account.html",
-        status,
-        sessions=visit.sessions(),
-        password_min=visit.guard.policy.passwords.min_length,
+        sessions=current_auth.list_sessions(),
+        password_min=password_min_length(),
         errors=errors or {},
     )
+    return page, 422 if errors else 200

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -27,11 +26,8 @@ def environment() -> Environment:
     return Environment(loader=loader, autoescape=True, **JINJA_OPTIONS)
 
 
-def variables(exchange: Exchange, navigation: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """Return the variables that base.html and its children use.
-
-    `navigation` is what the features add to it: name, address and label of each.
-    """
+def variables(exchange: Exchange) -> dict[str, Any]:
+    """Return the variables that base.html and its children use, besides the `navigation`."""
     boundary, context = exchange
     session = context.session
     user = {"name": session.user_name} if session.user else None
@@ -42,7 +38,6 @@ def variables(exchange: Exchange, navigation: Sequence[tuple[str, str, str]]) ->
         "static": boundary.static.url,
         "integrity": boundary.static.integrity,
         "csrf_field": "",
-        "navigation": navigation,
     }
 
 

@@ -23,6 +23,7 @@ from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.responses import Response
+from . import boundary_middleware
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 Scope = MutableMapping[str, Any]
@@ -31,8 +32,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _THREADS = 16
-"""More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`), so that a
-flood of logins leaves threads for the other pages."""
+"""More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
+of logins leaves threads for the other pages."""
 _IN_MEMORY = 262_144
 """Bytes of a body that are kept in memory; the rest goes to a file without a name."""
 _END = object()
@@ -95,7 +96,7 @@ class WsgiServer:
     async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
         """Return the whole body, checked, and its size; raise `Problem`."""
         pause = self._boundary.policy.input.body_pause
-        file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - the caller closes it
+        file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
         try:
             more = True
             while more:
@@ -229,3 +230,8 @@ def _environ(scope: Scope) -> Environ:
             value = f"{environ[name]}{'; ' if name == 'HTTP_COOKIE' else ','}{value}"
         environ[name] = value
     return environ
+
+
+def server_app(app: Any) -> WsgiServer:
+    """Return what an ASGI server runs, of what `create_app` returns."""
+    return WsgiServer(boundary_middleware(app))

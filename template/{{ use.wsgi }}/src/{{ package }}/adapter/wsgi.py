@@ -57,10 +57,6 @@ class WsgiRequestHead:
         headers = self._headers
         return len(headers), len("".join(headers)) + len("".join(headers.values()))
 
-    def has_any(self, names: frozenset[str]) -> bool:
-        """Tell whether one of these headers (lower-case names) is there."""
-        return any(_key(name) in self._headers for name in names)
-
 
 @cache
 def _key(name: str) -> str:
@@ -99,14 +95,25 @@ class BoundaryMiddleware:
         self._debug_page = debug_page
         self._propagate = propagate
 
+    def around(self, app: App) -> BoundaryMiddleware:
+        """Return the same policy around another application: one that this one is a part of."""
+        return BoundaryMiddleware(
+            app,
+            self.boundary,
+            self.is_public,
+            debug_page=self._debug_page,
+            propagate=self._propagate,
+        )
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if KEY in environ:
             return self.app(environ, start_response)
         head = WsgiRequestHead(environ)
+        chunks: Iterable[bytes]
         try:
             entered = self.boundary.enter(head)
             if isinstance(entered, Response):
-                sent, chunks = entered, iter([entered.body or b""])
+                sent, chunks = entered, [entered.body or b""]
             else:
                 body = _body(environ, self, entered)
                 sent, chunks = self.respond(entered, environ, body)
@@ -157,9 +164,7 @@ class BoundaryMiddleware:
         sent = self.boundary.leave(context, response)
         return sent, [sent.body or b""]
 
-    def _crash(
-        self, context: RequestContext, error: Exception
-    ) -> tuple[Response, Iterable[bytes]]:
+    def _crash(self, context: RequestContext, error: Exception) -> tuple[Response, Iterable[bytes]]:
         response = self.boundary.crash(context, error)
         if response.status == _CRASH and self._propagate():
             raise error

@@ -1,4 +1,4 @@
-"""The example feature: notes, as pages and as a JSON API. Delete the folder when you have your own."""
+"""The example feature: notes, as pages and as a JSON API. Delete it when you have your own."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def add(request: Request, form: FormFields, notes: CurrentNotes) -> Response:
     try:
         notes.add(NoteIn.model_validate(form))
     except ValidationError as error:
-        fields = {str(item["loc"][0]): item["msg"] for item in error.errors()}
-        errors = dict.fromkeys(fields, "Missing, too long, or has control characters.")
+        fields = {str(item["loc"][0]) for item in error.errors()}
+        errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
         context = {"notes": notes.all(), "errors": errors, "values": form}
         return templates.TemplateResponse(request, "notes.html", context, 422)
     return RedirectResponse("/notes", 303)

@@ -1,0 +1,120 @@
+# Owned by the template: extend, do not edit.
+"""The door between your application and the security core: import from here, and from nowhere else.
+
+What it takes and returns is Flask's own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from flask import Flask, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.local import LocalProxy
+
+from ..config import Settings
+from ..config import load as load_settings
+from ..security.accounts import Account, Accounts
+from ..security.auth import Auth, SessionInfo, User
+from ..security.errors import Problem
+from ..security.stores import StoreError
+from ..security.validation import invalid_fields, is_clean
+from .compose import KEY, Exchange
+from .flask import boundary_middleware as boundary_middleware
+from .flask import install
+
+__all__ = [
+    "Account",
+    "Accounts",
+    "Auth",
+    "Problem",
+    "SessionInfo",
+    "Settings",
+    "StoreError",
+    "User",
+    "current_auth",
+    "current_user",
+    "form_fields",
+    "invalid_fields",
+    "is_clean",
+    "load_settings",
+    "login_not_required",
+    "login_required",
+    "password_min_length",
+    "safe_target",
+    "secure",
+]
+
+_View = TypeVar("_View", bound=Callable[..., object])
+
+
+def secure(
+    app: Flask,
+    settings: Settings,
+    accounts: Accounts,
+    *,
+    ready: Iterable[Callable[[], object]] = (),
+    clock: Callable[[], float] = time.time,
+) -> Flask:
+    """Put the policy around the application, and return it.
+
+    `accounts` are the users for the login; `ready` is what `/readyz` calls, each raises while it
+    is not ready; `clock` gives seconds. Raises `ConfigError` and `PolicyError`.
+    """
+    return install(app, settings, accounts, ready, clock)
+
+
+def login_not_required(view: _View) -> _View:
+    """Let everybody see a view: put it below `@blueprint.get(...)`. The name is Django's."""
+    view.login_required = False  # type: ignore[attr-defined]
+    return view
+
+
+def login_required(view: _View) -> _View:
+    """Say at the view what holds without a word: only who is logged in may see it."""
+    view.login_required = True  # type: ignore[attr-defined]
+    return view
+
+
+def safe_target(target: str, default: str) -> str:
+    """Return `target` if a redirect may lead there, else `default` (guide: Prevent open redirects).
+
+    For a form's `next`. A redirect needs no such care: one that leads astray leaves as a 400.
+    """
+    boundary, context = _exchange()
+    return boundary.safe_target(context, target, default)
+
+
+def password_min_length() -> int:
+    """Return how many characters a password needs."""
+    return _exchange().boundary.policy.passwords.min_length
+
+
+def form_fields(form: MultiDict[str, str] | None = None) -> dict[str, str]:
+    """Return the fields of a form in which each name stands for one text; else `Problem` 400."""
+    form = request.form if form is None else form
+    if any(len(values) > 1 for values in form.listvalues()) or request.files:
+        raise Problem(400, reason="a field that comes twice, or a file, where one text is taken")
+    return form.to_dict()
+
+
+def _exchange() -> Exchange:
+    exchange: Exchange = request.environ[KEY]
+    return exchange
+
+
+def _auth() -> Auth:
+    return _exchange().auth
+
+
+def _user() -> User:
+    return _exchange().auth.require_user()
+
+
+current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment]
+"""Log in and out, change the password, list and end sessions."""
+
+current_user: User = LocalProxy(_user)  # type: ignore[assignment]
+"""The signed-in user; without one the login page, or 401 for programs."""

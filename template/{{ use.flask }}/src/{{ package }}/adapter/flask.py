@@ -1,0 +1,159 @@
+# Owned by the template: extend, do not edit.
+"""Flask and the boundary: sessions, who may see a view, and our face for Flask's own errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, request
+from flask.sessions import SessionInterface, SessionMixin
+from werkzeug.debug.tbtools import DebugTraceback
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from ..config import Settings
+from ..security import responses
+from ..security.accounts import Accounts
+from ..security.errors import Problem, allow_header
+from ..security.sessions import Session
+from ..security.stores import StoreError
+from .authorship import raised_in
+from .compose import KEY, Exchange, compose
+from .templates import ERROR_PAGE, JINJA_OPTIONS, error_variables, has_error_page, variables
+from .wsgi import BoundaryMiddleware
+
+_WRONG_METHOD = 405
+_EXTENSION = "security"
+
+
+class FlaskSession(Session, SessionMixin):
+    """`flask.session`; the key by which Flask-Login knows the user signs in and out."""
+
+    identity_key = "_user_id"
+
+
+class _Sessions(SessionInterface):
+    """Makes `flask.session` ours. It is stored when the response leaves, not by Flask."""
+
+    def open_session(self, _app: Flask, request: Any) -> FlaskSession:
+        session: FlaskSession = request.environ[KEY].context.session
+        return session
+
+    def save_session(self, *_: Any) -> None:
+        pass
+
+
+def install(
+    app: Flask,
+    settings: Settings,
+    accounts: Accounts,
+    ready: Iterable[Callable[[], object]],
+    clock: Callable[[], float],
+) -> Flask:
+    """Put the policy around the application; see `adapter.secure`."""
+    boundary = compose(settings, accounts, ready=ready, clock=clock)
+    boundary.session_class = FlaskSession
+    app.session_interface = _Sessions()
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
+    app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
+    app.context_processor(lambda: variables(_exchange()))
+    # First of all, before anything of the application sees a stranger's request.
+    app.before_request_funcs.setdefault(None, []).insert(0, lambda: _check_access(app))
+    _take_over_errors(app)
+    middleware = BoundaryMiddleware(
+        app.wsgi_app,
+        boundary,
+        lambda environ: False,  # noqa: ARG005 - what `_check_access` has not seen is closed
+        debug_page=None if settings.production else _debug_page,
+        propagate=lambda: app.testing,
+    )
+    app.extensions[_EXTENSION] = middleware
+    app.wsgi_app = middleware  # type: ignore[method-assign] # Flask's documented way
+    if has_error_page():
+        boundary.render_error = lambda context, problem: _error_page(
+            app, Exchange(boundary, context), problem
+        )
+    return app
+
+
+def boundary_middleware(app: Flask) -> BoundaryMiddleware:
+    """Return the policy around all that the server calls, for `server.server_app`."""
+    inner: BoundaryMiddleware = app.extensions[_EXTENSION]
+    return inner.around(app)
+
+
+def _exchange() -> Exchange:
+    exchange: Exchange = request.environ[KEY]
+    return exchange
+
+
+def _check_access(app: Flask) -> None:
+    """Ask for a login unless the view says otherwise (RTE-2)."""
+    boundary, context = _exchange()
+    # Nothing at the address, or not by this method, or a slash too many: there is nothing to see.
+    public = request.url_rule is None or request.routing_exception is not None
+    if not public:
+        view = app.view_functions[request.url_rule.endpoint]  # type: ignore[union-attr]
+        of_class = getattr(getattr(view, "view_class", None), "login_required", True)
+        public = getattr(view, "login_required", of_class) is False
+    boundary.allow(context, public=public)
+
+
+def _take_over_errors(app: Flask) -> None:
+    """Answer Flask's own errors, unless the application or an extension answers them itself."""
+    own = app.error_handler_spec[None]
+    for kind, handler in (
+        (Problem, _problem),
+        (StoreError, _store_error),
+        (HTTPException, _http_exception),
+    ):
+        if not any(kind in handlers for handlers in own.values()):
+            app.register_error_handler(kind, handler)
+    if not any(InternalServerError in handlers for handlers in own.values()):
+        # An unhandled exception goes up to the boundary, which logs it and answers.
+        app.config["PROPAGATE_EXCEPTIONS"] = True
+
+
+def _problem(error: Problem) -> Response:
+    boundary, context = _exchange()
+    return _flask(boundary.error_response(context, error))
+
+
+def _store_error(error: StoreError) -> Response:
+    boundary, context = _exchange()
+    return _flask(boundary.crash(context, error))
+
+
+def _http_exception(error: HTTPException) -> Any:
+    if error.response is not None or error.code is None:
+        # `abort(make_response(...))`: the author's own.
+        return error
+    response = error.get_response()
+    names = ("Retry-After", "WWW-Authenticate")
+    headers = [(name.lower(), value) for name in names for value in response.headers.getlist(name)]
+    if error.code == _WRONG_METHOD and (allow := response.headers.get("Allow")):
+        headers.append(("allow", allow_header(allow.split(","))))
+    # Set on the exception itself, and not by code of the framework: the author's words.
+    wrote = "description" in error.__dict__ and not raised_in(error, "flask", "werkzeug")
+    detail = str(error.description) if wrote and error.description else ""
+    return _problem(Problem(error.code, detail=detail, headers=headers))
+
+
+def _flask(response: responses.Response) -> Response:
+    made = Response(response.body, response.status)
+    made.headers.clear()
+    made.headers.extend(
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
+    )
+    return made
+
+
+def _debug_page(error: BaseException) -> str:
+    return DebugTraceback(error).render_debugger_html(evalex=False, secret="", evalex_trusted=False)
+
+
+def _error_page(app: Flask, exchange: Exchange, problem: Problem) -> str:
+    # Not by `render_template`, which asks for a request that Flask may never have seen.
+    shared = variables(exchange) | error_variables(exchange, problem)
+    return app.jinja_env.get_template(ERROR_PAGE).render(shared)
