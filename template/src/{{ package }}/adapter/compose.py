@@ -20,8 +20,6 @@ from ..security.stores import open_store
 APP = Path(__file__).parent.parent / "app"
 KEY = "security"
 """Where an ASGI scope and a WSGI environ hold the exchange."""
-
-
 FRAMEWORK_CHECKS: list[Callable[[Settings], list[str]]] = []
 """What the adapter of a framework finds wrong besides, each with its remedy."""
 
@@ -53,8 +51,8 @@ def compose(
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
-    `ready` is what `/readyz` calls besides the store, `static` the folders of files. Raises `ConfigError` and `PolicyError`, each
-    naming the place and the remedy.
+    `ready` is what `/readyz` calls besides the store, `static` are the folders of static files.
+    Raises `ConfigError` and `PolicyError`, each naming the place and the remedy.
     """
     if problems := [*settings.problems(), *framework_problems(settings)]:
         raise ConfigError("\n".join(problems))

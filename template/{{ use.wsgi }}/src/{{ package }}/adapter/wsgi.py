@@ -115,7 +115,7 @@ class BoundaryMiddleware:
             if isinstance(entered, Response):
                 sent, chunks = entered, [entered.body or b""]
             else:
-                body = _body(environ, self, entered)
+                body = open_body(environ, self, entered)
                 sent, chunks = self.respond(entered, environ, body)
         finally:
             REQUEST.set(None)
@@ -242,7 +242,9 @@ class _Stream:
         _close(self._chunks)
 
 
-def _body(environ: Environ, middleware: BoundaryMiddleware, context: RequestContext) -> BinaryIO:
+def open_body(
+    environ: Environ, middleware: BoundaryMiddleware, context: RequestContext
+) -> BinaryIO:
     """Return the body as a file that checks what is read from it."""
     if context.body is None:
         return io.BytesIO()
