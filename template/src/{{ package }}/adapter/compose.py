@@ -46,13 +46,14 @@ def compose(
     accounts: Accounts,
     *,
     ready: Iterable[Callable[[], object]] = (),
-    static: Iterable[Path] = (APP / "static",),
+    libraries_static: Iterable[Path] = (),
     clock: Callable[[], float],
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
-    `ready` is what `/readyz` calls besides the store, `static` are the folders of static files.
-    Raises `ConfigError` and `PolicyError`, each naming the place and the remedy.
+    `ready` is what `/readyz` calls besides the store; `libraries_static` are folders of files that
+    are served beside app/static. Raises `ConfigError` and `PolicyError`, each naming the place and
+    the remedy.
     """
     if problems := [*settings.problems(), *framework_problems(settings)]:
         raise ConfigError("\n".join(problems))
@@ -72,7 +73,8 @@ def compose(
         secrets=settings.secret_keys,
         hosts=settings.hosts,
         trusted_proxies=settings.trusted_proxies,
-        static=static,
+        static=APP / "static",
+        libraries_static=libraries_static,
         production=settings.production,
         clock=clock,
     )

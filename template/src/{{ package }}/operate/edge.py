@@ -126,7 +126,7 @@ class Face:
     def __init__(self, policy: Policy) -> None:
         """Read the policy and the static files."""
         self._headers = SecureHeaders(policy)
-        self._stylesheet = StaticFiles([APP / "static"], policy.static.max_age).url("app.css")
+        self._stylesheet = StaticFiles(APP / "static", policy.static.max_age).url("app.css")
 
     def problem(self, status: int, *, as_json: bool) -> Response:
         """Return an error page or problem document."""

@@ -87,7 +87,8 @@ class Boundary:
         secrets: Iterable[str],
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
-        static: Iterable[Path],
+        static: Path,
+        libraries_static: Iterable[Path] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -101,7 +102,7 @@ class Boundary:
         throttle = Throttle(policy.throttle, store)
         self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
         self.devices = Devices(keys, policy.throttle.device_lifetime)
-        self.static = StaticFiles(static, policy.static.max_age)
+        self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
         """What `/readyz` calls; each raises when it is not ready."""
         self.redirects = Redirects(policy.service.redirect_hosts)

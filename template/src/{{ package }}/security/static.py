@@ -22,16 +22,15 @@ PREFIX = "/static/"
 class StaticFiles:
     """The files of one folder, or of several as if they were one."""
 
-    def __init__(self, folders: Iterable[Path], max_age: int) -> None:
-        """Read the folders, of which the first that has a name counts; `max_age` in seconds.
+    def __init__(self, folder: Path, max_age: int, libraries: Iterable[Path] = ()) -> None:
+        """Read the folder, and those of libraries beside it; `max_age` in seconds.
 
-        What the first one has alone decides the addresses that `url` gives: they do not change
-        with a library that brings files of its own.
+        Of a name that several have, the first counts. The addresses of the folder's own files do
+        not change with those of a library.
         """
-        own, *others = folders
-        files = own_files = _read(own)
-        for folder in others:
-            files = _read(folder) | files
+        files = own_files = _read(folder)
+        for library in libraries:
+            files = _read(library) | files
         self._own_path = _hashed_path(own_files)
         self.url_path = self._own_path if files == own_files else _hashed_path(files)
         """Where all files are, without a slash at the end."""

@@ -42,7 +42,11 @@ def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) ->
 def open_boundary(settings: Settings, clock: Callable[[], float]) -> Boundary:
     """Compose the policy. Django has been set up."""
     boundary = compose(
-        settings, Users(), ready=[database.ping], static=_static_folders(), clock=clock
+        settings,
+        Users(),
+        ready=[database.ping],
+        libraries_static=_static_folders(),
+        clock=clock,
     )
     # The log was set up anew; what the application says of it comes on top.
     configure_logging(django_settings.LOGGING_CONFIG, django_settings.LOGGING)
@@ -55,8 +59,7 @@ def open_boundary(settings: Settings, clock: Callable[[], float]) -> Boundary:
 
 
 def _static_folders() -> Iterator[Path]:
-    """Return app/static, and those of all applications that are installed."""
-    yield APP / "static"
+    """Return those of all applications that are installed."""
     for finder in get_finders():
         storages = getattr(finder, "storages", {})
         yield from (Path(storage.location) for storage in storages.values())

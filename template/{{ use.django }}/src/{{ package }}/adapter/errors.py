@@ -8,6 +8,7 @@ there, so that they hold for every urlconf.
 from __future__ import annotations
 
 import sys
+from json import JSONDecodeError
 
 from django.conf import urls
 from django.core.exceptions import DisallowedRedirect, SuspiciousOperation
@@ -83,6 +84,9 @@ def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
 
 def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Answer what views raise on purpose, and what the stores cannot serve; None: neither."""
+    if isinstance(error, JSONDecodeError) and error.doc.encode() == _read(request):
+        # Well-formed JSON of the right type alone comes so far.
+        error = Problem(415 if error.doc else 400, reason="a view expects JSON")
     if isinstance(error, Busy):
         emit("excess_logins")
         error = Problem(503, headers=[("retry-after", "1")], reason="too many logins")
@@ -115,6 +119,12 @@ def set_headers(made: HttpResponseBase, response: Response) -> None:
             made.cookies.load(value)
         else:
             made.headers[name] = value
+
+
+def _read(request: HttpRequest) -> bytes | None:
+    """Return the body as far as a view has read it as bytes."""
+    body: bytes | None = getattr(request, "_body", None)
+    return body
 
 
 def _words(error: Exception) -> str:
