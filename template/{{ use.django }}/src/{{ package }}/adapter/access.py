@@ -38,6 +38,18 @@ def is_public(view: Callable[..., Any]) -> bool:
     return not any(_is_library(maker.__module__) for maker in makers)
 
 
+def is_open_address(path: str, method: str) -> bool | None:
+    """Tell the same of an address, before there is a request; None where only Django can tell."""
+    try:
+        view = resolve(path).func
+    except Http404:
+        return None
+    if is_public(view):
+        return True
+    methods = allowed_methods(view)
+    return None if methods and method not in methods else False
+
+
 def is_public_request(request: HttpRequest | None) -> bool:
     """Tell the same of a request; of one that answers at no view False."""
     if request is None:

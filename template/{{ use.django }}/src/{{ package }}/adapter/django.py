@@ -20,7 +20,7 @@ from ..security.context import RequestContext
 from ..security.errors import Problem, detail, title
 from ..security.static import PREFIX
 from . import database
-from .access import is_public_request
+from .access import is_open_address, is_public_request
 from .auth import Users
 from .compose import APP, KEY, Exchange, compose
 from .current import adopt
@@ -36,7 +36,7 @@ def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) ->
     boundary = open_boundary(settings, clock)
     adopt(boundary)
     database.prepare()
-    return BoundaryMiddleware(app, boundary, _is_public)
+    return BoundaryMiddleware(app, boundary, _is_public, foresee=_foresee)
 
 
 def open_boundary(settings: Settings, clock: Callable[[], float]) -> Boundary:
@@ -67,6 +67,14 @@ def _static_folders() -> Iterator[Path]:
 
 def _is_public(environ: Environ) -> bool:
     return is_public_request(environ.get(f"{KEY}.request"))
+
+
+def _foresee(environ: Environ) -> bool | None:
+    if "HTTP_AUTHORIZATION" in environ:
+        # A middleware of the application may know who that is.
+        return None
+    path = environ["PATH_INFO"].encode("latin-1").decode()
+    return is_open_address(path, environ["REQUEST_METHOD"])
 
 
 def _error_page(boundary: Boundary, context: RequestContext, problem: Problem) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from json import JSONDecodeError
+from traceback import walk_tb
 
 from django.conf import urls
 from django.core.exceptions import DisallowedRedirect, SuspiciousOperation
@@ -87,6 +88,9 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, JSONDecodeError) and error.doc.encode() == _read(request):
         # Well-formed JSON of the right type alone comes so far.
         error = Problem(415 if error.doc else 400, reason="a view expects JSON")
+    elif isinstance(error, ValueError) and _redirects(error):
+        emit("malicious_redirect")
+        error = Problem(400, reason="a redirect to what is no address")
     if isinstance(error, Busy):
         emit("excess_logins")
         error = Problem(503, headers=[("retry-after", "1")], reason="too many logins")
@@ -125,6 +129,12 @@ def _read(request: HttpRequest) -> bytes | None:
     """Return the body as far as a view has read it as bytes."""
     body: bytes | None = getattr(request, "_body", None)
     return body
+
+
+def _redirects(error: Exception) -> bool:
+    """Tell whether Django's redirect could not read its target."""
+    code = HttpResponseRedirectBase.__init__.__code__
+    return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
 
 def _words(error: Exception) -> str:

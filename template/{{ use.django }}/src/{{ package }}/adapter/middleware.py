@@ -16,9 +16,8 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.handlers.wsgi import LimitedStream, WSGIRequest
 from django.core.signals import got_request_exception
 from django.dispatch import receiver
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseForbidden
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.middleware import csrf
 from django.urls import get_resolver, resolve
 
 from ..security.body import is_json, media_type
@@ -59,6 +58,25 @@ class BoundaryMiddleware:
             return self._enter(request)
         finally:
             REQUEST.set(None)
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],  # noqa: ARG002 - Django calls it so
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> None:
+        """Let Django check the token of sessions that have something to lose (CSR-1)."""
+        if request.method in SAFE_METHODS:
+            return
+        context = exchange_of(request).context
+        # Where a request comes from was checked by the core. Django would look at Origin, which is
+        # `null` with our Referrer-Policy, or at the Referer, which is never there.
+        request.META["HTTP_ORIGIN"] = context.origin
+        # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
+        json = is_json(media_type(request.META.get("CONTENT_TYPE", "")))
+        if json or not (context.session.user or context.session):
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what views raise on purpose, and what the stores cannot serve."""
@@ -268,25 +286,3 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             except Problem as refused:
                 problem = refused
         return answer(request, problem)
-
-
-class CsrfViewMiddleware(csrf.CsrfViewMiddleware):
-    """Checks the token of sessions that have something to lose (CSR-1)."""
-
-    def process_view(
-        self,
-        request: HttpRequest,
-        callback: Callable[..., Any],
-        callback_args: tuple[Any, ...],
-        callback_kwargs: dict[str, Any],
-    ) -> HttpResponseForbidden | None:
-        context = exchange_of(request).context
-        if request.method not in SAFE_METHODS:
-            # Where a request comes from was checked by the core. Django would look at Origin, which
-            # is `null` with our Referrer-Policy, or at the Referer, which is never there.
-            request.META["HTTP_ORIGIN"] = context.origin
-            # A form of another site cannot send JSON, and a script of it is never given leave.
-            json = is_json(media_type(request.META.get("CONTENT_TYPE", "")))
-            if json or not (context.session.user or context.session):
-                request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
-        return super().process_view(request, callback, callback_args, callback_kwargs)
