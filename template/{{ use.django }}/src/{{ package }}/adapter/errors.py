@@ -14,8 +14,10 @@ from traceback import walk_tb
 from django.conf import urls
 from django.core.exceptions import DisallowedRedirect, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse
+from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 
+from ..security.body import MULTIPART, media_type
 from ..security.errors import Problem
 from ..security.events import emit
 from ..security.passwords import Busy
@@ -88,6 +90,9 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, JSONDecodeError) and error.doc.encode() == _read(request):
         # Well-formed JSON of the right type alone comes so far.
         error = Problem(415 if error.doc else 400, reason="a view expects JSON")
+    elif isinstance(error, RawPostDataException) and media_type(request.content_type or "") == MULTIPART:
+        # Already read, for its token.
+        error = Problem(415, reason="a view expects something else than a form")
     elif isinstance(error, ValueError) and _redirects(error):
         emit("malicious_redirect")
         error = Problem(400, reason="a redirect to what is no address")

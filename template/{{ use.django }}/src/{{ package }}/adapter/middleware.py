@@ -34,7 +34,7 @@ from .errors import answer, answer_exception, set_headers, to_django
 from .sessions import SessionStore
 from .wsgi import Environ, StartResponse, WsgiRequestHead, open_body
 
-_NOT_FOUND, _CRASH = 404, 500
+_SEE_OTHER, _NOT_FOUND, _CRASH = 303, 404, 500
 _REQUEST = f"{KEY}.request"
 _ERROR = f"{KEY}.error"
 _log = logging.getLogger(__name__)
@@ -285,4 +285,9 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
                 problem = Problem(401)
             except Problem as refused:
                 problem = refused
-        return answer(request, problem)
+        response = answer(request, problem)
+        if response.status_code == _SEE_OTHER and hasattr(view_func, "login_url"):
+            # A login page of its own, as the admin has.
+            boundary.allow(context, public=True)
+            return self.handle_no_permission(request, view_func)
+        return response
