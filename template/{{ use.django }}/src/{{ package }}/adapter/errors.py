@@ -90,7 +90,7 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, JSONDecodeError) and error.doc.encode() == _read(request):
         # Well-formed JSON of the right type alone comes so far.
         error = Problem(415 if error.doc else 400, reason="a view expects JSON")
-    elif isinstance(error, RawPostDataException) and media_type(request.content_type or "") == MULTIPART:
+    elif isinstance(error, RawPostDataException) and _is_multipart(request):
         # Already read, for its token.
         error = Problem(415, reason="a view expects something else than a form")
     elif isinstance(error, ValueError) and _redirects(error):
@@ -128,6 +128,10 @@ def set_headers(made: HttpResponseBase, response: Response) -> None:
             made.cookies.load(value)
         else:
             made.headers[name] = value
+
+
+def _is_multipart(request: HttpRequest) -> bool:
+    return media_type(request.content_type or "") == MULTIPART
 
 
 def _read(request: HttpRequest) -> bytes | None:
