@@ -22,15 +22,16 @@ may see them. Parameters come in the query.
 | POST json | reads a JSON object with the framework's usual means; responds `{"got": ...}` |
 | POST form | reads a form likewise; responds `{"got": {name: value}}` |
 | POST upload | reads a form with files likewise; responds `{"got": {name: text, or bytes of the file}}` |
+| POST text | takes the form's field `text` with the framework's usual means; responds `{"size": of it}` |
 | POST raw, POST callback | reads the body as bytes; responds `{"size": ..., "user": signed in or not}` |
 | POST silent | as json; silent |
-| GET session | responds the session's content; public |
-| POST session/set | stores `value` under `key`, login needed as for all that follow |
+| GET session | responds the session's content |
+| POST session/set | stores `value` under `key` |
 | POST session/append | appends `value` to the list under `key` in place |
 | POST session/date | stores a `datetime` under "when" |
 | POST session/clear | empties the session by the framework's idiom |
 | POST session/replace | puts `{"b": "2"}` in the place of the content by the framework's idiom |
-| included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET problem (`Problem(409)`), and the documentation pages that it has by default |
+| included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET public ("public", which says that it is public), GET problem (`Problem(409)`), GET crash (`ValueError("secret-4711")`), and the documentation pages that it has by default |
 | raw/ | a raw ASGI or WSGI application, mounted: "raw" for all below |
 | extension | a route as an extension adds it, beside the application's own means: "extension" |
 | opened/ | the raw application again; a fact opens it |
@@ -59,6 +60,10 @@ methods = ["POST"]
 body = ["multipart/form-data"]
 max-body = 2_000_000
 max-fields = 5
+[[route]]
+path = "/stage/text"
+max-body = 3_000_000
+max-fields = 1_500
 [[route]]
 path = "/stage/raw"
 body = ["application/xml", "text/*"]

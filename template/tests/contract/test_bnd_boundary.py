@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -22,10 +25,12 @@ from .driver import (
     PROXY,
     SESSION,
     Browser,
+    Files,
     Header,
     Inside,
     new_address,
 )
+from .stage import Stage
 
 SAME = ("Sec-Fetch-Site", "same-origin")
 JSON = ("Content-Type", "application/json")
@@ -247,17 +252,18 @@ def test_what_a_view_discarded_does_not_leave(stage: Inside) -> None:
 
 
 @pytest.mark.contract("BND-4")
+@pytest.mark.usefixtures("restored_logging")
 def test_answer_that_breaks_off_does_not_end_well(
-    stage: Inside, log: pytest.LogCaptureFixture
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ValueError, match="secret-4711"):
-        stage.visitor().get("/stage/broken")
-    crashes = [
-        record
-        for record in log.records
-        if "sys_crash" in str(record.msg) and record.exc_info is not None
-    ]
-    assert crashes
+    """A server that gets the exception closes the connection before the body's end."""
+    with closing(Stage(Files(tmp_path))) as stage:
+        capfd.readouterr()
+        with pytest.raises(ValueError, match="secret-4711"):
+            stage.visitor().get("/stage/broken")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (crash,) = [line for line in lines if line["event"] == "sys_crash"]
+    assert re.fullmatch("[0-9a-f]{32}", crash["request_id"])
 
 
 @pytest.mark.contract("BND-4")
@@ -401,6 +407,13 @@ def test_location_that_only_a_browser_understands(stage: Inside, to: str) -> Non
         assert expect.place(answer).startswith(f"{ORIGIN}/")
     else:
         expect.error(answer, 400)
+
+
+@pytest.mark.contract("RED-4")
+def test_each_of_two_locations_is_judged(stage: Inside) -> None:
+    for lines in (("/account", EVIL), (EVIL, "/account")):
+        both = [f"Location: {line}" for line in lines]
+        expect.error(ask("answer", *both, stage=stage, status=303), 400, echo="evil.example")
 
 
 @pytest.mark.contract("RED-4")
@@ -553,6 +566,20 @@ def test_session_keeps_what_a_view_puts_there(stage: Inside) -> None:
         assert member.post(f"/stage/session/append?key=list&value={value}").status_code == 200
     assert content(member) == {"a": "1", "list": ["x", "y"]}
     assert member.logged_in()
+
+
+@pytest.mark.contract("SES-9")
+@pytest.mark.contract("SES-12")
+def test_visitor_has_a_session_as_long_as_something_is_in_it(stage: Inside) -> None:
+    visitor = stage.visitor()
+    assert "set-cookie" not in visitor.get("/stage/session").headers
+    visitor.post("/stage/session/set?key=a&value=1")
+    assert visitor.session
+    assert content(visitor) == {"a": "1"}
+    assert not visitor.logged_in()
+    assert visitor.post("/stage/session/clear").status_code == 200
+    assert not visitor.session
+    assert content(visitor) == {}
 
 
 @pytest.mark.contract("SES-12")

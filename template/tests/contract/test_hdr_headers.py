@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import shutil
@@ -24,6 +25,7 @@ from .driver import (
     development,
     new_user,
     run_cli,
+    static_url,
 )
 from .probes import PROBES, Probe
 

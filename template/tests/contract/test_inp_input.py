@@ -10,12 +10,13 @@ import secrets
 import unicodedata
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from typing_extensions import override
 
 from . import expect
-from .driver import FORM, Browser, Inside, Service
+from .driver import FORM, Browser, Inside, Service, User
 
 JSON = ("Content-Type", "application/json")
 SAME = ("Sec-Fetch-Site", "same-origin")
@@ -438,8 +439,8 @@ def test_body_without_a_length_has_the_same_limit(inside: Inside, user: User) ->
     form = urlencode({"username": user.name, "password": user.password}).encode() + b"&next="
     room = inside.policy.input.max_body - len(form)
     headers = (
-        FORM_TYPE,
-        ("Sec-Fetch-Site", "same-origin"),
+        ("Content-Type", FORM),
+        SAME,
         ("Transfer-Encoding", "chunked"),
         # As WSGI has it where there is none (PEP 3333).
         ("Content-Length", ""),

@@ -33,6 +33,15 @@ def file(size: int, name: str = "file") -> bytes:
     return head.encode() + b"a" * size + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
+def parts(**fields: str) -> bytes:
+    """Return a multipart body with these fields."""
+    lines = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        for name, text in fields.items()
+    ]
+    return f"{''.join(lines)}--{BOUNDARY}--\r\n".encode()
+
+
 def send(
     browser: Browser, target: str, content: bytes, *headers: Header, chunked: bool = False
 ) -> httpx.Response:
@@ -101,6 +110,15 @@ def test_mounted_application_has_our_errors(stage: Inside) -> None:
     expect.error(member.get("/stage/included/mounted/problem", (PROGRAM,)), 409)
     expect.error(member.send("PUT", "/stage/included/mounted/page", (SAME, PROGRAM)), 405)
     expect.error(visitor.get("/stage/included/mounted/problem", (PROGRAM,)), 401)
+    expect.error(member.get("/stage/included/mounted/crash"), 500, echo="4711")
+    expect.error(visitor.get("/stage/included/mounted/crash", (PROGRAM,)), 401)
+
+
+@pytest.mark.contract("RTE-2")
+def test_view_of_a_mounted_application_may_say_that_it_is_public(stage: Inside) -> None:
+    answer = stage.visitor().get("/stage/included/mounted/public")
+    assert (answer.status_code, answer.text) == (200, "public")
+    expect.headers(answer)
 
 
 @pytest.mark.contract("FPR-4")
@@ -126,6 +144,22 @@ def test_fact_raises_the_size_of_an_upload(stage: Inside, chunked: bool) -> None
     # Elsewhere the policy's size holds.
     answer = send(visitor, "/stage/form", file(more), MULTIPART, chunked=chunked)
     expect.error(answer, 413)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("INP-1")
+def test_no_limit_of_the_framework_lies_beneath_a_fact(stage: Inside) -> None:
+    visitor = stage.visitor()
+    long = "a" * 2_500_000
+    assert visitor.post("/stage/text", text=long).json() == {"size": len(long)}
+    answer = send(visitor, "/stage/text", parts(text=long), MULTIPART)
+    assert answer.json() == {"size": len(long)}
+    many = {f"field{number}": "" for number in range(1_499)}
+    assert visitor.post("/stage/text", text="a", **many).json() == {"size": 1}
+    answer = send(visitor, "/stage/text", parts(text="a", **many), MULTIPART)
+    assert answer.json() == {"size": 1}
+    expect.error(visitor.post("/stage/text", text="a", more="", **many), 400)
+    expect.error(send(visitor, "/stage/text", parts(text="a", more="", **many), MULTIPART), 400)
 
 
 @pytest.mark.contract("RTE-1")

@@ -100,7 +100,9 @@ class Boundary:
         self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
         self.passwords = Passwords(policy.passwords)
         throttle = Throttle(policy.throttle, store)
-        self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
+        self.login = LoginService(
+            accounts, self.passwords, throttle, store.epoch, self.sessions.now
+        )
         self.devices = Devices(keys, policy.throttle.device_lifetime)
         self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
@@ -136,8 +138,6 @@ class Boundary:
         try:
             self._locate(context, head)
             own = self._check(context, head)
-            # What the policy answers by itself is for everybody.
-            context._access_decided = own is not None
         except Problem as problem:
             own = self.error_response(context, problem)
         if own is None:
