@@ -88,6 +88,7 @@ class Boundary:
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
         static: Path,
+        libraries_static: Iterable[Path] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -103,7 +104,7 @@ class Boundary:
             accounts, self.passwords, throttle, store.epoch, self.sessions.now
         )
         self.devices = Devices(keys, policy.throttle.device_lifetime)
-        self.static = StaticFiles(static, policy.static.max_age)
+        self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
         """What `/readyz` calls; each raises when it is not ready."""
         self.redirects = Redirects(policy.service.redirect_hosts)
