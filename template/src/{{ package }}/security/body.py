@@ -93,8 +93,10 @@ class Body:
             else:
                 _check_form(whole, self._rules.max_fields)
         except (ValueError, RecursionError) as error:
-            what = "JSON" if self._json else "form"
-            raise Problem(400, reason=f"no {what}: {error}") from None
+            # Of a form not the error's text: it quotes the field, which may be a password.
+            most = self._rules.max_fields
+            reason = f"no JSON: {error}" if self._json else f"no form of up to {most} fields"
+            raise Problem(400, reason=reason) from None
 
     def _too_large(self) -> Problem:
         setting = "input.max-json" if self._json else "[[route]] max-body"
