@@ -29,7 +29,7 @@ from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy
-from .proxy import TrustedProxies, last
+from .proxy import TrustedProxies, last, plain
 from .redirects import Redirects
 from .responses import Headers, Response
 from .routes import Routes
@@ -154,7 +154,7 @@ class Boundary:
             raise Problem(400, reason=f"host {host[:100]!r}: APP_HOSTS lists those of the service")
 
     def _placed(self, peer: str, scheme: str, host: str, forwarded: tuple[str, ...]) -> _Place:
-        client, trusted = peer, self._proxies.trusts(peer)
+        client, trusted = plain(peer), self._proxies.trusts(peer)
         if trusted:
             addresses, proto, forwarded_host = forwarded
             client = self._proxies.client(peer, addresses)
