@@ -24,6 +24,7 @@ from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.responses import Response
 from . import boundary_middleware
+from .lingering import has_body, linger
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 Scope = MutableMapping[str, Any]
@@ -46,6 +47,7 @@ class WsgiServer:
         """Take the whole application; a boundary further inside stands aside."""
         self._middleware = middleware
         self._boundary = middleware.boundary
+        self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,9 +59,12 @@ class WsgiServer:
             return
         environ = _environ(scope)
         try:
-            entered = self._boundary.enter(WsgiRequestHead(environ))
+            head = WsgiRequestHead(environ)
+            entered = self._boundary.enter(head)
             if isinstance(entered, Response):
-                await _send(send, entered, is_head=scope["method"] == "HEAD")
+                await _send(send, entered, is_head=head.method == "HEAD")
+                if has_body(head):
+                    await linger(receive, self._pause)
             else:
                 await self._serve(entered, environ, receive, send)
         finally:
@@ -83,6 +88,7 @@ class WsgiServer:
             response = self._boundary.error_response(context, problem)
             sent = await self._in_thread(context, self._boundary.leave, context, response)
             await _send(send, sent, is_head=is_head)
+            await linger(receive, self._pause)
             return
         with body:
             sent, chunks = await self._in_thread(
@@ -95,13 +101,12 @@ class WsgiServer:
 
     async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
         """Return the whole body, checked, and its size; raise `Problem`."""
-        pause = self._boundary.policy.input.body_pause
         file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
         try:
             more = True
             while more:
                 try:
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(self._pause):
                         message = await receive()
                 except TimeoutError:
                     reason = "the body paused for too long: input.body-pause"
