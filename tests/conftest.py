@@ -11,6 +11,9 @@ import pytest
 from tests import projects
 from tests.projects import Project
 
+collect_ignore = ["unit"]
+"""Part of a generated project, and run there: see tests/generated/test_unit.py."""
+
 Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""
 

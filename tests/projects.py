@@ -17,6 +17,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+UNIT = ROOT / "tests" / "unit"
+"""Tests of files that no project edits; a folder in it is for projects of one framework."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "framework": ("fastapi", "flask", "django", "litestar"),
@@ -86,6 +88,18 @@ class Project:
     def install(self) -> None:
         """Lock and install the project with its development group."""
         self.run("uv", "sync", "--quiet")
+
+    def copy(self, target: Path) -> Project:
+        """Copy what the suite reads to `target`, with the unit tests in the suite's folder.
+
+        There they have its fixtures. They import `my_service`, the package of the default answers.
+        """
+        left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "var")
+        shutil.copytree(self.path, target, ignore=left_out, dirs_exist_ok=True)
+        others = {*CHOICES["framework"]} - {self.answers["framework"]}
+        left_out = shutil.ignore_patterns("__pycache__", *others)
+        shutil.copytree(UNIT, target / "tests" / "contract" / "unit", ignore=left_out)
+        return Project(target)
 
     def files(self) -> dict[str, bytes]:
         """Return every file that was rendered or edited, by path, with its content."""

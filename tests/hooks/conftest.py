@@ -44,7 +44,7 @@ lint.select = ["E", "F", "I", "RUF100"]
     "src/demo/__init__.py": '"""A service."""\n',
     "src/demo/__main__.py": '"""Say that all is well."""\n\nprint("checked")\n',
     "src/demo/security/baseline.toml": '[headers.hsts]\nmax-age = 1\nladder = ["a"]\n',
-    "tests/security/test_pass.py": "def test_pass() -> None:\n    assert True\n",
+    "tests/contract/test_pass.py": "def test_pass() -> None:\n    assert True\n",
 }
 
 

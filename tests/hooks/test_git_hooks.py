@@ -45,7 +45,7 @@ def commit(project: Project) -> tuple[int, str]:
 
 
 def test_commit_of_sound_code(verified: Project) -> None:
-    verified.write("tests/security/test_leak.py", LEAK)
+    verified.write("tests/contract/test_leak.py", LEAK)
     code, output = commit(verified)
     assert code == 0, output
     assert "tests" in output
@@ -59,7 +59,7 @@ def test_commit_of_sound_code(verified: Project) -> None:
         ("README.md", CONFLICT, "conflict markers in README.md"),
         ("src/demo/it.py", "x  = 1\n", "FAIL  format"),
         ("src/demo/it.py", "import os\n", "FAIL  lint"),
-        ("tests/security/test_it.py", "def test_it() -> None:\n    assert 0\n", "FAIL  tests"),
+        ("tests/contract/test_it.py", "def test_it() -> None:\n    assert 0\n", "FAIL  tests"),
     ],
     ids=["conflict", "conflict-in-text", "format", "lint", "tests"],
 )

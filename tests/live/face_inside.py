@@ -19,7 +19,7 @@ def main() -> None:
     """Send all probes, each from an address of its own."""
     # A program's own folder comes first otherwise, and it has a package `tests` too.
     sys.path[0] = ""
-    driver = importlib.import_module("tests.security.driver")
+    driver = importlib.import_module("tests.contract.driver")
     # Written by the test that runs this program.
     probes = pickle.load(sys.stdin.buffer)  # noqa: S301
     answers = []

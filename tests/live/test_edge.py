@@ -67,7 +67,7 @@ def test_conformance_suite(each: Deployed) -> None:
     authority = ("--ca", str(each.edge.authority.file))
     done = each.service.project.run(
         each.service.project.python,
-        *("-m", "pytest", "tests/security", *options, *known, *authority),
+        *("-m", "pytest", "tests/contract", *options, *known, *authority),
         PYTHONPATH=str(each.edge.folder),
     )
     passed = re.search(r"(\d+) passed", done.stdout)

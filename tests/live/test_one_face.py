@@ -28,7 +28,7 @@ from tests.live.service import HOST, Service, running
 from tests.projects import CHOICES, ROOT, clean_environment
 
 INSIDE = Path(__file__).parent / "face_inside.py"
-PROBES = ROOT / "template" / "tests" / "security" / "probes.py"
+PROBES = ROOT / "template" / "tests" / "contract" / "probes.py"
 
 Face = tuple[int, list[tuple[str, str]], str]
 """Status, headers in order, body; with what differs each time replaced by its name."""

@@ -87,7 +87,7 @@ def run(folder: Path, package: str, line: str) -> dict[str, object]:
     # Only files that name the line: collecting them all takes longer than most runs.
     files = [
         str(file)
-        for file in sorted((folder / "tests" / "security").glob("test_*.py"))
+        for file in sorted((folder / "tests" / "contract").rglob("test_*.py"))
         if f'"{line}"' in file.read_text("utf-8") or not line
     ]
     if not files:

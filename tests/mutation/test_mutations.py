@@ -53,9 +53,7 @@ class Bench:
 
     def copy(self, target: Path) -> Path:
         """Copy what the suite reads, and return the folder of the package."""
-        left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "var")
-        shutil.copytree(self.project.path, target, ignore=left_out, dirs_exist_ok=True)
-        return target / "src" / self.package
+        return self.project.copy(target).path / "src" / self.package
 
     def run(self, folder: Path, line: str) -> dict[str, Any]:
         """Run the tests of a line, or all, and return the runner's answer."""

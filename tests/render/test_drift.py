@@ -74,7 +74,7 @@ def test_each_path_of_the_list_fits_a_file() -> None:
         ("src/demo/app/pages.py", "yours"),
         ("src/demo/app", "template"),
         ("tests/app/test_notes.py", "yours"),
-        ("tests/security/app/test_notes.py", "template"),
+        ("tests/contract/app/test_notes.py", "template"),
         (".gitignore", "shared"),
         (".copier-answers.yml", "copier"),
         ("docs/README.md", "template"),

@@ -43,7 +43,7 @@ def marks(node: ast.FunctionDef) -> list[str]:
 def test_readme_names_the_lines_that_lose_their_tests(rendered: Render) -> None:
     lines: dict[str, list[bool]] = {}
     for framework in CHOICES["framework"]:
-        for file in (rendered(framework=framework).path / "tests" / "security").glob("test_*.py"):
+        for file in (rendered(framework=framework).path / "tests" / "contract").glob("test_*.py"):
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
                     skipped = "pytest.mark.example" in marks(node)

@@ -105,7 +105,7 @@ def test_readme_is_true(rendered: Render, ci: str, storage: str) -> None:
         "src/my_service/security/",
         "policy.toml",
         "hooks/",
-        "tests/security/",
+        "tests/contract/",
         ".env.example",
         "SECURITY.md",
     ):

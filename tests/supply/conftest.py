@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.supply import osv
+from tests.unit import osv
 
 
 @pytest.fixture

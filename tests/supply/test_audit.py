@@ -1,6 +1,6 @@
 """`audit` of a generated project on real locks: both tools, and what others read of its report.
 
-Its decisions are tested in the project, by tests/security/test_audit.py.
+Its decisions are tested by tests/unit/test_audit.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jsonschema import Draft7Validator
 
 from tests.conftest import Render
 from tests.projects import Project, clean_environment
-from tests.supply import osv
+from tests.unit import osv
 
 CLEAN, FINDINGS = 0, 1
 FLAW = osv.advisory(

@@ -27,7 +27,7 @@ from tests.hooks.gh import Gh
 from tests.live.backends import PostgresServer, RedisServer
 from tests.live.service import folder
 from tests.projects import Project, clean_environment
-from tests.supply import osv
+from tests.unit import osv
 
 Job = dict[str, Any]
 SCHEMAS = files("cyclonedx.schema") / "_res"
@@ -476,7 +476,7 @@ def test_gate_finds_a_catastrophic_expression(github: Project) -> None:
     """The gate is one of the tests, which `hooks/verify` and `hooks/gate tests` run."""
     planted = github.path / "src/my_service/app/planted.py"
     planted.write_text('"""Planted."""\n\nimport re\n\nX = re.compile(r"(a+)+$")\n', "utf-8")
-    command = [github.python, "-m", "pytest", "-q", "tests/security/test_patterns.py"]
+    command = [github.python, "-m", "pytest", "-q", "tests/contract/test_dep_patterns.py"]
     done = github.run(*command, check=False)
     assert done.returncode == 1
     assert "planted.py:5: '(a+)+$': exponential time" in done.stdout

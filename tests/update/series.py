@@ -66,8 +66,8 @@ def replace(path: Path, old: str, new: str) -> None:
 def first(template: Template) -> None:
     """Begin: the tree, and examples of files that a later version drops or renames."""
     owned = '# Owned by the template: extend, do not edit.\n"""{}."""\n'
-    template.write("tests/security/dropped.py", owned.format("Dropped"))
-    template.write("tests/security/before.py", owned.format("Renamed"))
+    template.write("tests/contract/dropped.py", owned.format("Dropped"))
+    template.write("tests/contract/before.py", owned.format("Renamed"))
     template.write(f"{PACKAGE}/app/templates/example.html", "<p>An example of the first version.\n")
 
 
@@ -75,7 +75,7 @@ def policy_values(template: Template) -> None:
     """Make values of the policy stricter, and ask a new question."""
     template.change(BASELINE, "idle-timeout = 1800", "idle-timeout = 1200")
     template.change(BASELINE, '  "midi", "payment",', '  "midi", "bluetooth", "payment",')
-    expected = "tests/security/expect.py"
+    expected = "tests/contract/expect.py"
     template.change(expected, '"midi", "payment",', '"midi", "bluetooth", "payment",')
     replace(
         template.path / "copier.yml",
@@ -125,8 +125,8 @@ def key_dependency_and_files(template: Template) -> None:
     template.change(
         "pyproject.toml.jinja", '  "zxcvbn>=4.5,<5",\n', '  "zxcvbn>=4.5,<5",\n  "idna",\n'
     )
-    template.file("tests/security/dropped.py").unlink()
-    template.file("tests/security/before.py").rename(template.file("tests/security/after.py"))
+    template.file("tests/contract/dropped.py").unlink()
+    template.file("tests/contract/before.py").rename(template.file("tests/contract/after.py"))
     template.file(f"{PACKAGE}/app/templates/example.html").unlink()
     template.change(".gitignore", "/var/\n", "/var/\n/spool/\n")
 

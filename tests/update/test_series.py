@@ -166,21 +166,21 @@ def test_each_rule_of_the_guide_has_its_test() -> None:
 
 def test_files_that_the_template_drops_renames_and_adds(make: Make) -> None:
     project = make(0)
-    (project.path / "tests" / "security" / "mine.py").write_text('"""Mine."""\n')
+    (project.path / "tests" / "contract" / "mine.py").write_text('"""Mine."""\n')
     (project.path / APP / "templates" / "example.html").write_text("<p>Mine.\n")
     project.commit()
     projects.update(project)
     names = set(project.files())
-    assert "tests/security/dropped.py" not in names
-    assert "tests/security/before.py" not in names
+    assert "tests/contract/dropped.py" not in names
+    assert "tests/contract/before.py" not in names
     assert {
-        "tests/security/after.py",
+        "tests/contract/after.py",
         f"{SECURITY}/redirecting.py",
         f"{SECURITY}/redirects.py",
     } <= names
     # Yours stays, though the template has dropped it; so does a file of yours among the template's.
     assert (project.path / APP / "templates" / "example.html").read_text() == "<p>Mine.\n"
-    assert "tests/security/mine.py" in names
+    assert "tests/contract/mine.py" in names
 
 
 def test_a_new_question_takes_its_default_and_a_removed_one_goes(

@@ -1,11 +1,11 @@
-"""Yours: tests of what the application does. `tests/security` tests what the policy does."""
+"""Yours: tests of what the application does. `tests/contract` tests what the policy does."""
 
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
-from ..security.driver import Files, Inside
+from ..contract.driver import Files, Inside
 
 
 @pytest.fixture(scope="module")

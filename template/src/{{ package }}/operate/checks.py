@@ -2,7 +2,7 @@
 """The Express guide "Production best practices: security", item by item, for this service.
 
 The evidence of an item is the settings behind it and the contract ids of the tests that prove it
-(markers in `tests/security/`); docs/guide-coverage.md names files and tests.
+(markers in `tests/contract/`); docs/guide-coverage.md names files and tests.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def run(
         Item("PS011", "Avoid other known vulnerabilities", "ok", "CSR-1, CSR-2, ACC-1, ACC-2"),
         Item("PS012", "Escape output, run no command from input", "ok", "INP-3, DEP-4: ruff S"),
         Item("PS013", "SQL only by parameters", "ok", "INP-3, DEP-4: ruff S608"),
-        Item("PS014", "Regular expressions that cost little", "ok", "DEP-4: test_patterns.py"),
+        Item("PS014", "Regular expressions that cost little", "ok", "DEP-4: test_dep_patterns.py"),
     ]
     items += [_exception(each, today) for each in policy.exceptions]
     return items + [_exception(each, today) for each in policy.advisory_exceptions]

@@ -20,7 +20,7 @@ from . import csrf, errors, health
 from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body
-from .context import RequestContext, RequestHead
+from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name
 from .errors import Problem, allow_header, wants_json
 from .events import REQUEST, emit, note
@@ -29,7 +29,7 @@ from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy
-from .proxy import TrustedProxies, last, plain
+from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
 from .routes import Routes
@@ -46,7 +46,7 @@ _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+_MOST_CACHED, _SHOWN = 300, 100
 _DIGITS = 19
 """Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _LABEL = 80
@@ -68,6 +68,8 @@ class _Place(NamedTuple):
 
     trusted: bool
     client: str
+    address: str
+    """The client for code that wants an address: "" where what the proxy wrote is none."""
     https: bool
     host: str
     allowed: bool
@@ -142,27 +144,30 @@ class Boundary:
         return self.leave(context, own)
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
-        if len(host := head.header("host")) > self.policy.input.max_url:
-            raise Problem(400, reason="the Host header is too long")
-        forwarded = tuple(map(head.header, _FORWARDED))
-        place = self._place(head.peer, head.scheme, host, forwarded)
-        context.client, context.https, context.host = place.client, place.https, place.host
+        origin = head.origin
+        # Else a client could fill the memory with what is remembered for the next request.
+        cached = len(origin.host) + len(origin.forwarded_for) <= _MOST_CACHED
+        place = self._place(origin) if cached else self._placed(origin)
+        context.client, context.address = place.client, place.address
+        context.https, context.host = place.https, place.host
         context.cookies = self._formats[place.https or self.production]
         if place.trusted:
             context._claimed_id = head.header("x-request-id")
         if not place.allowed:
-            raise Problem(400, reason=f"host {host[:100]!r}: APP_HOSTS lists those of the service")
+            shown = head.header("host")[:_SHOWN]
+            raise Problem(400, reason=f"host {shown!r}: APP_HOSTS lists those of the service")
 
-    def _placed(self, peer: str, scheme: str, host: str, forwarded: tuple[str, ...]) -> _Place:
+    def _placed(self, origin: Origin) -> _Place:
+        peer, scheme, host, forwarded_for, proto, forwarded_host = map(_text, origin)
         client, trusted = plain(peer), self._proxies.trusts(peer)
         if trusted:
-            addresses, proto, forwarded_host = forwarded
-            client = self._proxies.client(peer, addresses)
+            client = self._proxies.client(peer, forwarded_for)
             scheme = last(proto) or scheme
             host = last(forwarded_host) or host
         https = scheme == "https"
         own = self._hosts.own(host.lower(), https=https)
-        return _Place(trusted, client, https, own, self._hosts.allows(own))
+        address = client if read_address(client) else ""
+        return _Place(trusted, client, address, https, own, self._hosts.allows(own))
 
     def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
         """Return the policy's own response, or None where the application is asked."""
@@ -185,7 +190,7 @@ class Boundary:
             return Response.of(
                 204, "", b"", (("allow", self._allow), ("cache-control", "no-store"))
             )
-        if (length := content_length(head)) != 0:
+        if head.has_body and (length := content_length(head)) != 0:
             context.body = Body(head.header("content-type"), context.route, limits)
             context.body.announced(length)
         if method not in csrf.SAFE_METHODS and not context.route.without_session:
@@ -268,11 +273,9 @@ class Boundary:
 
     def _open_session(self, context: RequestContext) -> Session:
         head = context.head
-        cookie = head.header("cookie")
-        if cookie and not context.route.without_session:
-            cookie = context.cookies.read(cookie, self.policy.cookies.session_name)
-        else:
-            cookie = ""
+        cookie = ""
+        if head.has_cookie and not context.route.without_session:
+            cookie = context.cookies.read(head.header("cookie"), self.policy.cookies.session_name)
         return self.session_class(self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL])
 
     def _device_cookie(self, context: RequestContext) -> str:
@@ -519,6 +522,10 @@ def content_length(head: RequestHead) -> int | None:
     if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else str(value, "latin-1")
 
 
 def _random_mark() -> bytes:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .body import Body
 from .cookies import CookieFormat
@@ -14,6 +14,17 @@ from .routes import RouteRules
 from .sessions import Session
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Origin(NamedTuple):
+    """What says where a request comes from and what it asks for, as it came: a key for a cache."""
+
+    peer: str
+    scheme: str
+    host: str | bytes
+    forwarded_for: str | bytes
+    forwarded_proto: str | bytes
+    forwarded_host: str | bytes
 
 
 class RequestHead(Protocol):
@@ -26,6 +37,11 @@ class RequestHead(Protocol):
     peer: str
     """Address of the other end of the connection, "" for a Unix socket."""
     scheme: str
+    has_body: bool
+    """Whether a body is announced."""
+    has_cookie: bool
+    origin: Origin
+    """What says where the request comes from and what it asks for."""
 
     def header(self, name: str) -> str:
         """Return a header by its lower-case name, several joined by comma, or ""."""
@@ -51,6 +67,8 @@ class RequestContext:
         self._open_session = open_session
         self.client = head.peer
         """Address of the client: what is logged and counted."""
+        self.address = head.peer
+        """The same for code that wants an address, "" where there is none."""
         self.https = False
         self.host = ""
         """Name in the Host header, in lower case, without the port that the scheme has anyway."""

@@ -12,10 +12,10 @@ from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
 from ..security.boundary import Boundary
-from ..security.context import RequestContext
+from ..security.context import Origin, RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
-from ..security.proxy import FORWARDING, read_address
+from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from .compose import KEY, Exchange
 from .lingering import has_body, linger
@@ -37,7 +37,10 @@ _log = logging.getLogger(__name__)
 class AsgiRequestHead:
     """An ASGI scope as the policy reads it."""
 
-    __slots__ = ("_headers", "_pairs", "method", "path", "peer", "query", "scheme")
+    __slots__ = (
+        *("_headers", "_pairs", "has_body", "has_cookie", "method", "origin", "path", "peer"),
+        *("query", "scheme"),
+    )
 
     def __init__(self, scope: Scope) -> None:
         # Not the scope, which will hold the context: such a cycle would wait for the collector.
@@ -50,7 +53,21 @@ class AsgiRequestHead:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope["scheme"]
-        self._headers = dict(self._pairs)
+        headers = self._headers = dict(self._pairs)
+        self.has_body = b"content-length" in headers or b"transfer-encoding" in headers
+        self.has_cookie = b"cookie" in headers
+        get = headers.get if len(headers) == len(self._pairs) else self._joined
+        self.origin = Origin(
+            self.peer,
+            self.scheme,
+            get(b"host", b""),
+            get(b"x-forwarded-for", b""),
+            get(b"x-forwarded-proto", b""),
+            get(b"x-forwarded-host", b""),
+        )
+
+    def _joined(self, name: bytes, _default: bytes) -> bytes:
+        return self.header(name.decode()).encode("latin-1")
 
     def header(self, name: str) -> str:
         key = name.encode()
@@ -175,8 +192,8 @@ class _Exchange:
         scope["scheme"] = "https" if context.https else "http"
         client = scope.get("client")
         if context.client != head.peer:
-            known = read_address(context.client)
-            scope["client"] = (context.client, client[1] if client else 0) if known else None
+            port = client[1] if client else 0
+            scope["client"] = (context.address, port) if context.address else None
         drop = set()
         if head.has_any(_FORWARDED):
             drop = {*_FORWARDED, b"host"}
@@ -220,26 +237,33 @@ class _Exchange:
             else:
                 await self._begin(message, None)
             return
-        if kind != "http.response.body":
-            if self._start:
-                await self._begin(self._start, None)
-            if self._is_head and kind == "http.response.pathsend":
-                message = {"type": "http.response.body", "body": b""}
-            if not self._replaced:
-                await self._send_raw(message)
+        if kind == "http.response.body" and self._start:
+            await self._begin_error(self._start, message)
             return
         if self._start:
-            if not message.get("body") and message.get("more_body"):
-                return
-            start = self._start
-            if start["status"] >= _CRASH and not message.get("more_body"):
-                self._held = [start, message]
-                self._start = None
-                return
-            body = None if message.get("more_body") else message.get("body", b"")
-            await self._begin(start, body)
-        if not self._replaced:
-            await self._send_raw({**message, "body": b""} if self._is_head else message)
+            await self._begin(self._start, None)
+        if kind == "http.response.pathsend" and self._is_head:
+            message = {"type": "http.response.body"}
+        await self._pass_on(message)
+
+    async def _begin_error(self, start: Message, message: Message) -> None:
+        """Judge an error by its first piece: one without a body is one that nobody wrote."""
+        more = message.get("more_body", False)
+        if more and not message.get("body"):
+            return
+        if start["status"] >= _CRASH and not more:
+            self._held = [start, message]
+            self._start = None
+            return
+        await self._begin(start, None if more else message.get("body", b""))
+        await self._pass_on(message)
+
+    async def _pass_on(self, message: Message) -> None:
+        if self._replaced:
+            return
+        if self._is_head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send_raw(message)
 
     async def _begin(self, start: Message, body: bytes | None) -> None:
         """Judge and send status and headers, and the body too where it is the policy's."""
@@ -281,8 +305,7 @@ class _Exchange:
         if self._held:
             start, message = self._held
             await self._begin(start, message.get("body", b""))
-            if not self._replaced:
-                await self._send_raw({**message, "body": b""} if self._is_head else message)
+            await self._pass_on(message)
         elif self._start:
             await self._begin(self._start, b"")
         elif not self._started:

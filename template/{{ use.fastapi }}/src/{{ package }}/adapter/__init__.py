@@ -32,7 +32,6 @@ __all__ = [
     "CurrentAuth",
     "CurrentUser",
     "FormFields",
-    "LoginRequired",
     "Problem",
     "SessionInfo",
     "Settings",
@@ -93,13 +92,6 @@ def _exchange(request: Request) -> Exchange:
     return exchange
 
 
-async def _login_required(request: Request) -> None:
-    boundary, context = _exchange(request)
-    if not context.access_decided:
-        public = getattr(request.scope.get("endpoint"), "login_required", True) is False
-        boundary.allow(context, public=public)
-
-
 async def _auth(request: Request) -> Auth:
     return _exchange(request).auth
 
@@ -115,9 +107,6 @@ async def _form_fields(request: Request) -> dict[str, str]:
         raise Problem(400, reason="a field that comes twice, or a file, where one text is taken")
     return fields
 
-
-LoginRequired: Any = Depends(_login_required)
-"""For `FastAPI(dependencies=[LoginRequired])`: views ask for a login unless they say otherwise."""
 
 CurrentAuth = Annotated[Auth, Depends(_auth)]
 """Log in and out, change the password, list and end sessions."""

@@ -22,7 +22,7 @@ from ..security.errors import Problem, allow_header
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from . import templates
-from .asgi import BoundaryMiddleware, Scope
+from .asgi import App, BoundaryMiddleware, Receive, Scope, Send
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
@@ -50,6 +50,8 @@ def install(
         # As late as possible, when all is mounted; outside of what the application adds.
         for part in _mounted(app):
             _Face(app, boundary).take_over(part)
+            _close(part, boundary)
+        _close(app, boundary)
         return BoundaryMiddleware(build(), boundary, _is_public)
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
@@ -66,7 +68,40 @@ def install(
 
 
 def _is_public(scope: Scope) -> bool:
-    return getattr(scope.get("endpoint"), "login_required", True) is False
+    return _is_open(scope.get("endpoint"))
+
+
+def _is_open(endpoint: object) -> bool:
+    return getattr(endpoint, "login_required", True) is False
+
+
+def _close(app: Starlette, boundary: Boundary) -> None:
+    """Ask for a login before a view, a mount or a raw application begins (RTE-2).
+
+    Not by a dependency: that runs after the body is read, and not for what is mounted. What is
+    added later is closed by the boundary before its answer leaves.
+    """
+    for found in iter_route_contexts(app.routes):
+        # What handles a request is private in FastAPI; where it is called otherwise, see above.
+        route = getattr(found, "_effective_route", None)
+        inner = getattr(route, "app", None)
+        if inner is not None and not isinstance(inner, Starlette | _Closed):
+            closed = _Closed(inner, boundary, public=_is_open(found.endpoint or inner))
+            setattr(route, "app", closed)  # noqa: B010 - of several kinds of routes
+
+
+class _Closed:
+    """A route whose access is decided before it begins."""
+
+    def __init__(self, app: App, boundary: Boundary, *, public: bool) -> None:
+        self._app = app
+        self._boundary = boundary
+        self._public = public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._boundary.allow(scope[KEY].context, public=self._public)
+        await self._app(scope, receive, send)
 
 
 def _mounted(app: Starlette) -> Iterator[Starlette]:

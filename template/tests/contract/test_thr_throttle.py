@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 
 from . import expect, services
 from .conftest import Make
-from .driver import DEVICE, Browser, Inside, Service, User, counted, new_address, new_user
+from .driver import DEVICE, KEY, Browser, Inside, Service, User, counted, new_address, new_user
 
 WRONG = "certainly not the password"
 DAY = 86_400
@@ -373,10 +373,28 @@ def test_refusal_of_a_full_pool_is_not_a_failure(make: Make) -> None:
     assert passes(browser, user)
 
 
-@pytest.mark.contract("THR-8")
-@pytest.mark.contract("ACC-1")
-def test_cost_of_a_hash(inside: Inside) -> None:
-    """OWASP Password Storage Cheat Sheet: argon2id with 19 MiB, two passes."""
-    baseline = {**inside.policy.replaced}
-    assert baseline["passwords.memory-kib"] == 19456
-    assert baseline["passwords.time-cost"] == 2
+@pytest.mark.contract("CFG-2")
+@pytest.mark.contract("THR-3")
+def test_known_device_stays_known_under_a_new_key(make: Make) -> None:
+    rules = {"throttle.pair.limit": 1000, "throttle.account.limit": 2}
+    inside = make(exceptions=rules)
+    user = inside.add_user()
+    owner = inside.login(user)
+    for _ in range(2):
+        inside.visitor().login(user.name, "a wrong password")
+    assert inside.visitor().login(user.name, user.password).status_code == 429
+    rotated = make(like=inside, exceptions=rules, keys=(KEY[::-1], *inside.files.keys))
+    owner.service = rotated
+    assert owner.login(user.name, user.password).status_code == 303
+
+
+@pytest.mark.contract("THR-2")
+def test_ipv4_clients_of_a_dual_stack_socket_count_apart(make: Make) -> None:
+    inside = make(exceptions={"throttle.address.limit": 2})
+    user = inside.add_user()
+    for name in ("one", "two"):
+        inside.visitor("::ffff:198.51.100.1").login(name, "a wrong password")
+    for address in ("::ffff:198.51.100.1", "198.51.100.1"):
+        assert inside.visitor(address).login(user.name, user.password).status_code == 429
+    other = inside.visitor("::ffff:198.51.100.2")
+    assert other.login(user.name, user.password).status_code == 303

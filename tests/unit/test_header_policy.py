@@ -1,14 +1,13 @@
-# Owned by the template: extend, do not edit.
 """What becomes of the headers that a view, or the framework by itself, gives an answer."""
 
 from __future__ import annotations
 
 import pytest
 
-from {{ package }}.security.headers import HeaderPolicy, Pairs
+from my_service.security.headers import HeaderPolicy, Pairs
 
-from . import expect
-from .driver import Inside
+from .. import expect
+from ..driver import Inside
 
 
 class Visit:

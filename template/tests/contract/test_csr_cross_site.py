@@ -164,3 +164,41 @@ def test_no_other_site_gets_leave(
     ):
         expect.headers(answer)
         assert not [name for name in answer.headers if name.startswith("access-control-")]
+
+
+@pytest.mark.contract("CSR-1")
+@pytest.mark.example
+def test_get_changes_no_note(inside: Inside) -> None:
+    member = inside.member()
+    member.post("/notes", title="Keep", body="me")
+    [note] = member.api("GET", "/api/notes").json()["notes"]
+    for target in (
+        f"/notes/{note['id']}/delete",
+        "/notes?title=a&body=b",
+        f"/api/notes/{note['id']}?title=a",
+    ):
+        for method in ("GET", "HEAD"):
+            assert member.send(method, target).status_code in {200, 405}
+    assert member.api("GET", "/api/notes").json()["notes"] == [note]
+
+
+@pytest.mark.contract("CSR-1")
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize(
+    ("target", "kind", "body"),
+    [
+        ("/api/unknown", "text/plain", b'{"title": "a", "body": ""}'),
+        ("/api/unknown", FORM, b"title=a"),
+        ("/api/unknown", "multipart/form-data; boundary=a", b"--a--"),
+        ("/account/sessions/end-others", "text/plain", b"a=b"),
+        ("/account/sessions/end-others", "application/json", b'{"a": "b"}'),
+    ],
+)
+def test_body_of_another_type_is_not_read(
+    inside: Inside, target: str, kind: str, body: bytes
+) -> None:
+    user = inside.add_user()
+    member, other = inside.login(user), inside.login(user)
+    headers = (("Content-Type", kind), ("Sec-Fetch-Site", "same-origin"))
+    expect.error(member.send("POST", target, headers, body), 415)
+    assert other.logged_in()

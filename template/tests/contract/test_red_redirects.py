@@ -226,3 +226,11 @@ def test_page_that_needs_a_login_comes_back_to_itself(inside: Inside, user: User
     hidden = page.text.partition('name="next" value="')[2].partition('"')[0]
     answer = browser.login(user.name, user.password, next=html.unescape(hidden))
     assert expect.once(answer, "location") == f"{ORIGIN}/account?a=b&c=d"
+
+
+@pytest.mark.contract("RED-2")
+def test_bad_target_does_not_keep_anybody_out(inside: Inside) -> None:
+    user = inside.add_user()
+    answer = inside.visitor().login(user.name, user.password, next="https://evil.example/")
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{inside.origin}/account"

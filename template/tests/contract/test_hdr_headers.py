@@ -3,14 +3,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import Browser, Inside, Service, break_account, development
+from .driver import (
+    FORM,
+    SESSION,
+    Browser,
+    Inside,
+    Service,
+    break_account,
+    development,
+    new_user,
+    run_cli,
+)
 from .probes import PROBES, Probe
 
 ANSWERS = (
@@ -200,3 +214,60 @@ def test_nothing_sticky_in_development(monkeypatch: pytest.MonkeyPatch, shared: 
             assert "strict-transport-security" not in answer.headers
             assert "upgrade-insecure-requests" not in expect.csp(answer)
             assert expect.once(answer, "x-content-type-options") == "nosniff"
+
+
+@pytest.mark.contract("HDR-3")
+def test_policy_of_pages_and_of_everything_else(service: Service) -> None:
+    visitor = service.visitor()
+    for target in ("/", "/login", "/unknown"):
+        expect.page_csp(visitor.get(target))
+    for target in ("/healthz", "/account", "/api/unknown"):
+        answer = visitor.api("GET", target)
+        assert expect.once(answer, "content-security-policy") == expect.CSP_OTHER
+    nonces = {expect.nonce(visitor.get("/")) for _ in range(50)}
+    # 128 bits: no character is the same in all of them.
+    assert all(len({nonce[at] for nonce in nonces}) > 5 for at in range(21))
+
+
+@pytest.mark.contract("HDR-4")
+def test_address_of_a_static_file_is_its_content(service: Service) -> None:
+    visitor = service.visitor()
+    page = visitor.get("/").text
+    url = next(part for part in page.split('"') if part.endswith("/app.css"))
+    body = visitor.get(url).content
+    assert url == f"/static/{hashlib.sha256(body).hexdigest()[:16]}/app.css"
+
+
+@pytest.mark.contract("HDR-5")
+def test_cookies_work_on_http_localhost(
+    monkeypatch: pytest.MonkeyPatch, shared: Inside, tmp_path: Path
+) -> None:
+    shutil.copy(shared.files.policy(), tmp_path)
+    monkeypatch.chdir(tmp_path)
+    user = new_user()
+    added = run_cli("user", "add", user.name, typed=f"{user.password}\n", environment={})
+    assert added.exit_code == 0, added.output
+    with closing(development()) as local:
+        answer = local.visitor("127.0.0.1").send(
+            "POST",
+            "/login",
+            (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin")),
+            urlencode({"username": user.name, "password": user.password}).encode(),
+            scheme="http",
+        )
+    assert answer.status_code == 303
+    lines = answer.headers.get_list("set-cookie")
+    names = {line.partition("=")[0] for line in lines}
+    assert names == {SESSION.removeprefix("__Host-"), "device"}
+    assert not any("secure" in line.lower() for line in lines)
+
+
+@pytest.mark.contract("HDR-1")
+@pytest.mark.parametrize(("target", "text"), [("/healthz", "ok\n"), ("/readyz", "ready\n")])
+def test_health(service: Service, target: str, text: str) -> None:
+    answer = service.visitor().get(target)
+    assert answer.status_code == 200
+    assert answer.text == text
+    assert expect.once(answer, "content-type") == "text/plain; charset=utf-8"
+    assert expect.once(answer, "cache-control") == "no-store"
+    expect.headers(answer)

@@ -20,12 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from {{ package }}.security.stores import Counter, SessionRow, Store, StoreError, open_store
-from {{ package }}.security.stores import sqlite as sqlite_module
-from {{ package }}.security.stores.redis import RedisStore
-from {{ package }}.security.stores.sqlite import SWEEP_EVERY, SqliteStore
+from my_service.security.stores import Counter, SessionRow, Store, StoreError, open_store
+from my_service.security.stores import sqlite as sqlite_module
+from my_service.security.stores.redis import RedisStore
+from my_service.security.stores.sqlite import SWEEP_EVERY, SqliteStore
 
-from . import services
+from .. import services
+from .relay import Relay
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -53,8 +54,8 @@ def prefix() -> str:
 
 
 @pytest.fixture
-def relay(redis_url: str) -> Iterator[services.Relay]:
-    relay = services.Relay(redis_url)
+def relay(redis_url: str) -> Iterator[Relay]:
+    relay = Relay(redis_url)
     yield relay
     relay.stop()
 
@@ -524,7 +525,7 @@ def test_redis_that_forgot_the_script_gets_it_again(redis_url: str, prefix: str)
 
 @pytest.mark.contract("THR-5")
 def test_redis_down_is_an_error_at_once_and_its_return_is_noticed(
-    relay: services.Relay, prefix: str
+    relay: Relay, prefix: str
 ) -> None:
     with closing(RedisStore(relay.url, prefix)) as store:
         assert fails(store, LOGIN, 4) == [0] * 4
@@ -538,7 +539,7 @@ def test_redis_down_is_an_error_at_once_and_its_return_is_noticed(
         assert fails(store, LOGIN, 2) == [0, 900]
 
 
-def test_redis_that_hangs_is_an_error_soon(relay: services.Relay, prefix: str) -> None:
+def test_redis_that_hangs_is_an_error_soon(relay: Relay, prefix: str) -> None:
     with closing(RedisStore(relay.url, prefix)) as store:
         store.ping()
         relay.hang = True
@@ -551,7 +552,7 @@ def test_redis_that_hangs_is_an_error_soon(relay: services.Relay, prefix: str) -
 
 
 def test_an_answer_lost_on_the_way_never_leaves_an_attempt_uncounted(
-    relay: services.Relay, prefix: str
+    relay: Relay, prefix: str
 ) -> None:
     with closing(RedisStore(relay.url, prefix)) as store:
         fails(store, (ACCOUNT, PAIR), 3)

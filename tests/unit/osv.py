@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """A small OSV service on this machine, with advisories of its own, which is a package index too."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Logins that are turned away because too many passwords are being checked."""
 
 from __future__ import annotations
@@ -8,10 +7,10 @@ from unittest import mock
 import pytest
 from argon2 import PasswordHasher
 
-from {{ package }}.security.passwords import Busy
+from my_service.security.passwords import Busy
 
-from . import expect
-from .driver import Inside
+from .. import expect
+from ..driver import Inside
 
 
 @pytest.mark.contract("THR-8")

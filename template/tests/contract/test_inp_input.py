@@ -399,3 +399,60 @@ def test_visitor_sees_no_notes(service: Service) -> None:
         )
     answer = service.visitor().get("/notes")
     assert answer.status_code == 303
+
+
+@pytest.mark.contract("INP-1")
+def test_body_without_a_length_has_the_same_limit(inside: Inside) -> None:
+    member = inside.member()
+    for size, status in ((inside.policy.input.max_body + 1, 413), (10, 404)):
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Transfer-Encoding", "chunked"),
+            # As WSGI has it where there is none (PEP 3333).
+            ("Content-Length", ""),
+        )
+        body = b'"' + b"a" * (size - 2) + b'"'
+        expect.error(member.send("POST", "/api/unknown", headers, body), status)
+
+
+@pytest.mark.contract("INP-2")
+@pytest.mark.example
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"title": "a", "title": "b", "body": ""}',
+        b'{"title": "a", "body": NaN}',
+        b'{"title": "a", "body": -Infinity}',
+        b'{"title": "a"} {}',
+        b"{'title': 'a'}",
+    ],
+)
+def test_json_that_readers_disagree_about(inside: Inside, body: bytes) -> None:
+    expect.error(inside.member().send("POST", "/api/notes", (JSON, SAME), body), 400)
+
+
+@pytest.mark.contract("INP-2")
+def test_field_that_came_twice(inside: Inside) -> None:
+    headers = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
+    body = b"current_password=a&new_password=b&current_password=c"
+    answer = inside.member().send("POST", "/account/password", headers, body)
+    expect.error(answer, 400)
+
+
+@pytest.mark.contract("INP-2")
+@pytest.mark.parametrize("target", ["/?a=%00", "/login?next=%00", "/?a=%ff"])
+def test_query_that_is_no_text(inside: Inside, target: str) -> None:
+    expect.error(inside.visitor().get(target), 400)
+
+
+@pytest.mark.contract("INP-3")
+@pytest.mark.example
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_id_is_no_sql(inside: Inside, method: str) -> None:
+    member = inside.member()
+    member.post("/notes", title="Keep", body="me")
+    body = b'{"title": "b", "body": ""}' if method == "PUT" else b""
+    for target in ("/api/notes/x'%20OR%20'1'%3D'1", "/api/notes/x'", "/api/notes/x'--"):
+        expect.error(member.api(method, target, body), 404)
+    assert len(member.api("GET", "/api/notes").json()["notes"]) == 1

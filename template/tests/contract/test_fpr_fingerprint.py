@@ -242,3 +242,78 @@ def test_debug_mode_stops_production(
     monkeypatch.setenv(name, "1")
     with pytest.raises(ValueError, match=name):
         make()
+
+
+FORM_TYPE = ("Content-Type", FORM)
+
+
+EXAMPLE = pytest.mark.example
+
+
+ALL = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("DELETE", "/", "GET, HEAD, OPTIONS"),
+        ("DELETE", "/login", "GET, HEAD, OPTIONS, POST"),
+        ("GET", "/logout", "OPTIONS, POST"),
+        ("PATCH", "/account", "GET, HEAD, OPTIONS"),
+        pytest.param("PATCH", "/api/notes", "GET, HEAD, OPTIONS, POST", marks=EXAMPLE),
+        pytest.param("PATCH", "/api/notes/1", "DELETE, GET, HEAD, OPTIONS, PUT", marks=EXAMPLE),
+        ("POST", "/healthz", "GET, HEAD, OPTIONS"),
+        ("BREW", "/", ALL),
+    ],
+)
+def test_allowed_methods(service: Service, method: str, target: str, allowed: str) -> None:
+    answer = service.visitor().send(method, target, (("Sec-Fetch-Site", "same-origin"),))
+    expect.error(answer, 405)
+    assert expect.once(answer, "allow") == allowed
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.contract("CSR-2")
+@pytest.mark.parametrize("target", ["/", "/login", "/account", "/unknown", "/api/unknown"])
+def test_options_tells_nothing(service: Service, target: str) -> None:
+    answer = service.visitor().send("OPTIONS", target)
+    assert answer.status_code == 204
+    assert expect.once(answer, "allow") == ALL
+    assert not answer.content
+    expect.headers(answer)
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.parametrize(
+    "target", ["//login", "/account//password", "/account/../login", "/login/"]
+)
+def test_second_spelling_of_an_address_is_unknown(service: Service, target: str) -> None:
+    expect.error(service.visitor().get(target), 404)
+
+
+@pytest.mark.contract("FPR-3")
+@pytest.mark.contract("RED-1")
+@pytest.mark.parametrize("target", ["/go?url=/&url=/", "/login?next=/&next=/"])
+def test_parameter_that_comes_twice_is_refused(service: Service, target: str) -> None:
+    """Some frameworks take the first, some the last, and a filter in front perhaps the other."""
+    expect.error(service.visitor().get(target), 400)
+
+
+@pytest.mark.contract("FPR-3")
+def test_first_content_type_counts(inside: Inside) -> None:
+    other = ("Content-Type", "application/json")
+    for headers, status in (((FORM_TYPE, other), 422), ((other, FORM_TYPE), 415)):
+        same = ("Sec-Fetch-Site", "same-origin")
+        answer = inside.visitor().send("POST", "/login", (same, *headers), b"username=a")
+        expect.error(answer, status)
+
+
+@pytest.mark.contract("FPR-1")
+def test_security_txt(service: Service) -> None:
+    answer = service.visitor().get("/.well-known/security.txt")
+    assert answer.status_code == 200
+    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert fields["Contact"] == f"mailto:{service.policy.service.contact}"
+    assert fields["Canonical"].endswith(f"{service.policy.service.domain}/.well-known/security.txt")
+    assert fields["Expires"].endswith("Z")

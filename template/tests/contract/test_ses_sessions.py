@@ -8,6 +8,7 @@ import json
 import secrets
 import sqlite3
 from contextlib import closing
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -18,12 +19,14 @@ from .driver import (
     COOKIE_SESSIONS,
     DEVICE,
     EXAMPLE,
+    FORM,
     KEY,
     ORIGIN,
     SESSION,
     Browser,
     Inside,
     Service,
+    new_user,
 )
 
 NEWEST = "another test key of many words and not the first one"
@@ -482,3 +485,58 @@ def test_store_that_is_down_is_no_session_and_no_crash(make: Make) -> None:
     assert browser.get("/").status_code == 200
     expect.error(browser.get("/account"), 503)
     expect.error(browser.api("GET", "/account"), 503)
+
+
+@pytest.mark.contract("SES-1")
+@pytest.mark.contract("SES-3")
+def test_no_part_of_a_cookie_repeats(inside: Inside) -> None:
+    user = inside.add_user()
+    values = [inside.login(user).session for _ in range(8)]
+    # An id of 256 bits as text; in an encrypted cookie, the GCM nonce and more.
+    assert min(map(len, values)) >= 43
+    assert all(len({value[at] for value in values}) > 1 for at in range(42))
+
+
+@pytest.mark.contract("SES-2")
+def test_cookies_keep_their_prefix_where_no_proxy_speaks_of_https(inside: Inside) -> None:
+    user = inside.add_user()
+    answer = inside.visitor().send(
+        "POST",
+        "/login",
+        (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin")),
+        urlencode({"username": user.name, "password": user.password}).encode(),
+        scheme="http",
+    )
+    assert answer.status_code == 303
+    lines = answer.headers.get_list("set-cookie")
+    assert {line.partition("=")[0] for line in lines} == {SESSION, DEVICE}
+    assert all("; Secure" in line for line in lines)
+
+
+@pytest.mark.contract("SES-5")
+def test_change_of_password_does_not_prolong_a_session(make: Make) -> None:
+    inside = make(exceptions={"sessions.idle-timeout": 43200})
+    user = inside.add_user()
+    member = inside.login(user)
+    inside.clock.advance(6 * 3600)
+    answer = member.post(
+        "/account/password", current_password=user.password, new_password=new_user().password
+    )
+    assert answer.status_code == 303
+    inside.clock.advance(6 * 3600 - 1)
+    assert member.logged_in()
+    inside.clock.advance(1)
+    assert not member.logged_in()
+
+
+@pytest.mark.contract("SES-7")
+def test_account_does_not_list_what_has_expired(make: Make) -> None:
+    inside = make()
+    step = inside.policy.sessions.idle_timeout * 0.6
+    user = inside.add_user()
+    inside.login(user)
+    inside.clock.advance(step)
+    member = inside.login(user)
+    assert len(member.sessions()) == 1
+    inside.clock.advance(step)
+    assert not member.sessions()

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Lines of Python and frameworks without security fixes are out (guide: deprecated versions)."""
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from {{ package }}.operate.end_of_life import judge
-from {{ package }}.security.policy import Policy, Supported
+from my_service.operate.end_of_life import judge
+from my_service.security.policy import Policy, Supported
 
-from .conftest import ROOT
-from .driver import Files, Inside, run_cli
+from ..conftest import ROOT
+from ..driver import Files, Inside, run_cli
 
 END = date(2030, 6, 30)
 LINES = {"python": {"3-11": str(END), "3-1": str(END)}, "flask": {"3-1": "newest"}}

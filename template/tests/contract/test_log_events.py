@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -197,3 +198,26 @@ def test_client_cannot_forge_a_line(make: Make, log: Log, text: str) -> None:
     for line in log():
         assert line["event"] not in {"forged", "authn_login_success"}
         assert line["client"] in {visitor.address, "127.0.0.1"}
+
+
+@pytest.fixture
+def lines(
+    inside: Inside, caplog: pytest.LogCaptureFixture, restored_logging: None
+) -> Iterator[pytest.LogCaptureFixture]:
+    logging.getLogger().addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        yield caplog
+
+
+@pytest.mark.contract("LOG-1")
+def test_end_of_sessions_names_the_user(inside: Inside, lines: pytest.LogCaptureFixture) -> None:
+    member = inside.member()
+    member.post("/account/sessions/end-others")
+    [line] = [
+        record.msg
+        for record in lines.records
+        if isinstance(record.msg, dict) and record.msg["event"] == "session_revoked"
+    ]
+    assert line["scope"] == "others"
+    assert line["user_id"]
+    assert line["user_id"] == line["user"]

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """docs/guide-coverage.md and `check` speak of what is there."""
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
-from .driver import Files, run_cli
+from ..conftest import ROOT
+from ..driver import Files, run_cli
 
-HERE = Path(__file__).parent
+SUITE = ROOT / "tests" / "contract"
 PAGE = (ROOT / "docs" / "guide-coverage.md").read_text("utf-8")
-SOURCE = ROOT / "src" / {{ package | to_json }}
+SOURCE = ROOT / "src" / "my_service"
 PATHS = sorted(set(re.findall(r"`((?:[a-z_.-]+/)*[a-z_.-]+(?:/|\.[a-z]+))`", PAGE)))
-TESTS = sorted(set(re.findall(r"`(test_\w+\.py)::(\w+)`", PAGE)))
+TESTS = sorted(set(re.findall(r"`((?:unit/)?test_\w+\.py)::(\w+)`", PAGE)))
 
 
 @cache
 def names_in(name: str) -> set[str]:
-    tree = ast.parse((HERE / name).read_text("utf-8"))
+    tree = ast.parse((SUITE / name).read_text("utf-8"))
     return {each.name for each in ast.walk(tree) if isinstance(each, ast.FunctionDef)}
 
 
 def proved() -> set[str]:
     """Return each line of the contract that a test carries."""
-    texts = [path.read_text("utf-8") for path in HERE.glob("test_*.py")]
+    texts = [path.read_text("utf-8") for path in SUITE.rglob("test_*.py")]
     return {name for text in texts for name in re.findall(r'contract\("([A-Z]+-[0-9]+)"\)', text)}
 
 

@@ -1,0 +1,68 @@
+"""Tests of files that no project edits: tests/unit, run here on copies of generated projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Render
+from tests.projects import BIN, CHOICES, UNIT, Project
+
+SAME = {
+    "test_audit.py",
+    "test_header_policy.py",
+    "test_limits.py",
+    "test_patterns.py",
+    "test_stores.py",
+}
+"""Their subject is the same file in all projects, so that one is enough."""
+KINDS = [
+    *({"framework": framework} for framework in CHOICES["framework"]),
+    {"framework": "fastapi", "sessions": "cookie", "ci": "gitlab"},
+    {"framework": "django", "sessions": "cookie", "ci": "none", "admin_path": "office"},
+]
+
+
+@pytest.fixture(params=KINDS, ids=lambda answers: "-".join(answers.values()))
+def answers(request: pytest.FixtureRequest) -> dict[str, str]:
+    """Return what a kind of project was answered."""
+    given: dict[str, str] = request.param
+    return given
+
+
+@pytest.fixture
+def python(installed: Render, answers: dict[str, str]) -> str:
+    """Return the interpreter of a project of that kind."""
+    return installed(**answers).python
+
+
+@pytest.fixture
+def copied(installed: Render, answers: dict[str, str], tmp_path: Path) -> Project:
+    """Return a copy of a project of that kind, with the unit tests in it."""
+    return installed(**answers).copy(tmp_path / "project")
+
+
+def test_named_files_are_there() -> None:
+    assert {path.name for path in UNIT.glob("test_*.py")} > SAME
+    assert {path.name for path in UNIT.iterdir() if path.is_dir()} - {"__pycache__"} <= {
+        *CHOICES["framework"]
+    }
+
+
+def test_unit_tests_pass(copied: Project, python: str, answers: dict[str, str]) -> None:
+    left_out = [] if answers == KINDS[0] else sorted(SAME)
+    unit = "tests/contract/unit"
+    copied.run(
+        *(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", unit),
+        *(f"--ignore={unit}/{name}" for name in left_out),
+        timeout=900,
+        PYTHONPATH=str(copied.path / "src"),
+    )
+
+
+def test_unit_tests_pass_the_checks(copied: Project, python: str) -> None:
+    ruff = str(BIN / "ruff")
+    copied.run(ruff, "format", "--check", "--diff", "--no-cache", "tests")
+    copied.run(ruff, "check", "--no-cache", "tests")
+    copied.run(python, "-m", "mypy", "tests")

@@ -1,1 +1,0 @@
-../../template/tests/security/osv.py
