@@ -153,13 +153,17 @@ def _check_json(body: bytes, max_depth: int) -> None:
 
 
 def _check_form(body: bytes, most: int) -> None:
-    parse_qsl(
-        body.decode("ascii"),
-        keep_blank_values=True,
-        strict_parsing=True,
-        errors="strict",
-        max_num_fields=most,
-    )
+    try:
+        parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=most,
+        )
+    except ValueError as error:
+        # What follows the colon quotes the field, which may be a password; reasons are logged.
+        raise ValueError(str(error).partition(":")[0]) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -98,7 +98,8 @@ class RequestContext:
     @property
     def known_user(self) -> str:
         """The signed-in user's id if the session was read already, for the log."""
-        return self._session.known_user if self._session else ""
+        # Not its truth: a session without content is empty, also of a user.
+        return "" if self._session is None else self._session.known_user
 
     @property
     def nonce(self) -> str:

@@ -27,6 +27,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 IsPublic = Callable[[Scope], bool]
 """Tells from a scope in which the framework has found the view whether the view is public."""
+ContentOf = Callable[[Any], dict[str, Any] | None]
+"""Takes what a framework put in the place of our session; returns its content, None for none."""
 
 _ERROR, _CRASH = 400, 500
 _STORE_THREADS = 8
@@ -97,7 +99,13 @@ class BoundaryMiddleware:
     """Around the application: nothing comes in or goes out beside it."""
 
     def __init__(
-        self, app: App, boundary: Boundary, is_public: IsPublic, *, propagate: bool = False
+        self,
+        app: App,
+        boundary: Boundary,
+        is_public: IsPublic,
+        *,
+        content_of: ContentOf | None = None,
+        propagate: bool = False,
     ) -> None:
         """Take the application; with `propagate` its exceptions are raised after the answer.
 
@@ -106,6 +114,7 @@ class BoundaryMiddleware:
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
+        self.content_of = content_of or as_mapping
         self.propagate = propagate
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
@@ -295,7 +304,7 @@ class _Exchange:
         if current is context.session:
             return
         self._scope["session"] = context.session
-        if current and (content := as_mapping(current)) is not None:
+        if current and (content := self._middleware.content_of(current)) is not None:
             context.session.replace(content)
         else:
             context.session.clear()
