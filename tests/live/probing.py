@@ -95,7 +95,7 @@ def everything(made: socket.socket) -> bytes:
 
 
 def answer(made: socket.socket) -> tuple[int, bytes]:
-    """Read one response with a Content-Length; return its status and body.
+    """Read one response with a Content-Length, or without a body; return its status and body.
 
     A status of 0 is a connection that was closed without one.
     """
@@ -108,7 +108,7 @@ def answer(made: socket.socket) -> tuple[int, bytes]:
             text += part
         before, _, body = text.partition(b"\r\n\r\n")
         lines = before.decode("latin-1").lower().split("\r\n")
-        (length,) = [int(line[15:]) for line in lines if line.startswith("content-length:")]
+        length = sum(int(line[15:]) for line in lines if line.startswith("content-length:"))
         while len(body) < length:
             part = made.recv(65536)
             assert part, "the response is cut"

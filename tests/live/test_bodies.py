@@ -135,6 +135,24 @@ def test_a_cut_body_stores_nothing(
     assert signed_in.get("/api/notes").json() == before
 
 
+@pytest.mark.parametrize("framing", ["announced", "chunked"])
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [("/login", 400), ("/notes", 303), ("/api/notes", 401), ("/nowhere", 404), ("/", 405)],
+)
+def test_a_bad_body_is_nobodys_business_where_nobody_reads_it(
+    service: Service, target: str, status: int, framing: str
+) -> None:
+    # Who may see what comes before what was sent (RTE-2), alike in all frameworks (FPR-3).
+    body = b"username=%ff&"
+    with connection(service) as made:
+        if framing == "chunked":
+            made.sendall(head(target, FORM, CHUNKED) + chunk(body) + END)
+        else:
+            made.sendall(head(target, FORM, f"Content-Length: {len(body)}") + body)
+        assert answer(made)[0] == status
+
+
 @pytest.mark.parametrize("last", [b"", b"--", f"\r\n--{BOUNDARY}".encode()], ids=ascii)
 @pytest.mark.parametrize("framing", ["whole", "chunked", "cut"])
 def test_a_cut_upload_never_arrives(service: Service, framing: str, last: bytes) -> None:
