@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
+from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
@@ -75,21 +76,19 @@ class WsgiServer:
     ) -> None:
         is_head = context.head.method == "HEAD"
         body: BinaryIO = io.BytesIO()
-        try:
-            if context.body:
+        whole = True
+        if context.body:
+            try:
                 if context.route.is_fact and not context.route.public:
                     # What a fact opens wide is not for strangers to fill.
                     await self._in_thread(context, self._boundary.allow_user, context)
                 body, size = await self._read(context.body, receive)
                 # Of a body that came in chunks too: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
-                environ.pop("HTTP_TRANSFER_ENCODING", None)
-        except Problem as problem:
-            response = self._boundary.error_response(context, problem)
-            sent = await self._in_thread(context, self._boundary.leave, context, response)
-            await _send(send, sent, is_head=is_head)
-            await linger(receive, self._pause)
-            return
+            except Problem as problem:
+                body, whole = _Unreadable(self._boundary, context, problem), False
+                environ.setdefault("CONTENT_LENGTH", "1")
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
             sent, chunks = await self._in_thread(
                 context, self._middleware.respond, context, environ, body
@@ -98,6 +97,8 @@ class WsgiServer:
                 await _send(send, sent, b"".join(chunks), is_head=is_head)
             else:
                 await self._stream(context, sent, chunks, receive, send)
+        if not whole:
+            await linger(receive, self._pause)
 
     async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
         """Return the whole body, checked, and its size; raise `Problem`."""
@@ -164,6 +165,27 @@ class WsgiServer:
                 REQUEST.set(None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+class _Unreadable(io.BytesIO):
+    """A body that is refused: whoever reads it learns why.
+
+    Whether there is anything at the address, and for whom, comes before that, as it does where a
+    body is read while it comes.
+    """
+
+    def __init__(self, boundary: Boundary, context: RequestContext, problem: Problem) -> None:
+        super().__init__()
+        self._boundary = boundary
+        self._context = context
+        self._problem = problem
+
+    def _fail(self, *_: Any) -> Any:
+        # Frameworks swallow and wrap what their reader raises; the boundary remembers.
+        self._boundary.fail(self._context, self._problem)
+        raise self._problem
+
+    read = read1 = readline = readlines = readinto = __next__ = _fail
 
 
 async def _send(
