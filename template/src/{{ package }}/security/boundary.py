@@ -29,7 +29,7 @@ from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy
-from .proxy import TrustedProxies, last, read_address
+from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
 from .routes import Routes
@@ -162,7 +162,7 @@ class Boundary:
 
     def _placed(self, origin: Origin) -> _Place:
         peer, scheme, host, forwarded_for, proto, forwarded_host = map(_text, origin)
-        client, trusted = peer, self._proxies.trusts(peer)
+        client, trusted = plain(peer), self._proxies.trusts(peer)
         if trusted:
             client = self._proxies.client(peer, forwarded_for)
             scheme = last(proto) or scheme
