@@ -204,6 +204,7 @@ class Settings(BaseSettings):
                 "FLASK_DEBUG",
                 "DJANGO_DEBUG",
                 "LITESTAR_DEBUG",
+                "LITESTAR_PDB",
                 "PYTHONDEVMODE",
             )
             if os.environ.get(name, "").lower() not in {"", "0", "false", "no", "off"}

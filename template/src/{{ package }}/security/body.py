@@ -93,8 +93,10 @@ class Body:
             else:
                 _check_form(whole, self._rules.max_fields)
         except (ValueError, RecursionError) as error:
-            what = "JSON" if self._json else "form"
-            raise Problem(400, reason=f"no {what}: {error}") from None
+            # Of a form not the error's text: it quotes the field, which may be a password.
+            most = self._rules.max_fields
+            reason = f"no JSON: {error}" if self._json else f"no form of up to {most} fields"
+            raise Problem(400, reason=reason) from None
 
     def _too_large(self) -> Problem:
         setting = "input.max-json" if self._json else "[[route]] max-body"
@@ -153,13 +155,17 @@ def _check_json(body: bytes, max_depth: int) -> None:
 
 
 def _check_form(body: bytes, most: int) -> None:
-    parse_qsl(
-        body.decode("ascii"),
-        keep_blank_values=True,
-        strict_parsing=True,
-        errors="strict",
-        max_num_fields=most,
-    )
+    try:
+        parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=True,
+            errors="strict",
+            max_num_fields=most,
+        )
+    except ValueError as error:
+        # What follows the colon quotes the field, which may be a password; reasons are logged.
+        raise ValueError(str(error).partition(":")[0]) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

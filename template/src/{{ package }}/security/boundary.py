@@ -284,7 +284,12 @@ class Boundary:
     # Out ----------------------------------------------------------------------------------------
 
     def error_response(self, context: RequestContext, problem: Problem) -> Response:
-        """Return our error page or problem document; to a page, 401 means the login form."""
+        """Return our error page or problem document; to a page, 401 means the login form.
+
+        What was wrong with the body comes first: frameworks make an error of their own of it.
+        """
+        if isinstance(context._failure, Problem):
+            problem = context._failure
         head = context.head
         accept = head.header("accept")
         path = context.path or head.path.decode(errors="replace")

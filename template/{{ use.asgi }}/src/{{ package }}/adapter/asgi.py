@@ -26,9 +26,13 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 IsPublic = Callable[[Scope], bool]
 """Tells from a scope in which the framework has found the view whether the view is public."""
+ContentOf = Callable[[Any], dict[str, Any] | None]
+"""Takes what a framework put in the place of our session; returns its content, None for none."""
 
 _ERROR, _CRASH = 400, 500
 _STORE_THREADS = 8
+_MOST_HELD = 1_048_576
+"""Bytes of an error of the server's side that wait for what becomes of it."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
 _log = logging.getLogger(__name__)
 
@@ -96,7 +100,13 @@ class BoundaryMiddleware:
     """Around the application: nothing comes in or goes out beside it."""
 
     def __init__(
-        self, app: App, boundary: Boundary, is_public: IsPublic, *, propagate: bool = False
+        self,
+        app: App,
+        boundary: Boundary,
+        is_public: IsPublic,
+        *,
+        content_of: ContentOf | None = None,
+        propagate: bool = False,
     ) -> None:
         """Take the application; with `propagate` its exceptions are raised after the answer.
 
@@ -105,6 +115,7 @@ class BoundaryMiddleware:
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
+        self.content_of = content_of or as_mapping
         self.propagate = propagate
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
@@ -234,6 +245,11 @@ class _Exchange:
         if kind == "http.response.body" and self._start:
             await self._begin_error(self._start, message)
             return
+        if self._held:
+            self._held.append(message)
+            if sum(len(held.get("body", b"")) for held in self._held) > _MOST_HELD:
+                await self._release()
+            return
         if self._start:
             await self._begin(self._start, None)
         if kind == "http.response.pathsend" and self._is_head:
@@ -245,7 +261,7 @@ class _Exchange:
         more = message.get("more_body", False)
         if more and not message.get("body"):
             return
-        if start["status"] >= _CRASH and not more:
+        if start["status"] >= _CRASH:
             self._held = [start, message]
             self._start = None
             return
@@ -289,7 +305,7 @@ class _Exchange:
         if current is context.session:
             return
         self._scope["session"] = context.session
-        if current and (content := as_mapping(current)) is not None:
+        if current and (content := self._middleware.content_of(current)) is not None:
             context.session.replace(content)
         else:
             context.session.clear()
@@ -297,13 +313,18 @@ class _Exchange:
     async def _finish(self) -> None:
         """Send what was held back until it was sure that no exception follows."""
         if self._held:
-            start, message = self._held
-            await self._begin(start, message.get("body", b""))
-            await self._pass_on(message)
+            await self._release()
         elif self._start:
             await self._begin(self._start, b"")
         elif not self._started:
             raise RuntimeError("the application sent no response")
+
+    async def _release(self) -> None:
+        start, first, *rest = self._held
+        self._held = []
+        await self._begin(start, None if first.get("more_body") else first.get("body", b""))
+        for message in (first, *rest):
+            await self._pass_on(message)
 
     async def _crash(self, error: Exception) -> None:
         if self._started:
@@ -311,7 +332,7 @@ class _Exchange:
             _log.error("sys_crash", exc_info=error)
             raise error
         response = self._boundary.crash(self._context, error)
-        page = self._held[1].get("body", b"") if self._held else b""
+        page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
             response = self._boundary.debug_page(self._held[0]["headers"], page)
         await self._respond(response)

@@ -4,43 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 from litestar import Litestar
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.datastructures import State
 
-from ..adapter.asgi import Guarded
-from ..adapter.compose import compose
-from ..adapter.web import PolicyPlugin, protect
-from ..config import Settings, load
-from .api import NotesApi
+from ..adapter import SecurityPlugin, Settings, load_settings, secure, templates
+from . import notes, pages
 from .database import Database
-from .deps import DEPENDENCIES
-from .pages import Account, NotesPages, Pages
+from .users import Users
+
+FEATURES: tuple[ModuleType, ...] = (notes,)
+"""Each has a `router` and a place in the `NAVIGATION`."""
 
 
 def create_app(
-    settings: Settings | None = None,
-    *,
-    clock: Callable[[], float] = time.time,
-    blank_server: bool = False,
-) -> Guarded:
-    """Build the service from `settings`, by default from the environment."""
-    settings = settings or load()
-    guard = compose(settings, clock, blank_server=blank_server)
-    service = guard.policy.service
-    schema = OpenAPIConfig(
-        title=service.name,
-        version="0.1.0",
-        description=service.description,
-        render_plugins=[JsonRenderPlugin()],
-    )
+    settings: Settings | None = None, *, clock: Callable[[], float] = time.time
+) -> Litestar:
+    """Build the service from `settings`, by default from the environment.
+
+    Who is not logged in sees only what says `exclude_from_auth=True`.
+    """
+    settings = settings or load_settings()
+    database = Database(settings.database_url)
+    templates.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
+    security = SecurityPlugin(settings, Users(database), ready=[database.ping], clock=clock)
     app = Litestar(
-        [Pages, Account, NotesPages, NotesApi],
-        dependencies=DEPENDENCIES,
-        openapi_config=None if settings.production else schema,
-        plugins=[PolicyPlugin()],
+        [pages.router, *(feature.router for feature in FEATURES)],
+        plugins=[security],
+        state=State({"database": database}),
     )
-    app.state.database = Database(settings.database_url)
-    guard.ready.append(app.state.database.ping)
-    return protect(app, guard)
+    return secure(app)

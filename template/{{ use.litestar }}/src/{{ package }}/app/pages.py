@@ -1,115 +1,101 @@
-"""HTML pages."""
+"""Home, login and account."""
 
 from __future__ import annotations
 
-from litestar import Controller, Response, get, post
-from litestar.params import FromPath
-from litestar.response import Template
+from typing import Annotated
 
-from ..adapter.web import Request, login_required, page, redirect
-from ..security.errors import Problem
-from .deps import CurrentNotes, CurrentUsers
-from .schemas import LoginForm, NoteIn, PasswordForm, SessionForm, parse
+from litestar import Router, get, post
+from litestar.params import FromQuery, QueryParameter, URLEncodedBody
+from litestar.response import Redirect, Template
+from litestar.status_codes import HTTP_303_SEE_OTHER
 
-
-class Pages(Controller):
-    include_in_schema = False
-
-    @get("/", sync_to_thread=True)
-    def home(self, request: Request) -> Template:
-        return page(request, "home.html")
-
-    @get("/login", sync_to_thread=True)
-    def login_form(self, request: Request) -> Template:
-        target = request.visit.query("next", "")
-        return page(request, "login.html", next=target, username="", error=None)
-
-    @post("/login", sync_to_thread=True)
-    def login(self, request: Request, users: CurrentUsers) -> Response[bytes] | Template:
-        visit = request.visit
-        form = parse(LoginForm, visit.form)
-        account = visit.login(users, form.username, form.password)
-        if account is None:
-            error = "User name or password is wrong."
-            return page(request, "login.html", 401, next=form.next, username="", error=error)
-        request.session["name"] = account.name
-        return redirect(request, form.next, default="/account")
-
-    @post("/logout", sync_to_thread=True)
-    def logout(self, request: Request) -> Response[bytes]:
-        request.visit.logout()
-        return redirect(request, "/")
-
-    @get("/go", sync_to_thread=True)
-    def go(self, request: Request) -> Response[bytes]:
-        return redirect(request, request.visit.query("url"))
+from ..adapter import Auth, CurrentAuth, Request, password_min_length, safe_target, single_values
+from .schemas import LoginForm, PasswordForm, SessionForm
 
 
-class Account(Controller):
-    path = "/account"
-    include_in_schema = False
-    guards = (login_required,)
-
-    @get(sync_to_thread=True)
-    def show(self, request: Request) -> Template:
-        return _account_page(request)
-
-    @post("/password", sync_to_thread=True)
-    def change_password(self, request: Request, users: CurrentUsers) -> Response[bytes] | Template:
-        form = parse(PasswordForm, request.visit.form)
-        errors = request.visit.change_password(
-            users, request.session["name"], form.current_password, form.new_password
-        )
-        if errors:
-            return _account_page(request, 422, errors=errors)
-        return redirect(request, "/account")
-
-    @post("/sessions/end", sync_to_thread=True)
-    def end_session(self, request: Request) -> Response[bytes]:
-        request.visit.end_session(parse(SessionForm, request.visit.form).session)
-        return redirect(request, "/account")
-
-    @post("/sessions/end-others", sync_to_thread=True)
-    def end_other_sessions(self, request: Request) -> Response[bytes]:
-        request.visit.end_other_sessions()
-        return redirect(request, "/account")
+@get("/", exclude_from_auth=True, sync_to_thread=True)
+def home() -> Template:
+    return Template("home.html")
 
 
-class NotesPages(Controller):
-    path = "/notes"
-    include_in_schema = False
-    guards = (login_required,)
-
-    @get(sync_to_thread=True)
-    def show(self, request: Request, notes: CurrentNotes) -> Template:
-        return page(request, "notes.html", notes=notes.all())
-
-    @post(sync_to_thread=True)
-    def add_note(self, request: Request, notes: CurrentNotes) -> Response[bytes] | Template:
-        values = request.visit.form
-        try:
-            notes.add(parse(NoteIn, values))
-        except Problem as problem:
-            errors = dict.fromkeys(problem.fields, "Missing, too long, or has control characters.")
-            return page(request, "notes.html", 422, notes=notes.all(), errors=errors, values=values)
-        return redirect(request, "/notes")
-
-    @post("/{note_id:str}/delete", sync_to_thread=True)
-    def delete_note(
-        self, note_id: FromPath[str], request: Request, notes: CurrentNotes
-    ) -> Response[bytes]:
-        notes.remove(note_id)
-        return redirect(request, "/notes")
+@get("/login", exclude_from_auth=True, sync_to_thread=True)
+def login_form(target: Annotated[str, QueryParameter(name="next")] = "") -> Template:
+    return _login_page(target)
 
 
-def _account_page(
-    request: Request, status: int = 200, errors: dict[str, str] | None = None
-) -> Template:
-    return page(
-        request,
-        "account.html",
-        status,
-        sessions=request.visit.sessions(),
-        password_min=request.visit.guard.policy.passwords.min_length,
-        errors=errors or {},
-    )
+@post("/login", exclude_from_auth=True, before_request=single_values, sync_to_thread=True)
+def login(
+    request: Request, data: URLEncodedBody[LoginForm], auth: CurrentAuth
+) -> Template | Redirect:
+    if auth.log_in(data.username, data.password) is None:
+        return _login_page(data.next, error="User name or password is wrong.")
+    return Redirect(safe_target(request, data.next, "/account"), status_code=HTTP_303_SEE_OTHER)
+
+
+@post("/logout", exclude_from_auth=True, sync_to_thread=True)
+def logout(auth: CurrentAuth) -> Redirect:
+    auth.log_out()
+    return Redirect("/", status_code=HTTP_303_SEE_OTHER)
+
+
+@get("/go", exclude_from_auth=True, sync_to_thread=True)
+def go(url: FromQuery[str]) -> Redirect:
+    """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
+    return Redirect(url, status_code=HTTP_303_SEE_OTHER)
+
+
+@get("/account", sync_to_thread=True)
+def account(request: Request, auth: CurrentAuth) -> Template:
+    return _account_page(request, auth)
+
+
+@post("/account/password", before_request=single_values, sync_to_thread=True)
+def change_password(
+    request: Request, data: URLEncodedBody[PasswordForm], auth: CurrentAuth
+) -> Template | Redirect:
+    if errors := auth.change_password(data.current_password, data.new_password):
+        return _account_page(request, auth, errors)
+    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+
+
+@post("/account/sessions/end", before_request=single_values, sync_to_thread=True)
+def end_session(data: URLEncodedBody[SessionForm], auth: CurrentAuth) -> Redirect:
+    auth.end_session(data.session)
+    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+
+
+@post("/account/sessions/end-others", sync_to_thread=True)
+def end_other_sessions(auth: CurrentAuth) -> Redirect:
+    auth.end_other_sessions()
+    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+
+
+def _login_page(target: str, error: str = "") -> Template:
+    context = {"next": target, "username": "", "error": error}
+    return Template("login.html", context=context, status_code=401 if error else 200)
+
+
+def _account_page(request: Request, auth: Auth, errors: dict[str, str] | None = None) -> Template:
+    context = {
+        "sessions": auth.list_sessions(),
+        "password_min": password_min_length(request),
+        "errors": errors or {},
+    }
+    return Template("account.html", context=context, status_code=422 if errors else 200)
+
+
+router = Router(
+    "/",
+    route_handlers=[
+        home,
+        login_form,
+        login,
+        logout,
+        go,
+        account,
+        change_password,
+        end_session,
+        end_other_sessions,
+    ],
+    include_in_schema=False,
+)
