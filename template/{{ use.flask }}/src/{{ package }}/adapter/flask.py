@@ -107,10 +107,8 @@ def _hear_of_mounted(app: Flask) -> None:
 
 def _answers_crashes(app: Flask) -> bool:
     """Tell whether the application has a page of its own about a crash."""
-    handlers = app.error_handler_spec[None].values()
-    return any(
-        kind in by_class for by_class in handlers for kind in (InternalServerError, Exception)
-    )
+    kinds = {InternalServerError, Exception}
+    return any(not kinds.isdisjoint(found) for found in app.error_handler_spec[None].values())
 
 
 def _exchange() -> Exchange:
