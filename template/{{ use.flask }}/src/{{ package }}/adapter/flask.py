@@ -93,7 +93,7 @@ def boundary_middleware(app: Flask) -> BoundaryMiddleware:
 
 
 def _hear_of_mounted(app: Flask) -> None:
-    """Let the boundary answer what goes wrong in a mounted Flask application, as in the main one."""
+    """Let the boundary answer what goes wrong in a mounted Flask application, as in the main."""
 
     def failed(sender: Flask, exception: Exception, **_: Any) -> None:
         exchange: Exchange | None = request.environ.get(KEY)
