@@ -40,11 +40,12 @@ class Users:
             return None
         return Account(str(user.pk), user.get_username(), user.password.removeprefix(_PREFIX))
 
-    def set_password(self, account_id: str, password_hash: str) -> None:
-        """Store a new hash."""
+    def set_password(self, account_id: str, password_hash: str, *, expected: str) -> bool:
+        """Store a new hash if the present one is `expected`."""
+        users = get_user_model()._default_manager
+        mine = users.filter(pk=account_id, password=f"{_PREFIX}{expected}")
         with answering():
-            users = get_user_model()._default_manager.filter(pk=account_id)
-            users.update(password=f"{_PREFIX}{password_hash}")
+            return mine.update(password=f"{_PREFIX}{password_hash}") == 1
 
     def add(self, name: str, password_hash: str) -> None:
         """Store a new user. Raises `ValueError` if the name is taken."""
@@ -77,6 +78,8 @@ class Backend(ModelBackend):
             if exchange:
                 _failed[exchange.context] = username
             return None
+        if exchange:
+            exchange.context.session.expect(account.id, account.epoch)
         return self.get_user(account.id)
 
 
