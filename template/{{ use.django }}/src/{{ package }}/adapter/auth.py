@@ -43,8 +43,8 @@ class Users:
     def set_password(self, account_id: str, password_hash: str, *, expected: str) -> bool:
         """Store a new hash if the present one is `expected`."""
         users = get_user_model()._default_manager
-        mine = users.filter(pk=account_id, password=f"{_PREFIX}{expected}")
         with answering():
+            mine = users.filter(pk=account_id, password=f"{_PREFIX}{expected}")
             return mine.update(password=f"{_PREFIX}{password_hash}") == 1
 
     def add(self, name: str, password_hash: str) -> None:

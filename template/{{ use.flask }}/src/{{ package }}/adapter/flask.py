@@ -4,9 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
-from flask import Flask, Response, got_request_exception, request
+from flask import (
+    Flask,
+    Response,
+    got_request_exception,
+    has_app_context,
+    has_request_context,
+    request,
+)
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -57,7 +65,7 @@ def install(
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
-    app.context_processor(lambda: variables(_exchange()))
+    app.context_processor(lambda: variables(_exchange()) if has_request_context() else {})
     # First of all, before anything of the application sees a stranger's request.
     app.before_request_funcs.setdefault(None, []).insert(0, lambda: _check_access(app))
     _take_over_errors(app)
@@ -99,8 +107,8 @@ def _hear_of_mounted(app: Flask) -> None:
 
 def _answers_crashes(app: Flask) -> bool:
     """Tell whether the application has a page of its own about a crash."""
-    handlers = app.error_handler_spec[None].values()
-    return any(kind in by_class for by_class in handlers for kind in (InternalServerError, Exception))
+    kinds = {InternalServerError, Exception}
+    return any(not kinds.isdisjoint(found) for found in app.error_handler_spec[None].values())
 
 
 def _exchange() -> Exchange:
@@ -174,6 +182,8 @@ def _debug_page(error: BaseException) -> str:
 
 
 def _error_page(app: Flask, exchange: Exchange, problem: Problem) -> str:
-    # Not by `render_template`, which asks for a request that Flask may never have seen.
     shared = variables(exchange) | error_variables(exchange, problem)
-    return app.jinja_env.get_template(ERROR_PAGE).render(shared)
+    # The application's own variables too, also for a request that Flask has never seen.
+    with nullcontext() if has_app_context() else app.app_context():
+        app.update_template_context(shared)
+        return app.jinja_env.get_template(ERROR_PAGE).render(shared)
