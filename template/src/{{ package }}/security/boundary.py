@@ -269,7 +269,9 @@ class Boundary:
 
     def safe_target(self, context: RequestContext, target: str, default: str) -> str:
         """Return `target` if a redirect may lead there, else `default` (RED-2)."""
-        checked = self.redirects.safe_target(target, context.origin, context.path) if target else ""
+        # A longer one is no address of this service.
+        fits = 0 < len(target) <= self.policy.input.max_url
+        checked = self.redirects.safe_target(target, context.origin, context.path) if fits else ""
         if target and not checked:
             emit("malicious_redirect")
         return checked or default

@@ -46,7 +46,7 @@ class Strict(_Form):
     def full_clean(self) -> None:
         """Validate; raises `Problem` 400 for a name that comes twice."""
         if isinstance(self.data, QueryDict):
-            names = [name for name in self.data if name in self.fields]
+            names = [name for name in self.data if name in {*self.fields, *self.extra}]
             if any(len(self.data.getlist(name)) > 1 for name in names):
                 raise Problem(400, reason="a field that comes twice")
         super().full_clean()
