@@ -140,3 +140,20 @@ def eventually(condition: object, seconds: float = PATIENCE) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def children(process: int) -> set[int]:
+    """Return the processes that a process has started and that still run."""
+    found = set()
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        found |= {int(pid) for pid in path.read_text("utf-8").split()}
+    return {pid for pid in found if state(pid) not in {"Z", "X", ""}}
+
+
+def state(process: int) -> str:
+    """Return the state of a process as proc(5) names it, "" for one that is gone."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text("utf-8")
+    except OSError:
+        return ""
+    return text.rpartition(") ")[2][0]
