@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,22 @@ def test_systemd_hears_of_working_workers_alone(plain: Project, tmp_path: Path) 
                 service.process.send_signal(signal.SIGCONT)
             systemd.settimeout(10)
             assert systemd.recv(100) == b"WATCHDOG=1"
+
+
+def test_password_hashes_keep_no_memory(plain: Project) -> None:
+    # 19 MiB each, in many threads: the allocator would keep one block for each of them.
+    with running(plain, workers=1) as service:
+        user = service.add_user()
+        (process,) = workers(service)
+
+        def login(number: int) -> int:
+            with service.client(f"203.0.113.{number}") as client:
+                return client.login(user).status_code
+
+        assert login(200) == 303
+        before = probing.resident(process)
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(login, range(16))) == [303] * 16
+        grown = probing.resident(process) - before
+        print(f"{before} KiB, and {grown} KiB more after 16 logins")
+        assert grown <= 24 * 1024
