@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 import httpx
+from ada_url import URL
 
 HSTS = "max-age=63072000; includeSubDomains"
 HEADERS = {
@@ -48,8 +49,8 @@ NONCE = re.compile(r"'nonce-([A-Za-z0-9+/_-]{22,}={0,2})'")
 # fmt: off
 ALLOWED = frozenset({
     *HEADERS,
-    "content-type", "content-length", "content-disposition", "content-language", "content-range",
-    "accept-ranges", "last-modified", "etag", "location", "allow", "retry-after",
+    "content-type", "content-encoding", "content-length", "content-disposition", "content-language",
+    "content-range", "accept-ranges", "last-modified", "etag", "location", "allow", "retry-after",
     "www-authenticate", "vary", "link", "cache-control", "clear-site-data", "set-cookie",
     "strict-transport-security", "permissions-policy", "content-security-policy",
 })
@@ -64,6 +65,10 @@ FINGERPRINTS = re.compile(
     r"|sqlalchemy|sqlite|jinja|python|swagger|openapi|site-packages|\.py\b",
     re.IGNORECASE,
 )
+_BODY_WORDS = re.compile(
+    r"multipart|boundary|pars|decod|JSON|field|Did not attempt|Expecting|stream", re.IGNORECASE
+)
+"""What frameworks say of a body that they cannot read."""
 _REQUEST_ID = re.compile(r"Request id: <code>([0-9a-f]{32})</code>")
 _PROBLEM_ID = re.compile(r'"request_id": ?"([0-9a-f]{32})"')
 
@@ -73,6 +78,12 @@ def once(answer: httpx.Response, name: str) -> str:
     values = answer.headers.get_list(name)
     assert len(values) == 1, f"{name}: {values}"
     return values[0]
+
+
+def place(answer: httpx.Response) -> str:
+    """Return where a browser goes: `Location` may be relative to the request (RFC 9110 10.2.2)."""
+    target = bytes(answer.request.extensions["target"]).decode("latin-1")
+    return URL(once(answer, "location"), base=f"{answer.request.url}".rstrip("/") + target).href
 
 
 def is_html(answer: httpx.Response) -> bool:
@@ -155,6 +166,13 @@ def error(answer: httpx.Response, *statuses: int, echo: str = "") -> None:
     assert not found, found
     if echo:
         assert echo not in answer.text
+
+
+def no_words_about_bodies(answer: httpx.Response) -> None:
+    """Insist that an error says of the body what we say, and nothing of the framework (FPR-2)."""
+    own = answer.text.replace("Some fields are missing or not valid.", "").replace('"fields"', "")
+    found = _BODY_WORDS.search(own)
+    assert not found, found
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import shutil
@@ -24,6 +25,7 @@ from .driver import (
     development,
     new_user,
     run_cli,
+    static_url,
 )
 from .probes import PROBES, Probe
 
@@ -230,12 +232,20 @@ def test_policy_of_pages_and_of_everything_else(service: Service) -> None:
 
 
 @pytest.mark.contract("HDR-4")
-def test_address_of_a_static_file_is_its_content(service: Service) -> None:
+def test_address_of_a_static_file_is_its_content(service: Service, tmp_path: Path) -> None:
+    """One hash for the folder, so that what a file names relative to itself is found too."""
     visitor = service.visitor()
     page = visitor.get("/").text
-    url = next(part for part in page.split('"') if part.endswith("/app.css"))
-    body = visitor.get(url).content
-    assert url == f"/static/{hashlib.sha256(body).hexdigest()[:16]}/app.css"
+    folders = {url.rpartition("/")[0] for url in re.findall(r'"(/static/[^"]+)"', page)}
+    assert len(folders) == 1
+    for url, integrity in re.findall(r'"(/static/[^"]+)"[^>]* integrity="sha384-([^"]+)"', page):
+        body = visitor.get(url).content
+        assert base64.b64encode(hashlib.sha384(body).digest()).decode() == integrity
+    seen = set()
+    for content in ("a", "b"):
+        (tmp_path / "app.css").write_text(content)
+        seen.add(static_url(tmp_path, "app.css"))
+    assert len(seen) == 2
 
 
 @pytest.mark.contract("HDR-5")

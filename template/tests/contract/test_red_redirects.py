@@ -7,7 +7,9 @@ import html
 import re
 from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
+from ada_url import URL
 
 from . import expect
 from .driver import ORIGIN, PARTNER, Inside, Service, User, go
@@ -117,7 +119,7 @@ LEGAL = {
     "parent": ("/notes/../account", "/account"),
     "relative": ("notes", "/notes"),
     "relative with a dot": ("./notes", "/notes"),
-    "only a query": ("?a=1", "/?a=1"),
+    "only a query": ("?a=1", "/go?a=1"),
     "own origin": ("https://HOST/notes?a=1", "/notes?a=1"),
     "own origin, default port": ("https://HOST:443/notes", "/notes"),
     "own origin, upper case": ("HTTPS://UPPER/notes", "/notes"),
@@ -125,6 +127,8 @@ LEGAL = {
     "encoded backslash": ("/%5C%5Cevil.example", "/%5C%5Cevil.example"),
     "encoded slashes": ("/%2F%2Fevil.example", "/%2F%2Fevil.example"),
 }
+
+_ESCAPED = re.compile(r"[\x00-\x20\\]")
 
 
 def for_host(target: str, host: str) -> str:
@@ -134,12 +138,21 @@ def for_host(target: str, host: str) -> str:
     return re.sub("HOST|UPPER", lambda m: host if m[0] == "HOST" else host.upper(), target)
 
 
+def stays(answer: httpx.Response, service: Service) -> bool:
+    """Tell whether a browser that follows the answer stays with the service."""
+    return answer.status_code == 303 and URL(expect.place(answer)).origin == service.origin
+
+
 @pytest.mark.contract("RED-1")
 @pytest.mark.contract("RED-2")
 @pytest.mark.parametrize("target", ATTACKS.values(), ids=ATTACKS.keys())
 def test_go_refuses(service: Service, target: str) -> None:
     target = for_host(target, service.host)
     answer = service.visitor().get(go(target))
+    if _ESCAPED.search(target) and stays(answer, service):
+        # What a browser drops or takes for a slash the framework has escaped: a path of our own.
+        expect.headers(answer)
+        return
     expect.error(answer, 400)
     assert "location" not in answer.headers
     assert EVIL not in answer.text
@@ -152,7 +165,7 @@ def test_go_refuses(service: Service, target: str) -> None:
 def test_go_leads_on(service: Service, target: str, place: str) -> None:
     answer = service.visitor().get(go(for_host(target, service.host)))
     assert answer.status_code == 303
-    assert expect.once(answer, "location") == service.origin + place
+    assert expect.place(answer) == service.origin + place
     expect.headers(answer)
 
 
@@ -160,15 +173,24 @@ def test_go_leads_on(service: Service, target: str, place: str) -> None:
 def test_listed_host_is_allowed_by_https(inside: Inside) -> None:
     answer = inside.visitor().get(go(f"https://{PARTNER.upper()}/a?b=c"))
     assert answer.status_code == 303
-    assert expect.once(answer, "location") == f"https://{PARTNER}/a?b=c"
+    assert expect.place(answer) == f"https://{PARTNER}/a?b=c"
+
+
+@pytest.mark.contract("RED-1")
+@pytest.mark.parametrize("query", ["", "?URL=/a", f"?URL=//{EVIL}"])
+def test_go_needs_a_target(service: Service, query: str) -> None:
+    expect.error(service.visitor().get(f"/go{query}"), 400, 422, echo=EVIL)
 
 
 @pytest.mark.contract("RED-1")
 @pytest.mark.parametrize(
-    "query", ["", "?url=", "?url=/a&url=/b", f"?url=/a&url=//{EVIL}", "?URL=/a"]
+    "query", ["?url=", "?url=/a&url=/b", f"?url=/a&url=//{EVIL}", f"?url=//{EVIL}&url=/a"]
 )
 def test_go_needs_one_target(service: Service, query: str) -> None:
-    expect.error(service.visitor().get(f"/go{query}"), 400)
+    """Frameworks take the first or the last, or refuse; none may lead astray."""
+    answer = service.visitor().get(f"/go{query}")
+    if not stays(answer, service):
+        expect.error(answer, 400, 422, echo=EVIL)
 
 
 @pytest.mark.contract("RED-1")
@@ -186,15 +208,12 @@ def test_go_refuses_what_is_no_text(service: Service, name: str) -> None:
 
 
 @pytest.mark.contract("RED-1")
-@pytest.mark.parametrize("name", ["absolute", "two slashes", "slash, backslash", "javascript"])
-def test_login_ignores_a_target_elsewhere(inside: Inside, user: User, name: str) -> None:
-    default = inside.visitor().login(user.name, user.password)
-    answer = inside.visitor().login(
-        user.name, user.password, next=for_host(ATTACKS[name], inside.host)
-    )
+@pytest.mark.contract("RED-2")
+@pytest.mark.parametrize("target", ATTACKS.values(), ids=ATTACKS.keys())
+def test_login_ignores_a_target_elsewhere(inside: Inside, user: User, target: str) -> None:
+    answer = inside.visitor().login(user.name, user.password, next=for_host(target, inside.host))
     assert answer.status_code == 303
-    assert expect.once(answer, "location") == expect.once(default, "location")
-    assert expect.once(answer, "location").startswith(f"{ORIGIN}/")
+    assert expect.place(answer) == f"{ORIGIN}/account"
 
 
 @pytest.mark.contract("RED-3")
@@ -203,7 +222,7 @@ def test_login_leads_on(inside: Inside, user: User, name: str) -> None:
     target, place = LEGAL[name]
     answer = inside.visitor().login(user.name, user.password, next=for_host(target, inside.host))
     assert answer.status_code == 303
-    assert expect.once(answer, "location") == ORIGIN + place
+    assert expect.place(answer) == ORIGIN + place
 
 
 @pytest.mark.contract("RED-1")
@@ -225,7 +244,7 @@ def test_page_that_needs_a_login_comes_back_to_itself(inside: Inside, user: User
     assert page.status_code == 200
     hidden = page.text.partition('name="next" value="')[2].partition('"')[0]
     answer = browser.login(user.name, user.password, next=html.unescape(hidden))
-    assert expect.once(answer, "location") == f"{ORIGIN}/account?a=b&c=d"
+    assert expect.place(answer) == f"{ORIGIN}/account?a=b&c=d"
 
 
 @pytest.mark.contract("RED-2")
@@ -233,4 +252,4 @@ def test_bad_target_does_not_keep_anybody_out(inside: Inside) -> None:
     user = inside.add_user()
     answer = inside.visitor().login(user.name, user.password, next="https://evil.example/")
     assert answer.status_code == 303
-    assert answer.headers["location"] == f"{inside.origin}/account"
+    assert expect.place(answer) == f"{inside.origin}/account"

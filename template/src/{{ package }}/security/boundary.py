@@ -88,6 +88,7 @@ class Boundary:
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
         static: Path,
+        libraries_static: Iterable[Path] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,9 +100,11 @@ class Boundary:
         self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
         self.passwords = Passwords(policy.passwords)
         throttle = Throttle(policy.throttle, store)
-        self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
+        self.login = LoginService(
+            accounts, self.passwords, throttle, store.epoch, self.sessions.now
+        )
         self.devices = Devices(keys, policy.throttle.device_lifetime)
-        self.static = StaticFiles(static, policy.static.max_age)
+        self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
         """What `/readyz` calls; each raises when it is not ready."""
         self.redirects = Redirects(policy.service.redirect_hosts)
@@ -286,7 +289,7 @@ class Boundary:
     def error_response(self, context: RequestContext, problem: Problem) -> Response:
         """Return our error page or problem document; to a page, 401 means the login form.
 
-        Where the body could not be read, the page says so, whatever a framework made of that.
+        What was wrong with the body comes first: frameworks make an error of their own of it.
         """
         if isinstance(context._failure, Problem):
             problem = context._failure

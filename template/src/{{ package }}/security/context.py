@@ -98,8 +98,8 @@ class RequestContext:
     @property
     def known_user(self) -> str:
         """The signed-in user's id if the session was read already, for the log."""
-        # Not its truth: a session without content is empty, also of a user.
-        return "" if self._session is None else self._session.known_user
+        # Not by its truth: that would read the session, since one without content is empty.
+        return self._session.known_user if self._session is not None else ""
 
     @property
     def nonce(self) -> str:

@@ -32,6 +32,8 @@ ContentOf = Callable[[Any], dict[str, Any] | None]
 
 _ERROR, _CRASH = 400, 500
 _STORE_THREADS = 8
+_MOST_HELD = 1_048_576
+"""Bytes of an error of the server's side that wait for what becomes of it."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
 _log = logging.getLogger(__name__)
 
@@ -249,6 +251,11 @@ class _Exchange:
         if kind == "http.response.body" and self._start:
             await self._begin_error(self._start, message)
             return
+        if self._held:
+            self._held.append(message)
+            if sum(len(held.get("body", b"")) for held in self._held) > _MOST_HELD:
+                await self._release()
+            return
         if self._start:
             await self._begin(self._start, None)
         if kind == "http.response.pathsend" and self._is_head:
@@ -260,7 +267,7 @@ class _Exchange:
         more = message.get("more_body", False)
         if more and not message.get("body"):
             return
-        if start["status"] >= _CRASH and not more:
+        if start["status"] >= _CRASH:
             self._held = [start, message]
             self._start = None
             return
@@ -312,13 +319,18 @@ class _Exchange:
     async def _finish(self) -> None:
         """Send what was held back until it was sure that no exception follows."""
         if self._held:
-            start, message = self._held
-            await self._begin(start, message.get("body", b""))
-            await self._pass_on(message)
+            await self._release()
         elif self._start:
             await self._begin(self._start, b"")
         elif not self._started:
             raise RuntimeError("the application sent no response")
+
+    async def _release(self) -> None:
+        start, first, *rest = self._held
+        self._held = []
+        await self._begin(start, None if first.get("more_body") else first.get("body", b""))
+        for message in (first, *rest):
+            await self._pass_on(message)
 
     async def _crash(self, error: Exception) -> None:
         if self._started:
@@ -326,7 +338,7 @@ class _Exchange:
             _log.error("sys_crash", exc_info=error)
             raise error
         response = self._boundary.crash(self._context, error)
-        page = self._held[1].get("body", b"") if self._held else b""
+        page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
             response = self._boundary.debug_page(self._held[0]["headers"], page)
         await self._respond(response)

@@ -43,6 +43,7 @@ def install(
     app.title = boundary.policy.service.name
     app.description = boundary.policy.service.description
     app.state.boundary = boundary
+    _raise_limits(app, boundary)
     _Face(app, boundary).take_over(app)
     build = app.build_middleware_stack
 
@@ -65,6 +66,15 @@ def install(
 
         boundary.render_error = render_error
     return app
+
+
+def _raise_limits(app: FastAPI, boundary: Boundary) -> None:
+    """Let a fact allow more fields or a longer text than FastAPI by itself; the boundary counts."""
+    policy = boundary.policy
+    fields = max([policy.input.max_form_fields, *(fact.max_fields or 0 for fact in policy.routes)])
+    size = max([policy.input.max_body, *(fact.max_body or 0 for fact in policy.routes)])
+    limits: dict[str, Any] = {"max_fields": fields, "max_files": fields, "max_part_size": size}
+    setattr(app.router, "form_limits", {**limits, **app.router.form_limits})  # noqa: B010 - typed
 
 
 def _is_public(scope: Scope) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 from flask import Flask
 
@@ -12,7 +13,7 @@ from . import notes, pages
 from .database import Database
 from .users import Users
 
-FEATURES = (notes,)
+FEATURES: tuple[ModuleType, ...] = (notes,)
 """Each has a `blueprint` and a place in the `NAVIGATION`."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import ModuleType
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -13,7 +14,7 @@ from . import notes, pages
 from .database import Database
 from .users import Users
 
-FEATURES = (notes,)
+FEATURES: tuple[ModuleType, ...] = (notes,)
 """Each has a `router` and a place in the `NAVIGATION`."""
 
 

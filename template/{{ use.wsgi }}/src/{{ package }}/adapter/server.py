@@ -79,7 +79,8 @@ class WsgiServer:
         whole = True
         if context.body:
             try:
-                if context.route.is_fact and not context.route.public:
+                public = context.route.public or self._middleware.foresee(environ)
+                if public is False or (public is None and context.route.is_fact):
                     # What a fact opens wide is not for strangers to fill.
                     await self._in_thread(context, self._boundary.allow_user, context)
                 body, size = await self._read(context.body, receive)

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Calls the ASGI application in this process, as its server would."""
+"""Calls the service in this process, as its server would."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ class Transport(httpx.BaseTransport):
     """One event loop in a thread of its own, as in a worker; may be called from many threads.
 
     Of a request's extensions, `target` is sent as it is, `peer` is the address of the client, ""
-    for a Unix socket, and `scheme` that of the connection.
+    for a Unix socket, and `scheme` that of the connection. With `then` the body stays unfinished:
+    the client may "leave" or "pause".
     """
 
     def __init__(self, application: Application) -> None:
@@ -53,6 +54,7 @@ class Transport(httpx.BaseTransport):
     async def _call(self, request: httpx.Request) -> httpx.Response:
         target: bytes = request.extensions["target"]
         peer: str = request.extensions["peer"]
+        then: str = request.extensions["then"]
         path, _, query = target.partition(b"?")
         scope = {
             "type": "http",
@@ -77,12 +79,14 @@ class Transport(httpx.BaseTransport):
         sent: list[Message] = []
 
         async def receive() -> Message:
+            if not pieces and then == "leave":
+                return {"type": "http.disconnect"}
             if not pieces:
                 # The client waits for the answer; an application that listens for a disconnect
                 # must not see one.
                 await asyncio.Event().wait()
             piece = pieces.pop(0)
-            return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+            return {"type": "http.request", "body": piece, "more_body": bool(pieces or then)}
 
         async def send(message: Message) -> None:
             sent.append(message)

@@ -1,0 +1,84 @@
+# Owned by the template: extend, do not edit.
+"""The service with views for the suite alone: how the boundary treats what an application does.
+
+`views.py` has them as the framework's own documentation writes such views. All are below `/stage/`
+and public, in the framework's idiom, but those that are said to be silent, which say nothing of who
+may see them. Parameters come in the query.
+
+| Address | What it does |
+| --- | --- |
+| GET answer | responds with `status`, `body` and each `header` (`name: value`, sent as UTF-8) |
+| GET raise | raises the framework's HTTP exception with `status`, and with `text` where given |
+| GET document | the same with 409 and the document `{"left": 2}` |
+| GET problem | raises the door's `Problem` with `status` and `detail` |
+| GET crash | raises `ValueError("secret-4711")` |
+| GET broken | streams "first", then fails |
+| GET drop | makes a page and a redirect to /stage/dropped, drops both, then as `then` says: answers the page "kept", raises `Problem(409)`, or crashes |
+| GET redirect | the framework's redirect to `to` |
+| GET seen | JSON: `url` of itself, absolute, as the framework writes it, `client`, `scheme`, `host`, and `headers`, the names that begin with "x-" or "forwarded" |
+| GET basic | the framework's challenge of HTTP Basic, 401 |
+| GET long | 5,000 letters as text, compressed by the framework's idiom for who accepts it |
+| GET closed | "inside"; silent |
+| POST json | reads a JSON object with the framework's usual means; responds `{"got": ...}` |
+| POST form | reads a form likewise; responds `{"got": {name: value}}` |
+| POST upload | reads a form with files likewise; responds `{"got": {name: text, or bytes of the file}}` |
+| POST text | takes the form's field `text` with the framework's usual means; responds `{"size": of it}` |
+| POST raw, POST callback | reads the body as bytes; responds `{"size": ..., "user": signed in or not}` |
+| POST silent | as json; silent |
+| GET session | responds the session's content |
+| POST session/set | stores `value` under `key` |
+| POST session/append | appends `value` to the list under `key` in place |
+| POST session/date | stores a `datetime` under "when" |
+| POST session/clear | empties the session by the framework's idiom |
+| POST session/replace | puts `{"b": "2"}` in the place of the content by the framework's idiom |
+| included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET public ("public", which says that it is public), GET problem (`Problem(409)`), GET crash (`ValueError("secret-4711")`), and the documentation pages that it has by default |
+| raw/ | a raw ASGI or WSGI application, mounted: "raw" for all below |
+| extension | a route as an extension adds it, beside the application's own means: "extension" |
+| early | answered by a middleware before any route is looked for: "early"; silent |
+| opened/ | the raw application again; a fact opens it |
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+from typing import Any
+
+from typing_extensions import override
+
+from .driver import Inside
+from .views import add_views
+
+FACTS = """
+response-headers = ["x-total-count", "hx-redirect", "hx-location", "refresh"]
+script-cookies = ["theme"]
+[service.csp]
+img-src = ["https://images.test"]
+[[route]]
+path = "/stage/opened/"
+access = "public"
+[[route]]
+path = "/stage/upload"
+methods = ["POST"]
+body = ["multipart/form-data"]
+max-body = 2_000_000
+max-fields = 5
+[[route]]
+path = "/stage/text"
+max-body = 3_000_000
+max-fields = 1_500
+[[route]]
+path = "/stage/raw"
+body = ["application/xml", "text/*"]
+[[route]]
+path = "/stage/callback"
+cross-site = "without-session"
+"""
+
+
+class Stage(Inside):
+    """The service with these views."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        application = super().build(settings)
+        add_views(application)
+        return application

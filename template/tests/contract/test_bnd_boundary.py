@@ -1,0 +1,630 @@
+# Owned by the template: extend, do not edit.
+"""The boundary checks what comes in and what goes out; inside it the framework speaks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+import httpx
+import pytest
+
+from . import expect
+from .conftest import Make
+from .driver import (
+    DEVICE,
+    FORM,
+    HOST,
+    ORIGIN,
+    PARTNER,
+    PROXY,
+    SESSION,
+    Browser,
+    Files,
+    Header,
+    Inside,
+    new_address,
+)
+from .stage import Stage
+
+SAME = ("Sec-Fetch-Site", "same-origin")
+JSON = ("Content-Type", "application/json")
+PROGRAM = ("Accept", "application/json")
+EVIL = "https://evil.example/"
+TITLES = {
+    400: "Bad request",
+    402: "Payment required",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    410: "Gone",
+    418: "I'm a teapot",
+    422: "Invalid input",
+    423: "Locked",
+    429: "Too many attempts",
+    451: "Unavailable for legal reasons",
+    500: "Internal error",
+    502: "Bad gateway",
+    503: "Not available",
+}
+BOUNDARY = "stage-7316"
+MULTIPART = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+
+
+@pytest.fixture
+def log(
+    stage: Inside, caplog: pytest.LogCaptureFixture, restored_logging: None
+) -> Iterator[pytest.LogCaptureFixture]:
+    logging.getLogger().addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        yield caplog
+
+
+def events(log: pytest.LogCaptureFixture, name: str) -> list[dict[str, object]]:
+    """Return the logged facts of the events of that name."""
+    lines = [record.msg for record in log.records if isinstance(record.msg, dict)]
+    return [line for line in lines if line.get("event") == name]
+
+
+def ask(
+    view: str, *headers: str, browser: Browser | None = None, stage: Inside, **query: object
+) -> httpx.Response:
+    """Call a view of `stage`; each of `headers` is one that it sends."""
+    pairs = [(name, str(value)) for name, value in query.items()]
+    pairs += [("header", line) for line in headers]
+    target = f"/stage/{view}?{urlencode(pairs, quote_via=quote)}"
+    return (browser or stage.visitor()).get(target)
+
+
+def part(name: str, text: str, more: str = "") -> bytes:
+    """Return a part of a multipart form with the delimiter before it."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return f"{head}{text}\r\n".encode()
+
+
+# What the framework sees ------------------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-1")
+def test_framework_sees_the_client_behind_the_proxy(stage: Inside) -> None:
+    client = new_address()
+    answer = stage.visitor().send(
+        "GET",
+        "/stage/seen",
+        (
+            ("Host", "backend.internal"),
+            ("X-Forwarded-For", f"198.51.100.1, {client}"),
+            ("X-Forwarded-Proto", "https"),
+            ("X-Forwarded-Host", HOST),
+        ),
+        peer=PROXY,
+        scheme="http",
+    )
+    assert answer.json() == {
+        "url": f"{ORIGIN}/stage/seen",
+        "client": client,
+        "scheme": "https",
+        "host": HOST,
+        "headers": [],
+    }
+
+
+@pytest.mark.contract("BND-1")
+def test_framework_does_not_see_what_a_client_claims(stage: Inside) -> None:
+    client = new_address()
+    answer = stage.visitor(client).get(
+        "/stage/seen",
+        (
+            ("X-Forwarded-For", "198.51.100.1"),
+            ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-Host", "evil.example"),
+            ("X-Forwarded-Port", "8443"),
+            ("X-Forwarded-Prefix", "/evil"),
+            ("X-Real-IP", "198.51.100.1"),
+            ("Forwarded", "for=198.51.100.1;host=evil.example"),
+        ),
+    )
+    seen = answer.json()
+    assert seen["url"] == f"{ORIGIN}/stage/seen"
+    assert (seen["client"], seen["scheme"], seen["host"]) == (client, "https", HOST)
+    assert seen["headers"] == []
+
+
+# What a view answers ----------------------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("status", [200, 201, 400, 402, 404, 409, 418, 422, 451, 500, 503])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("application/json", '{"left": 2}'), ("text/html; charset=utf-8", "<p>Only two left")],
+    ids=["JSON", "HTML"],
+)
+def test_what_a_view_answers_is_its_own(stage: Inside, status: int, kind: str, body: str) -> None:
+    answer = ask("answer", f"content-type: {kind}", stage=stage, status=status, body=body)
+    assert answer.status_code == status
+    assert answer.text == body
+    assert expect.once(answer, "content-type") == kind
+    expect.headers(answer)
+    if status >= 400:
+        assert expect.once(answer, "cache-control") == "no-store"
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("view", ["raise", "problem"])
+def test_text_of_the_author_is_shown(stage: Inside, view: str) -> None:
+    words = "Only 2 left & <b>more</b>"
+    name = "text" if view == "raise" else "detail"
+    target = f"/stage/{view}?status=409&{name}={quote(words)}"
+    answer = stage.visitor().get(target)
+    expect.error(answer, 409)
+    assert "Only 2 left &amp; &lt;b&gt;" in answer.text
+    document = stage.visitor().get(target, (PROGRAM,))
+    expect.error(document, 409)
+    assert document.json()["detail"] == words
+
+
+@pytest.mark.contract("BND-2")
+def test_document_of_the_author_leaves_as_the_framework_writes_it(stage: Inside) -> None:
+    answer = ask("document", stage=stage)
+    assert answer.status_code == 409
+    assert '"left"' in answer.text
+    expect.headers(answer)
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize(("status", "title"), TITLES.items())
+@pytest.mark.parametrize("view", ["raise", "answer"])
+def test_error_that_nobody_wrote_is_ours(stage: Inside, view: str, status: int, title: str) -> None:
+    """Raised without a text, or answered without a body."""
+    answer = ask(view, stage=stage, status=status)
+    expect.error(answer, status)
+    assert f"<title>{status} {title.replace(chr(39), '&#x27;')}</title>" in answer.text
+    document = stage.visitor().get(f"/stage/{view}?status={status}", (PROGRAM,))
+    expect.error(document, status)
+    assert document.json()["title"] == title
+    # A sentence of ours: what HTTP calls the status anyway is nobody's text.
+    assert document.json()["detail"].endswith(".")
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.contract("FPR-1")
+def test_header_that_may_not_leave_is_named_in_the_log(
+    stage: Inside, log: pytest.LogCaptureFixture
+) -> None:
+    answer = ask("answer", "Server-Timing: db;dur=5", "X-Total-Count: 7", stage=stage, body="a")
+    assert "server-timing" not in answer.headers
+    assert expect.once(answer, "x-total-count") == "7"
+    (line,) = events(log, "response_dropped")
+    assert line["header"] == "server-timing"
+    assert "response-headers" in str(line["reason"])
+
+
+@pytest.mark.contract("FPR-1")
+def test_header_leaves_only_where_a_fact_says_so(inside: Inside, stage: Inside) -> None:
+    assert "x-total-count" in stage.policy.service.response_headers
+    assert "x-total-count" not in inside.policy.service.response_headers
+
+
+@pytest.mark.contract("BND-2")
+def test_fact_adds_a_source_to_the_policy_of_pages(make: Make) -> None:
+    facts = '[service.csp]\nimg-src = ["https://i.test"]\nmedia-src = ["https://media.test"]'
+    directives = expect.csp(make(facts=facts).visitor().get("/"))
+    assert directives["img-src"] == "'self' https://i.test"
+    # One that the policy has not said anything of before.
+    assert directives["media-src"] == "https://media.test"
+
+
+@pytest.mark.contract("FPR-2")
+def test_challenge_of_http_basic_reaches_the_browser(stage: Inside) -> None:
+    for answer in (
+        ask("basic", stage=stage),
+        ask("answer", 'WWW-Authenticate: Basic realm="stage"', stage=stage, status=401),
+    ):
+        assert answer.status_code == 401
+        assert expect.once(answer, "www-authenticate") == 'Basic realm="stage"'
+        expect.headers(answer)
+        assert not expect.FINGERPRINTS.search(answer.text)
+
+
+# What was said and then discarded ---------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-3")
+def test_what_a_view_discarded_does_not_leave(stage: Inside) -> None:
+    page = ask("drop", stage=stage, then="page")
+    assert (page.status_code, page.text) == (200, "<p>kept")
+    problem = ask("drop", stage=stage, then="problem")
+    expect.error(problem, 409)
+    crash = ask("drop", stage=stage, then="crash")
+    expect.error(crash, 500)
+    for answer in (page, problem, crash):
+        assert "location" not in answer.headers
+        assert "dropped" not in answer.text
+
+
+# What breaks off --------------------------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.usefixtures("restored_logging")
+def test_answer_that_breaks_off_does_not_end_well(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A server that gets the exception closes the connection before the body's end."""
+    with closing(Stage(Files(tmp_path))) as stage:
+        capfd.readouterr()
+        with pytest.raises(ValueError, match="secret-4711"):
+            stage.visitor().get("/stage/broken")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (crash,) = [line for line in lines if line["event"] == "sys_crash"]
+    assert re.fullmatch("[0-9a-f]{32}", crash["request_id"])
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize(
+    ("target", "kind", "content"),
+    [
+        ("/stage/json", JSON, b'{"a": "b"}'),
+        ("/stage/json", JSON, b'{"a": '),
+        ("/stage/form", ("Content-Type", FORM), b"a=b"),
+        ("/stage/upload", MULTIPART, part("a", "b")),
+        ("/stage/upload", MULTIPART, part("a", "b") + f"--{BOUNDARY}--".encode()),
+        ("/stage/raw", ("Content-Type", "application/xml"), b"<a/>"),
+    ],
+    ids=["JSON", "JSON, cut", "form", "multipart", "multipart, whole", "anything"],
+)
+@pytest.mark.parametrize("chunked", [False, True], ids=["short", "cut"])
+def test_body_that_is_not_whole_does_not_count(
+    stage: Inside, target: str, kind: Header, content: bytes, chunked: bool
+) -> None:
+    length: tuple[Header, ...] = (("Content-Length", str(len(content) + 7)),)
+    if chunked:
+        length = (("Content-Length", ""), ("Transfer-Encoding", "chunked"))
+    headers = (SAME, kind, *length)
+    answer = stage.visitor().send("POST", target, headers, content, then="leave")
+    expect.error(answer, 400)
+    assert '"got"' not in answer.text
+    expect.no_words_about_bodies(answer)
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("multipart/form-data", part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
+        ("multipart/form-data; boundary=", part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
+        ("multipart/form-data; boundary=other", part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
+        (MULTIPART[1], part("a", "b")),
+        (MULTIPART[1], part("a", "b") + f"--{BOUNDARY}\r\n".encode()),
+        (MULTIPART[1], part("a", "b")[:-9]),
+        (MULTIPART[1], b"nonsense"),
+        (MULTIPART[1], b"nonsense\r\n" + part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
+        (MULTIPART[1], part("a", "b") * 6 + f"--{BOUNDARY}--\r\n".encode()),
+        (MULTIPART[1], f"--{BOUNDARY}\r\nnonsense\r\n--{BOUNDARY}--\r\n".encode()),
+    ],
+    ids=["no boundary", "empty boundary", "other boundary", "no end", "half an end", "cut",
+         "nonsense", "preamble", "too many parts", "part without a name"],
+)  # fmt: skip
+def test_multipart_that_is_none(stage: Inside, kind: str, content: bytes) -> None:
+    answer = stage.visitor().send("POST", "/stage/upload", (SAME, ("Content-Type", kind)), content)
+    expect.error(answer, 400)
+    expect.no_words_about_bodies(answer)
+
+
+@pytest.mark.contract("BND-5")
+@pytest.mark.parametrize(
+    ("target", "kind", "content"),
+    [
+        ("/stage/json", JSON, b'{"a": "b"}'),
+        ("/stage/raw", ("Content-Type", "application/xml"), b"<a/>"),
+    ],
+    ids=["JSON", "anything"],
+)
+def test_body_that_pauses_is_ended(
+    stage: Inside, target: str, kind: Header, content: bytes
+) -> None:
+    headers = (SAME, kind, ("Content-Length", str(len(content) + 7)))
+    answer = stage.visitor().send("POST", target, headers, content, then="pause")
+    expect.error(answer, 408)
+
+
+# Bodies of each kind ----------------------------------------------------------------------------
+
+
+@pytest.mark.contract("INP-1")
+def test_forms_of_both_kinds_and_json_reach_the_view_as_they_came(stage: Inside) -> None:
+    visitor = stage.visitor()
+    answer = visitor.api("POST", "/stage/json", '{"a": ["\u00e9", 1, null]}'.encode())
+    assert answer.json() == {"got": {"a": ["\u00e9", 1, None]}}
+    assert visitor.post("/stage/form", a="\u00e9 &=", b="").json() == {
+        "got": {"a": "\u00e9 &=", "b": ""}
+    }
+    content = part("a", "b") + f"--{BOUNDARY}--\r\n".encode()
+    answer = visitor.send("POST", "/stage/form", (SAME, MULTIPART), content)
+    assert answer.json() == {"got": {"a": "b"}}
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("accept", [PROGRAM, ("Accept", "text/html")], ids=["program", "browser"])
+@pytest.mark.parametrize(
+    ("target", "kind", "content"),
+    [
+        ("/stage/json", FORM, b"a=b"),
+        ("/stage/json", MULTIPART[1], part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
+        ("/stage/json", "application/json", b""),
+    ],
+    ids=["form", "multipart", "nothing"],
+)
+def test_form_for_a_view_that_expects_json(
+    stage: Inside, target: str, kind: str, content: bytes, accept: Header
+) -> None:
+    headers = (SAME, accept, ("Content-Type", kind))
+    answer = stage.visitor().send("POST", target, headers, content)
+    expect.error(answer, 400, 415, 422)
+    expect.no_words_about_bodies(answer)
+
+
+# Redirects --------------------------------------------------------------------------------------
+
+
+@pytest.mark.contract("RED-4")
+@pytest.mark.parametrize(
+    "to",
+    [EVIL, "//evil.example/", "https:evil.example", "javascript:alert(1)", f"http://{HOST}/",
+     f"https://{HOST}@evil.example/", f"https://evil.{HOST}/", "data:text/html,a"],
+)  # fmt: skip
+def test_redirect_of_a_view_does_not_lead_astray(
+    stage: Inside, log: pytest.LogCaptureFixture, to: str
+) -> None:
+    for answer in (
+        ask("redirect", stage=stage, to=to),
+        ask("answer", f"Location: {to}", stage=stage, status=302),
+        ask("answer", f"Location: {to}", stage=stage, status=201, body="a"),
+    ):
+        expect.error(answer, 400, echo="evil.example")
+        assert "location" not in answer.headers
+    assert len(events(log, "malicious_redirect")) == 3
+
+
+@pytest.mark.contract("RED-4")
+@pytest.mark.parametrize(
+    "to",
+    ["\\\\evil.example/", "/\\evil.example", "\t//evil.example/", "/\t/evil.example",
+     " //evil.example", "http\\://evil.example", "////evil.example", "/%09/evil.example"],
+)  # fmt: skip
+def test_location_that_only_a_browser_understands(stage: Inside, to: str) -> None:
+    """As it stands on the wire: no framework has escaped it."""
+    answer = ask("answer", f"Location:{to}", stage=stage, status=302)
+    if answer.status_code == 302:
+        assert expect.place(answer).startswith(f"{ORIGIN}/")
+    else:
+        expect.error(answer, 400)
+
+
+@pytest.mark.contract("RED-4")
+def test_each_of_two_locations_is_judged(stage: Inside) -> None:
+    for lines in (("/account", EVIL), (EVIL, "/account")):
+        both = [f"Location: {line}" for line in lines]
+        expect.error(ask("answer", *both, stage=stage, status=303), 400, echo="evil.example")
+
+
+@pytest.mark.contract("RED-4")
+@pytest.mark.parametrize(
+    ("to", "place"),
+    [
+        ("/account?a=b#c", f"{ORIGIN}/account?a=b#c"),
+        (f"{ORIGIN}/account", f"{ORIGIN}/account"),
+        (f"https://{PARTNER}/a", f"https://{PARTNER}/a"),
+        # RFC 9110 section 10.2.2: relative to what was asked for.
+        ("other", f"{ORIGIN}/stage/other"),
+        ("?a=b", f"{ORIGIN}/stage/answer?a=b"),
+        ("../up", f"{ORIGIN}/up"),
+        ("./", f"{ORIGIN}/stage/"),
+        ("/caf\u00e9?q=\u65e5", f"{ORIGIN}/caf%C3%A9?q=%E6%97%A5"),
+    ],
+    ids=["path", "own origin", "partner", "relative", "query", "parent", "folder", "UTF-8"],
+)
+def test_location_of_a_view_leads_where_it_says(stage: Inside, to: str, place: str) -> None:
+    answer = ask("answer", f"Location: {to}", stage=stage, status=303)
+    assert answer.status_code == 303
+    assert expect.place(answer) == place
+    expect.headers(answer)
+
+
+@pytest.mark.contract("RED-4")
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"HX-Redirect: {EVIL}",
+        f"HX-Location: {EVIL}",
+        f"Refresh: 0; url={EVIL}",
+        f"Refresh: 0;URL='{EVIL}'",
+        f"Content-Location: {EVIL}",
+    ],
+)
+def test_other_headers_that_lead_on_are_judged_too(stage: Inside, line: str) -> None:
+    name = line.partition(":")[0].lower()
+    answer = ask("answer", line, stage=stage, body="a")
+    assert name not in answer.headers
+    if name != "content-location":
+        expect.error(answer, 400, echo="evil.example")
+
+
+@pytest.mark.contract("RED-4")
+def test_other_headers_that_lead_on_work(stage: Inside) -> None:
+    answer = ask("answer", "HX-Redirect: /account", "Refresh: 5", stage=stage, body="a")
+    assert answer.status_code == 200
+    assert expect.once(answer, "hx-redirect") == "/account"
+    assert expect.once(answer, "refresh") == "5"
+
+
+# 304 and compression ----------------------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-6")
+def test_not_modified_leaves_the_policy_of_the_kept_page(stage: Inside) -> None:
+    lines = ('ETag: "a"', "Content-Type: text/html; charset=utf-8")
+    page = ask("answer", *lines, stage=stage, body="<p>a")
+    assert expect.nonce(page)
+    answer = ask("answer", *lines, stage=stage, status=304)
+    assert answer.status_code == 304
+    assert "content-security-policy" not in answer.headers
+    assert "content-type" not in answer.headers
+    assert expect.once(answer, "etag") == '"a"'
+    assert expect.once(answer, "x-content-type-options") == "nosniff"
+
+
+@pytest.mark.contract("BND-6")
+def test_compressed_body_says_so(stage: Inside) -> None:
+    answer = stage.visitor().get("/stage/long", (("Accept-Encoding", "gzip"),))
+    assert answer.status_code == 200
+    assert expect.once(answer, "content-encoding") == "gzip"
+    # The client of the test has unpacked it.
+    assert answer.text == "a" * 5000
+    assert int(expect.once(answer, "content-length")) < 5000
+    expect.headers(answer)
+
+
+@pytest.mark.contract("BND-6")
+def test_what_depends_on_a_session_is_not_compressed(stage: Inside) -> None:
+    """Next to a secret the length of what an attacker had repeated tells the secret (BREACH)."""
+    answer = stage.member().get("/stage/long", (("Accept-Encoding", "gzip"),))
+    assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers
+    assert answer.content == b"a" * 5000
+
+
+# Cookies ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.contract("SES-11")
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("a=b", {"secure", "httponly", "samesite=lax"}),
+        ("a=b; Path=/x; Max-Age=5", {"secure", "httponly", "samesite=lax", "path=/x", "max-age=5"}),
+        ("a=b; SameSite=Strict; Secure", {"secure", "httponly", "samesite=strict"}),
+        ("theme=dark", {"secure", "samesite=lax"}),
+        ("theme=dark; HttpOnly", {"secure", "samesite=lax", "httponly"}),
+    ],
+)
+def test_cookie_of_a_view_is_hardened(stage: Inside, line: str, wanted: set[str]) -> None:
+    answer = ask("answer", f"Set-Cookie: {line}", stage=stage, body="a")
+    pair, *attributes = expect.once(answer, "set-cookie").split(";")
+    assert pair == line.partition(";")[0]
+    assert {each.strip().lower() for each in attributes} == wanted
+
+
+@pytest.mark.contract("SES-11")
+@pytest.mark.parametrize("name", [SESSION, DEVICE])
+def test_cookies_of_the_core_are_its_own(
+    stage: Inside, log: pytest.LogCaptureFixture, name: str
+) -> None:
+    member = stage.member()
+    kept = member.session
+    lines = (f"Set-Cookie: {name}=evil; Secure; Path=/", "Set-Cookie: a=b")
+    answer = ask("answer", *lines, stage=stage, browser=member, body="a")
+    assert expect.once(answer, "set-cookie").startswith("a=b;")
+    assert member.session == kept
+    assert name in [line.get("cookie") for line in events(log, "response_dropped")]
+
+
+@pytest.mark.contract("SES-11")
+def test_cookie_that_browsers_drop_is_named_in_the_log(
+    stage: Inside, log: pytest.LogCaptureFixture
+) -> None:
+    visitor = stage.visitor()
+    with pytest.raises(AssertionError):
+        ask("answer", "Set-Cookie: __Host-a=b; Path=/x", stage=stage, browser=visitor, body="a")
+    names = [line.get("cookie") for line in events(log, "response_changed") if "reason" in line]
+    assert names == ["__Host-a"]
+
+
+# The framework's session ------------------------------------------------------------------------
+
+
+def content(browser: Browser) -> dict[str, object]:
+    """Return what is in the session, without what the framework keeps there for its login."""
+    found = json.loads(browser.get("/stage/session").text)
+    return {key: value for key, value in found.items() if not key.startswith("_")}
+
+
+@pytest.mark.contract("SES-12")
+def test_session_keeps_what_a_view_puts_there(stage: Inside) -> None:
+    member = stage.member()
+    assert member.post("/stage/session/set?key=a&value=1").status_code == 200
+    for value in ("x", "y"):
+        # In place, without an assignment that could be noticed.
+        assert member.post(f"/stage/session/append?key=list&value={value}").status_code == 200
+    assert content(member) == {"a": "1", "list": ["x", "y"]}
+    assert member.logged_in()
+
+
+@pytest.mark.contract("SES-9")
+@pytest.mark.contract("SES-12")
+def test_visitor_has_a_session_as_long_as_something_is_in_it(stage: Inside) -> None:
+    visitor = stage.visitor()
+    assert "set-cookie" not in visitor.get("/stage/session").headers
+    visitor.post("/stage/session/set?key=a&value=1")
+    assert visitor.session
+    assert content(visitor) == {"a": "1"}
+    assert not visitor.logged_in()
+    assert visitor.post("/stage/session/clear").status_code == 200
+    assert not visitor.session
+    assert content(visitor) == {}
+
+
+@pytest.mark.contract("SES-12")
+def test_session_that_is_emptied_signs_out(stage: Inside) -> None:
+    member = stage.member()
+    member.post("/stage/session/set?key=a&value=1")
+    before = member.copy()
+    assert member.post("/stage/session/clear").status_code == 200
+    assert not member.session
+    assert content(member) == {}
+    for browser in (member, before):
+        assert not browser.logged_in()
+
+
+@pytest.mark.contract("SES-12")
+def test_session_that_is_replaced_has_the_new_content_alone(stage: Inside) -> None:
+    member = stage.member()
+    member.post("/stage/session/set?key=a&value=1")
+    assert member.post("/stage/session/replace").status_code == 200
+    assert content(member) == {"b": "2"}
+    # Whether or not it signs out: no page may break.
+    assert member.get("/").status_code == 200
+    assert member.get("/account").status_code in {200, 303}
+    assert member.post("/account/password", current_password="a", new_password="b").status_code in {
+        303,
+        422,
+    }
+
+
+@pytest.mark.contract("SES-12")
+def test_value_that_cannot_be_stored_is_our_error(
+    stage: Inside, caplog: pytest.LogCaptureFixture, log: pytest.LogCaptureFixture
+) -> None:
+    member = stage.member()
+    member.post("/stage/session/set?key=a&value=1")
+    answer = member.post("/stage/session/date")
+    expect.error(answer, 500)
+    assert "when" in caplog.text
+    assert content(member) == {"a": "1"}
+    assert member.logged_in()
+
+
+@pytest.mark.contract("FPR-2")
+def test_crash_of_a_view_says_nothing(stage: Inside) -> None:
+    for accept in (PROGRAM, ("Accept", "text/html")):
+        expect.error(stage.visitor().get("/stage/crash", (accept,)), 500, echo="4711")

@@ -1,0 +1,198 @@
+# Owned by the template: extend, do not edit.
+"""Who may ask for what: closed unless said otherwise, and what a fact opens (RTE)."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from . import expect
+from .driver import FORM, Browser, Header, Inside
+
+SAME = ("Sec-Fetch-Site", "same-origin")
+JSON = ("Content-Type", "application/json")
+PROGRAM = ("Accept", "application/json")
+BOUNDARY = "stage-7316"
+MULTIPART = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+SILENT = {
+    "view": ("/stage/closed", "inside"),
+    "mounted in an included router": ("/stage/included/mounted/page", "inside"),
+    "raw application": ("/stage/raw/any", "raw"),
+    "raw application, root": ("/stage/raw/", "raw"),
+    "route of an extension": ("/stage/extension", "extension"),
+    "middleware": ("/stage/early", "early"),
+}
+TOOLS = ("docs", "redoc", "openapi.json", "docs/oauth2-redirect", "schema", "schema/openapi.json")
+
+
+def file(size: int, name: str = "file") -> bytes:
+    """Return a multipart body with one file."""
+    head = (
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="a.bin"\r\n'
+        "Content-Type: application/octet-stream\r\n\r\n"
+    )
+    return head.encode() + b"a" * size + f"\r\n--{BOUNDARY}--\r\n".encode()
+
+
+def parts(**fields: str) -> bytes:
+    """Return a multipart body with these fields."""
+    lines = [
+        f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n'
+        for name, text in fields.items()
+    ]
+    return f"{''.join(lines)}--{BOUNDARY}--\r\n".encode()
+
+
+def send(
+    browser: Browser, target: str, content: bytes, *headers: Header, chunked: bool = False
+) -> httpx.Response:
+    """Post a body, in chunks if told to."""
+    if chunked:
+        headers = (*headers, ("Content-Length", ""), ("Transfer-Encoding", "chunked"))
+    return browser.send("POST", target, (SAME, *headers), content)
+
+
+@pytest.mark.contract("RTE-2")
+@pytest.mark.parametrize(("target", "text"), SILENT.values(), ids=SILENT.keys())
+def test_what_says_nothing_of_access_is_closed(stage: Inside, target: str, text: str) -> None:
+    visitor, member = stage.visitor(), stage.member()
+    answer = visitor.get(target)
+    assert answer.status_code == 303
+    assert expect.place(answer) == f"{stage.origin}/login?next={target}"
+    assert text not in answer.text
+    expect.headers(answer)
+    expect.error(visitor.get(target, (PROGRAM,)), 401)
+    assert visitor.send("HEAD", target).status_code == 303
+    answer = member.get(target)
+    assert (answer.status_code, answer.text) == (200, text)
+    assert expect.once(answer, "cache-control") == "no-store"
+    expect.headers(answer)
+
+
+@pytest.mark.contract("RTE-2")
+def test_visitor_is_refused_before_the_body_is_read(stage: Inside) -> None:
+    for content, headers in (
+        (b"{", (JSON,)),
+        (b"nonsense", (MULTIPART,)),
+        (b"a=%zz&a", (("Content-Type", FORM),)),
+    ):
+        answer = send(stage.visitor(), "/stage/silent", content, PROGRAM, *headers)
+        expect.error(answer, 401)
+    # The rest never comes, and nobody waits for it.
+    announced = (SAME, PROGRAM, JSON, ("Content-Length", "100"))
+    answer = stage.visitor().send("POST", "/stage/silent", announced, b"{", then="pause")
+    expect.error(answer, 401)
+
+
+@pytest.mark.contract("RTE-2")
+def test_address_without_a_view_is_not_there(stage: Inside) -> None:
+    visitor, member = stage.visitor(), stage.member()
+    expect.error(visitor.get("/stage/unknown", (PROGRAM,)), 404)
+    expect.error(visitor.send("POST", "/stage/closed", (SAME, PROGRAM)), 405)
+    # Below what is closed not even that is told.
+    expect.error(visitor.get("/stage/included/mounted/unknown", (PROGRAM,)), 401)
+    expect.error(member.get("/stage/included/mounted/unknown", (PROGRAM,)), 404)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("RTE-2")
+def test_fact_opens_what_is_below_its_path_alone(stage: Inside) -> None:
+    answer = stage.visitor().get("/stage/opened/any")
+    assert (answer.status_code, answer.text) == (200, "raw")
+    expect.headers(answer)
+    assert stage.visitor().get("/stage/raw/any").status_code == 303
+
+
+@pytest.mark.contract("RTE-2")
+@pytest.mark.contract("FPR-2")
+def test_mounted_application_has_our_errors(stage: Inside) -> None:
+    visitor, member = stage.visitor(), stage.member()
+    expect.error(member.get("/stage/included/mounted/problem"), 409)
+    expect.error(member.get("/stage/included/mounted/problem", (PROGRAM,)), 409)
+    expect.error(member.send("PUT", "/stage/included/mounted/page", (SAME, PROGRAM)), 405)
+    expect.error(visitor.get("/stage/included/mounted/problem", (PROGRAM,)), 401)
+    expect.error(member.get("/stage/included/mounted/crash"), 500, echo="4711")
+    expect.error(visitor.get("/stage/included/mounted/crash", (PROGRAM,)), 401)
+
+
+@pytest.mark.contract("RTE-2")
+def test_view_of_a_mounted_application_may_say_that_it_is_public(stage: Inside) -> None:
+    answer = stage.visitor().get("/stage/included/mounted/public")
+    assert (answer.status_code, answer.text) == (200, "public")
+    expect.headers(answer)
+
+
+@pytest.mark.contract("FPR-4")
+@pytest.mark.parametrize("name", TOOLS)
+def test_mounted_application_shows_no_tools(stage: Inside, name: str) -> None:
+    target = f"/stage/included/mounted/{name}"
+    expect.error(stage.visitor().get(target, (PROGRAM,)), 401, 404)
+    expect.error(stage.member().get(target), 404)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("BND-5")
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_fact_raises_the_size_of_an_upload(stage: Inside, chunked: bool) -> None:
+    more = stage.policy.input.max_body + 500_000
+    visitor = stage.visitor()
+    answer = send(visitor, "/stage/upload", file(more), MULTIPART, chunked=chunked)
+    assert answer.status_code == 200
+    assert answer.json() == {"got": {"file": more}}
+    answer = send(visitor, "/stage/upload", file(2_000_000), MULTIPART, chunked=chunked)
+    expect.error(answer, 413)
+    # Elsewhere the policy's size holds.
+    answer = send(visitor, "/stage/form", file(more), MULTIPART, chunked=chunked)
+    expect.error(answer, 413)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("INP-1")
+def test_no_limit_of_the_framework_lies_beneath_a_fact(stage: Inside) -> None:
+    visitor = stage.visitor()
+    long = "a" * 2_500_000
+    assert visitor.post("/stage/text", text=long).json() == {"size": len(long)}
+    answer = send(visitor, "/stage/text", parts(text=long), MULTIPART)
+    assert answer.json() == {"size": len(long)}
+    many = {f"field{number}": "" for number in range(1_499)}
+    assert visitor.post("/stage/text", text="a", **many).json() == {"size": 1}
+    answer = send(visitor, "/stage/text", parts(text="a", **many), MULTIPART)
+    assert answer.json() == {"size": 1}
+    expect.error(visitor.post("/stage/text", text="a", more="", **many), 400)
+    expect.error(send(visitor, "/stage/text", parts(text="a", more="", **many), MULTIPART), 400)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("INP-1")
+def test_fact_says_which_bodies_a_path_takes(stage: Inside) -> None:
+    visitor = stage.visitor()
+    for kind in (JSON, ("Content-Type", FORM)):
+        expect.error(send(visitor, "/stage/upload", b"{}", kind), 415)
+    for kind in (("Content-Type", "application/xml"), ("Content-Type", "text/csv; header=present")):
+        answer = send(visitor, "/stage/raw", b"<a/>", kind)
+        assert answer.json() == {"size": 4, "user": False}
+        expect.error(send(visitor, "/stage/json", b"<a/>", kind), 415)
+    expect.error(send(visitor, "/stage/raw", b"{}", JSON), 415)
+
+
+@pytest.mark.contract("RTE-1")
+def test_fact_keeps_the_rest(stage: Inside) -> None:
+    """Cross-site checks, headers and who may see it."""
+    member = stage.member()
+    cross = (("Sec-Fetch-Site", "cross-site"), MULTIPART)
+    expect.error(member.send("POST", "/stage/upload", cross, file(1)), 403)
+    answer = send(member, "/stage/upload", file(1), MULTIPART)
+    assert answer.status_code == 200
+    expect.headers(answer)
+
+
+@pytest.mark.contract("RTE-5")
+def test_callback_passes_from_elsewhere_and_sees_no_session(stage: Inside) -> None:
+    member = stage.member()
+    for origin in ("cross-site", "same-site"):
+        headers = (("Sec-Fetch-Site", origin), ("Origin", "https://evil.example"), JSON)
+        answer = member.send("POST", "/stage/callback", headers, b"{}")
+        assert answer.json() == {"size": 2, "user": False}
+        assert "set-cookie" not in answer.headers
+    assert member.logged_in()
