@@ -159,7 +159,7 @@ def test_password_hashes_keep_no_memory(plain: Project) -> None:
             with service.client(f"203.0.113.{number}") as client:
                 return client.login(user).status_code
 
-        assert login(200) == 303
+        assert login(200) in {302, 303}
         before = probing.resident(process)
         with ThreadPoolExecutor(8) as pool:
             assert list(pool.map(login, range(16))) == [303] * 16
