@@ -43,11 +43,12 @@ def project(
     return built
 
 
-def python(project: Project, *arguments: str, **variables: str) -> str:
+def python(project: Project, *arguments: str, pictures: str = "var/pictures") -> str:
     """Run the project's interpreter on what was built, and return what it printed."""
     # Its environment belongs to the project that this one is a copy of.
     source = str(project.path / "src")
-    return project.run(project.python, *arguments, PYTHONPATH=source, **variables).stdout
+    done = project.run(project.python, *arguments, PYTHONPATH=source, SHOP_PICTURES=pictures)
+    return done.stdout
 
 
 @contextmanager
@@ -129,7 +130,7 @@ def test_tests_of_the_page_pass(project: Project) -> None:
 def test_commands_print_what_is_shown(project: Project, tmp_path: Path) -> None:
     command, *printed = shown(project, "console")
     words = shlex.split(command.removeprefix("$ uv run "))
-    assert python(project, "-m", *words, SHOP_PICTURES=str(tmp_path)).splitlines() == printed
+    assert python(project, "-m", *words, pictures=str(tmp_path)).splitlines() == printed
 
 
 def test_log_says_what_is_shown(project: Project, closed: Service) -> None:
