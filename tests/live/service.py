@@ -143,6 +143,9 @@ class Service:
     """Environment variables that differ from those of `environment`."""
     port: int = 0
     """Where to listen on 127.0.0.1; 0 is a Unix socket."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    workers: int = WORKERS
     origin: str = ORIGIN
     """The address that browsers use."""
     process: subprocess.Popen[bytes] | None = None
@@ -195,12 +198,12 @@ class Service:
 
     def start(self) -> None:
         """Start the server, and return once it answers."""
-        tcp = ("--host", "127.0.0.1", "--port", str(self.port))
+        tcp = ("--host", self.host, "--port", str(self.port))
         where = tcp if self.port else ("--uds", self.socket)
         command = [self.project.python, "-m", self.project.package, "run", *where]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, "--workers", str(WORKERS)],
+                [*command, "--workers", str(self.workers)],
                 cwd=self.project.path,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,

@@ -270,10 +270,19 @@ class Model:
     def __init__(self) -> None:
         self.rows: dict[str, SessionRow] = {}
         self.counts: dict[str, tuple[int, int, int]] = {}
+        self.epochs: dict[str, int] = {}
 
-    def put(self, row: SessionRow, _expires: int, replaces: str) -> None:
-        self.rows.pop(replaces, None)
+    def put(self, row: SessionRow, _expires: int, replaces: str, epoch: int | None) -> bool:
+        if row.id_hash not in self.rows:
+            if epoch is not None and self.epoch(row.user) != epoch:
+                return False
+            if replaces and not self.rows.pop(replaces, None):
+                return False
         self.rows[row.id_hash] = row
+        return True
+
+    def epoch(self, user: str) -> int:
+        return self.epochs.get(user, 0)
 
     def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
         old = self.rows.get(id_hash)
@@ -289,6 +298,7 @@ class Model:
         return sorted(rows, key=lambda row: (-row.seen, row.id_hash))
 
     def delete_of_user(self, user: str, keep: str) -> int:
+        self.epochs[user] = self.epoch(user) + 1
         return sum(self.delete(row.id_hash) for row in self.of_user(user) if row.id_hash != keep)
 
     def reserve(self, rules: Sequence[Counter], now: int) -> int:
@@ -325,7 +335,11 @@ RULES = (
 ids, users = st.sampled_from("pqrs"), st.sampled_from(["", "ada", "bob"])
 chosen = st.lists(st.sampled_from(RULES), min_size=1, unique=True)
 steps = st.one_of(
-    st.tuples(st.just("put"), ids, users, st.sampled_from(["", "p", "q"])),
+    st.tuples(
+        *(st.just("put"), ids, users, st.sampled_from(["", "p", "q"])),
+        st.sampled_from([None, 0, 1, 2]),
+    ),
+    st.tuples(st.just("epoch"), users),
     st.tuples(st.just("update"), ids, st.sampled_from([None, "{}", "[1]"])),
     st.tuples(st.just("delete"), ids),
     st.tuples(st.just("of_user"), users),
@@ -344,9 +358,11 @@ def take(store: Store | Model, step: tuple[object, ...], now: int, run: str) -> 
 
     done: object = None
     match step:
-        case ("put", id_, user, replaces):
+        case ("put", id_, user, replaces, None | int() as epoch):
             row = SessionRow(own(id_), f"{run}{user}", NOW, now, "", "{}")
-            store.put(row, NOW + 100 * DAY, own(replaces))
+            done = store.put(row, NOW + 100 * DAY, own(replaces), epoch)
+        case ("epoch", user):
+            done = store.epoch(f"{run}{user}")
         case ("update", id_, None | str() as data):
             done = store.update(own(id_), seen=now, data=data)
         case ("delete", id_):

@@ -34,6 +34,7 @@ may see them. Parameters come in the query.
 | included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET public ("public", which says that it is public), GET problem (`Problem(409)`), GET crash (`ValueError("secret-4711")`), and the documentation pages that it has by default |
 | raw/ | a raw ASGI or WSGI application, mounted: "raw" for all below |
 | extension | a route as an extension adds it, beside the application's own means: "extension" |
+| early | answered by a middleware before any route is looked for: "early"; silent |
 | opened/ | the raw application again; a fact opens it |
 """  # noqa: E501 - a table
 

@@ -190,6 +190,8 @@ def test_error_that_nobody_wrote_is_ours(stage: Inside, view: str, status: int, 
     document = stage.visitor().get(f"/stage/{view}?status={status}", (PROGRAM,))
     expect.error(document, status)
     assert document.json()["title"] == title
+    # A sentence of ours: what HTTP calls the status anyway is nobody's text.
+    assert document.json()["detail"].endswith(".")
 
 
 @pytest.mark.contract("BND-2")

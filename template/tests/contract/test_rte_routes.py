@@ -20,6 +20,7 @@ SILENT = {
     "raw application": ("/stage/raw/any", "raw"),
     "raw application, root": ("/stage/raw/", "raw"),
     "route of an extension": ("/stage/extension", "extension"),
+    "middleware": ("/stage/early", "early"),
 }
 TOOLS = ("docs", "redoc", "openapi.json", "docs/oauth2-redirect", "schema", "schema/openapi.json")
 

@@ -7,11 +7,15 @@ import base64
 import json
 import secrets
 import sqlite3
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from unittest import mock
 from urllib.parse import urlencode
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
 from . import expect, services
 from .conftest import Make
@@ -26,6 +30,7 @@ from .driver import (
     Browser,
     Inside,
     Service,
+    User,
     new_user,
 )
 
@@ -540,3 +545,78 @@ def test_account_does_not_list_what_has_expired(make: Make) -> None:
     assert len(member.sessions()) == 1
     inside.clock.advance(step)
     assert not member.sessions()
+
+
+@contextmanager
+def during_the_next_check(meanwhile: Callable[[], object]) -> Iterator[None]:
+    """Do something else once, right after the next password was compared with its hash."""
+    real = PasswordHasher.verify
+    pending = [meanwhile]
+
+    def verify(self: PasswordHasher, *arguments: Any) -> Any:
+        result = real(self, *arguments)
+        if pending:
+            pending.pop()()
+        return result
+
+    with mock.patch.object(PasswordHasher, "verify", verify):
+        yield
+    assert not pending
+
+
+def change(browser: Browser, user: User, new: str) -> int:
+    answer = browser.post("/account/password", current_password=user.password, new_password=new)
+    return answer.status_code
+
+
+@pytest.mark.contract("SES-10")
+def test_login_with_the_old_password_during_its_change(inside: Inside) -> None:
+    user = inside.add_user()
+    owner, thief = inside.login(user), inside.visitor()
+    with during_the_next_check(lambda: change(owner, user, "Ein neues Passwort 1")):
+        thief.login(user.name, user.password)
+    assert not thief.logged_in()
+    assert owner.logged_in()
+
+
+@pytest.mark.contract("SES-10")
+@pytest.mark.parametrize("end", ["logout", "others", "revoke"])
+def test_login_during_the_end_of_all_sessions(inside: Inside, end: str) -> None:
+    user = inside.add_user()
+    owner, late = inside.login(user), inside.visitor()
+    ends = {
+        "logout": lambda: owner.post("/logout"),
+        "others": lambda: owner.post("/account/sessions/end-others"),
+        "revoke": lambda: inside.cli("sessions", "revoke", user.name),
+    }
+    with during_the_next_check(ends[end]):
+        late.login(user.name, user.password)
+    # A logout ends one session, and says nothing of others.
+    assert late.logged_in() == (end == "logout")
+
+
+@pytest.mark.contract("SES-10")
+@pytest.mark.parametrize("end", ["logout", "others", "revoke"])
+def test_new_id_on_its_way_while_the_session_ends(inside: Inside, end: str) -> None:
+    user = inside.add_user()
+    browser, other = inside.login(user), inside.login(user)
+    same = browser.copy()
+    ends = {
+        "logout": lambda: same.post("/logout"),
+        "others": lambda: other.post("/account/sessions/end-others"),
+        "revoke": lambda: inside.cli("sessions", "revoke", user.name),
+    }
+    with during_the_next_check(ends[end]):
+        change(browser, user, "Ein neues Passwort 1")
+    assert not browser.logged_in()
+    assert not same.logged_in()
+
+
+@pytest.mark.contract("SES-10")
+def test_two_changes_of_password_at_once(inside: Inside) -> None:
+    user = inside.add_user()
+    first, second = inside.login(user), inside.login(user)
+    with during_the_next_check(lambda: change(second, user, "Das zweite Passwort 2")):
+        assert change(first, user, "Das erste Passwort 1") == 422
+    assert inside.visitor().login(user.name, "Das erste Passwort 1").status_code == 401
+    assert inside.visitor().login(user.name, "Das zweite Passwort 2").status_code == 303

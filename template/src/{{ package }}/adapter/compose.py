@@ -20,6 +20,13 @@ from ..security.stores import open_store
 APP = Path(__file__).parent.parent / "app"
 KEY = "security"
 """Where an ASGI scope and a WSGI environ hold the exchange."""
+FRAMEWORK_CHECKS: list[Callable[[Settings], list[str]]] = []
+"""What the adapter of a framework finds wrong besides, each with its remedy."""
+
+
+def framework_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the framework's own switches, debug mode above all (FPR-4)."""
+    return [problem for check in FRAMEWORK_CHECKS for problem in check(settings)]
 
 
 class Exchange(NamedTuple):
@@ -39,14 +46,16 @@ def compose(
     accounts: Accounts,
     *,
     ready: Iterable[Callable[[], object]] = (),
+    libraries_static: Iterable[Path] = (),
     clock: Callable[[], float],
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
-    `ready` is what `/readyz` calls besides the store. Raises `ConfigError` and `PolicyError`, each
-    naming the place and the remedy.
+    `ready` is what `/readyz` calls besides the store; `libraries_static` are folders of files that
+    are served beside app/static. Raises `ConfigError` and `PolicyError`, each naming the place and
+    the remedy.
     """
-    if problems := settings.problems():
+    if problems := [*settings.problems(), *framework_problems(settings)]:
         raise ConfigError("\n".join(problems))
     if not isinstance(accounts, Accounts):
         raise ConfigError(
@@ -65,6 +74,7 @@ def compose(
         hosts=settings.hosts,
         trusted_proxies=settings.trusted_proxies,
         static=APP / "static",
+        libraries_static=libraries_static,
         production=settings.production,
         clock=clock,
     )

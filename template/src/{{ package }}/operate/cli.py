@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ..adapter.compose import framework_problems
 from ..app.users import open_users
 from ..config import ConfigError, Settings, load
 from ..security.accounts import add_account, normalise
@@ -72,7 +73,8 @@ def run(host: str, port: int, uds: Path | None, workers: int, *, reload: bool) -
 def check(as_json: bool) -> None:
     """Compare the service with the policy; exit 1 on a failure."""
     try:
-        settings, problems = load(), []
+        settings = load()
+        problems = framework_problems(settings)
     except ConfigError as error:
         settings, problems = Settings.model_construct(), str(error).splitlines()
     policy = load_policy(settings.policy)

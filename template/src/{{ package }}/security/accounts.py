@@ -6,7 +6,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from .errors import Problem
@@ -27,6 +27,8 @@ class Account:
     id: str
     name: str
     password_hash: str
+    epoch: int = 0
+    """Set by the login: how often all sessions of the user had been ended when it began."""
 
 
 @runtime_checkable
@@ -36,8 +38,8 @@ class Accounts(Protocol):
     def find(self, name: str) -> Account | None:
         """Return the account of a normalised user name; None too if it may not log in."""
 
-    def set_password(self, account_id: str, password_hash: str) -> None:
-        """Store a new hash."""
+    def set_password(self, account_id: str, password_hash: str, *, expected: str) -> bool:
+        """Store a new hash if the present one is `expected`, in one step; False if it is not."""
 
     def add(self, name: str, password_hash: str) -> None:
         """Store a new user. Raises `ValueError` if the name is taken."""
@@ -73,12 +75,14 @@ class LoginService:
         accounts: Accounts,
         passwords: Passwords,
         throttle: Throttle,
+        epoch: Callable[[str], int],
         now: Callable[[], int],
     ) -> None:
-        """Take the users, the rules, the counters and the time in whole seconds."""
+        """Take the users, the rules, the counters, users' epochs and the time in seconds."""
         self.accounts = accounts
         self.passwords = passwords
         self._throttle = throttle
+        self._epoch = epoch
         self._now = now
 
     def authenticate(self, name: str, password: str, attempt: Attempt) -> Account | None:
@@ -106,7 +110,11 @@ class LoginService:
             emit("authn_password_change_fail", user=name)
             return None, {"current_password": "This is not your current password."}
         with closed():
-            self.accounts.set_password(account.id, self.passwords.hash(new))
+            hashed = self.passwords.hash(new)
+            if not self.accounts.set_password(account.id, hashed, expected=account.password_hash):
+                # Two changes at once: one wins, the other is told.
+                emit("authn_password_change_fail", user=name)
+                return None, {"current_password": "The password was changed a moment ago."}
         return account, {}
 
     def _checked(self, name: str, password: str, attempt: Attempt) -> Account | None:
@@ -118,7 +126,7 @@ class LoginService:
                 emit("authn_login_lock", user=name, seconds=wait)
                 raise Problem(429, headers=[("retry-after", str(wait))], reason="throttle")
             try:
-                account = self.accounts.find(name)
+                account = self._find(name)
                 right = self.passwords.verify(account.password_hash if account else None, password)
             except (Busy, StoreError):
                 # Else who tries while the database is away is locked out once it is back.
@@ -128,8 +136,22 @@ class LoginService:
                 return None
             self._throttle.succeed(counters, now)
             if self.passwords.outdated(account.password_hash):
-                self.accounts.set_password(account.id, self.passwords.hash(password))
+                hashed = self.passwords.hash(password)
+                self.accounts.set_password(account.id, hashed, expected=account.password_hash)
         return account
+
+    def _find(self, name: str) -> Account | None:
+        """Return the account as it is after its epoch was read.
+
+        The hash must not be older than the epoch: a login with the old password, begun before a
+        change, would else be stored after it (SES-10).
+        """
+        account = self.accounts.find(name)
+        if account is None:
+            return None
+        epoch = self._epoch(account.id)
+        account = self.accounts.find(name)
+        return replace(account, epoch=epoch) if account else None
 
     def accept(self, name: str, attempt: Attempt) -> None:
         """Give a failed attempt back: another backend of the framework let the user in."""

@@ -92,6 +92,7 @@ class Auth:
 
     def start(self, account: Account) -> None:
         """Start a session of somebody who has proved who they are (ASVS 7.2.4)."""
+        self._session.expect(account.id, account.epoch)
         self._session.log_in(account.id, account.name)
         emit("authn_login_success", user=account.name)
 

@@ -24,6 +24,9 @@ _BOUNDARY = re.compile(
     r';\s*boundary=(?:"([^"\\]{1,70})"|([!#$%&\'*+.^_`|~0-9A-Za-z/:=?,()-]{1,70}))',
     re.IGNORECASE,
 )
+_NAMED = re.compile(rb"\r\ncontent-disposition:[^\r\n]*;[ \t]*name=", re.IGNORECASE)
+_LONGEST_HEAD = 4096
+"""Bytes of the headers of a part."""
 
 
 def media_type(content_type: str) -> str:
@@ -112,6 +115,7 @@ class _Parts:
         self._tail = b""
         self._found = 0
         self._first = True
+        self._in_head = False
         self._closed = False
 
     def feed(self, piece: bytes) -> None:
@@ -123,18 +127,32 @@ class _Parts:
                 raise Problem(400, reason="multipart that does not begin with its boundary")
             text = b"\n" + text.removeprefix(b"\r\n")
         keep = len(self._mark) + 3
-        at = text.find(b"\n" + self._mark)
-        while at >= 0:
+        while True:
+            if self._in_head:
+                head, end_of_head, rest = text.partition(b"\r\n\r\n")
+                if not end_of_head and len(head) <= _LONGEST_HEAD:
+                    self._tail = text
+                    return
+                self._judge_head(head)
+                text = b"\r\n" + rest
+            at = text.find(b"\n" + self._mark)
             end = at + 1 + len(self._mark)
-            if len(text) < end + 2:
+            if at < 0 or len(text) < end + 2:
                 break
             self._closed = text[end : end + 2] == b"--"
-            self._found += not self._closed
+            self._in_head = not self._closed
+            self._found += self._in_head
             if self._found > self._most:
                 raise Problem(400, reason=f"more than {self._most} fields: [[route]] max-fields")
             text = text[end:]
-            at = text.find(b"\n" + self._mark)
         self._tail = text if at >= 0 else text[-keep:]
+
+    def _judge_head(self, head: bytes) -> None:
+        """Some parsers drop a part without a name in silence, others with it."""
+        self._in_head = False
+        named = _NAMED.search(head)
+        if not named or len(head) > _LONGEST_HEAD or b"\n" + self._mark in head:
+            raise Problem(400, reason="a part of a multipart body without a name")
 
     def finish(self) -> None:
         if not self._closed:

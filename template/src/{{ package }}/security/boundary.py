@@ -29,7 +29,7 @@ from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy
-from .proxy import TrustedProxies, last, read_address
+from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
 from .routes import Routes
@@ -88,6 +88,7 @@ class Boundary:
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
         static: Path,
+        libraries_static: Iterable[Path] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -99,9 +100,11 @@ class Boundary:
         self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
         self.passwords = Passwords(policy.passwords)
         throttle = Throttle(policy.throttle, store)
-        self.login = LoginService(accounts, self.passwords, throttle, self.sessions.now)
+        self.login = LoginService(
+            accounts, self.passwords, throttle, store.epoch, self.sessions.now
+        )
         self.devices = Devices(keys, policy.throttle.device_lifetime)
-        self.static = StaticFiles(static, policy.static.max_age)
+        self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
         """What `/readyz` calls; each raises when it is not ready."""
         self.redirects = Redirects(policy.service.redirect_hosts)
@@ -159,7 +162,7 @@ class Boundary:
 
     def _placed(self, origin: Origin) -> _Place:
         peer, scheme, host, forwarded_for, proto, forwarded_host = map(_text, origin)
-        client, trusted = peer, self._proxies.trusts(peer)
+        client, trusted = plain(peer), self._proxies.trusts(peer)
         if trusted:
             client = self._proxies.client(peer, forwarded_for)
             scheme = last(proto) or scheme

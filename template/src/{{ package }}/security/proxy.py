@@ -66,7 +66,7 @@ class TrustedProxies:
         is no address ends the walk: what stands left of it was written by nobody we know. It then
         stands for the client itself, so that nobody is counted as the proxy; the log says so.
         """
-        client = peer
+        client = plain(peer)
         for part in reversed(forwarded_for.split(",")) if forwarded_for else ():
             if not part.strip():
                 continue
@@ -96,6 +96,11 @@ def read_address(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(address, "ipv4_mapped", None) or address
+
+
+def plain(peer: str) -> str:
+    """Return a peer's address as logs and counters have it: a socket for IPv6 maps IPv4."""
+    return str(read_address(peer) or peer) if peer.startswith("::ffff:") else peer
 
 
 def bucket(client: str, ipv6_prefix: int) -> str:

@@ -83,6 +83,8 @@ class Session(MutableMapping[str, Any]):
     _user = ""
     _name = ""
     _before = "{}"
+    _proved: tuple[str, int] | None = None
+    """User and epoch of a login on its way."""
     new_device = ""
     """Name of the account that this browser is known to from now on (OWASP device cookies)."""
     _rotate = False
@@ -188,9 +190,18 @@ class Session(MutableMapping[str, Any]):
         self._content = json.loads(self._before)
         self._name = self._content.pop(_NAME, "")
 
+    def expect(self, user: str, epoch: int) -> None:
+        """Take note of the user's epoch at which a proof of who they are was begun."""
+        self._proved = (user, epoch)
+
     def log_in(self, user: str, name: str = "") -> None:
-        """Start a session of `user` under a new id (session fixation; ASVS 7.2.4)."""
+        """Start a session of `user` under a new id (session fixation; ASVS 7.2.4).
+
+        It is stored only if the user's epoch is still the one of `expect`, or else of now.
+        """
         self._open()
+        if self._proved is None or self._proved[0] != user:
+            self._proved = (user, self._sessions.store.epoch(user))
         if self._user not in {"", user}:
             # What the one before left behind is not for the next.
             self._content.clear()
@@ -263,7 +274,14 @@ class Session(MutableMapping[str, Any]):
         expires = created + self._sessions.policy.absolute_timeout
         line = write(value, expires - now)
         self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
-        self._sessions.store.put(self._row, expires, replaces=old.id_hash if old else "")
+        replaces = old.id_hash if old else ""
+        epoch = self._proved[1] if self._proved and self._proved[0] == self._user else None
+        if not self._sessions.store.put(self._row, expires, replaces, epoch):
+            # Ended stays ended, also for what was on its way (SES-10).
+            events.emit("session_use_after_expire", user=self._user)
+            self._row, self._user, self._name, self.new_device = None, "", "", ""
+            self._content.clear()
+            return write("", 0)
         self._before, self._cookie, self._rotate = text, value, False
         return line
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import Path
 
 from .errors import Problem
@@ -19,41 +20,44 @@ PREFIX = "/static/"
 
 
 class StaticFiles:
-    """The files of one folder."""
+    """The files of one folder, or of several as if they were one."""
 
-    def __init__(self, folder: Path, max_age: int) -> None:
-        """Read the folder; `max_age` in seconds."""
-        files = {
-            file.relative_to(folder).as_posix(): file.read_bytes()
-            for file in sorted(folder.rglob("*"))
-            if file.is_file() and not file.name.startswith(".")
-        }
-        digest = hashlib.sha256()
-        for name, body in files.items():
-            digest.update(f"{name}\0{len(body)}\0".encode() + body)
-        self.url_path = f"{PREFIX}{digest.hexdigest()[:16]}"
-        """Where the folder is, without a slash at the end."""
+    def __init__(self, folder: Path, max_age: int, libraries: Iterable[Path] = ()) -> None:
+        """Read the folder, and those of libraries beside it; `max_age` in seconds.
+
+        Of a name that several have, the first counts. The addresses of the folder's own files do
+        not change with those of a library.
+        """
+        files = own_files = _read(folder)
+        for library in libraries:
+            files = _read(library) | files
+        self._own_path = _hashed_path(own_files)
+        self.url_path = self._own_path if files == own_files else _hashed_path(files)
+        """Where all files are, without a slash at the end."""
         self._integrity = {
             name: f"sha384-{b64encode(hashlib.sha384(body).digest()).decode()}"
             for name, body in files.items()
         }
-        cache = (("cache-control", f"public, max-age={max_age}, immutable"),)
-        self._responses = {
-            f"{self.url_path}/{name}": Response.of(200, _media_type(name), body, cache)
-            for name, body in files.items()
-        }
+        self._own_names = frozenset(own_files)
+        kept = (("cache-control", f"public, max-age={max_age}, immutable"),)
         # Without the hash too, as frameworks' own helpers write it; browsers then ask each time.
         fresh = (("cache-control", "no-cache"),)
-        self._responses |= {
-            f"{PREFIX}{name}": Response.of(200, _media_type(name), body, fresh)
-            for name, body in files.items()
+        self._responses = {
+            f"{path}/{name}": Response.of(200, _media_type(name), body, cache)
+            for path, found, cache in (
+                (self._own_path, own_files, kept),
+                (self.url_path, files, kept),
+                (PREFIX.rstrip("/"), files, fresh),
+            )
+            for name, body in found.items()
         }
 
     def url(self, name: str) -> str:
         """Return the address of a file. Raises `KeyError` naming a file that is not there."""
         if name not in self._integrity:
             raise KeyError(f"app/static/{name} is not there")
-        return f"{self.url_path}/{name}"
+        path = self._own_path if name in self._own_names else self.url_path
+        return f"{path}/{name}"
 
     def integrity(self, name: str) -> str:
         """Return the file's Subresource Integrity value."""
@@ -64,6 +68,21 @@ class StaticFiles:
         if path not in self._responses:
             raise Problem(404)
         return self._responses[path]
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and not file.name.startswith(".")
+    }
+
+
+def _hashed_path(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, body in sorted(files.items()):
+        digest.update(f"{name}\0{len(body)}\0".encode() + body)
+    return f"{PREFIX}{digest.hexdigest()[:16]}"
 
 
 def _media_type(name: str) -> str:

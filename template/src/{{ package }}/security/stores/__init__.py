@@ -61,11 +61,18 @@ class Store(Protocol):
     def get(self, id_hash: str) -> SessionRow | None:
         """Return the row, perhaps an expired one not yet swept: the caller judges the times."""
 
-    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
+    def put(
+        self, row: SessionRow, expires: int, replaces: str = "", epoch: int | None = None
+    ) -> bool:
         """Insert a new session, first used at `row.seen`; delete the row `replaces` with it.
 
-        `expires` only says when the row may be swept.
+        False, and nothing is changed, if that row is gone or the user's epoch is another one: what
+        was ended meanwhile stays ended (SES-10). A row that is there already was put by the same
+        call, repeated. `expires` only says when the row may be swept.
         """
+
+    def epoch(self, user: str) -> int:
+        """Return how often all sessions of the user were ended."""
 
     def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
         """Set `seen` and, unless None, `data`. False if the row is gone: ended stays ended."""
@@ -77,7 +84,10 @@ class Store(Protocol):
         """Return all rows of a user, most recently used first."""
 
     def delete_of_user(self, user: str, keep: str = "") -> int:
-        """Delete all rows of a user except the one with hash `keep`; return how many."""
+        """Delete all rows of a user except the one with hash `keep`; return how many.
+
+        The user's epoch goes up: who began to log in before that does not come in.
+        """
 
     def reserve(self, counters: Sequence[Counter], now: int) -> int:
         """Count one attempt on every counter, or on none if any is blocked.

@@ -24,6 +24,8 @@ from . import Counter, SessionRow, StoreError
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 1.0
+_EPOCH_SECONDS = 86400
+"""How long a user's epoch is remembered: longer than any request takes."""
 
 # The package's name: services that share a server do not see each other's users.
 _PREFIX = __name__.partition(".")[0] + ":"
@@ -64,18 +66,30 @@ class RedisStore:
             raise ValueError(f"APP_STORE_URL: {error}") from error
         self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "c:"))
+        self._epoch = prefix + "e:"
 
     def get(self, id_hash: str) -> SessionRow | None:
         key = self._session + id_hash
         row: list[Any] = self._run(lambda: self._client.hmget(key, _FIELDS))
         return self._row(key, row) if row[0] is not None else None
 
-    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
-        keys = (self._session + row.id_hash, self._session + replaces, self._user + row.user)
+    def put(
+        self, row: SessionRow, expires: int, replaces: str = "", epoch: int | None = None
+    ) -> bool:
+        keys = (
+            self._session + row.id_hash,
+            self._session + replaces if replaces else "",
+            self._user + row.user,
+            self._epoch + row.user,
+        )
         # Seconds to live, not a time: the server's clock need not agree with ours.
         ttl = max(1, expires - row.seen)
         fields = [part for name in _FIELDS for part in (name, getattr(row, name))]
-        self._call(_SESSIONS, "put", keys, (self._user, ttl, expires, *fields))
+        wanted = "" if epoch is None else epoch
+        return bool(self._call(_SESSIONS, "put", keys, (self._user, ttl, expires, wanted, *fields)))
+
+    def epoch(self, user: str) -> int:
+        return int(self._run(lambda: self._client.get(self._epoch + user)) or 0)
 
     def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
         fields = ("seen", seen) if data is None else ("seen", seen, "data", data)
@@ -90,8 +104,8 @@ class RedisStore:
         return sorted(rows, key=lambda row: (-row.seen, row.id_hash))
 
     def delete_of_user(self, user: str, keep: str = "") -> int:
-        keys = (self._user + user, self._session + keep)
-        return int(self._call(_SESSIONS, "delete_of_user", keys))
+        keys = (self._user + user, self._session + keep, self._epoch + user)
+        return int(self._call(_SESSIONS, "delete_of_user", keys, (_EPOCH_SECONDS,)))
 
     def reserve(self, counters: Sequence[Counter], now: int) -> int:
         if not counters:

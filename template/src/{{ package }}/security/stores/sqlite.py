@@ -25,16 +25,18 @@ BUSY_SECONDS = 5.0
 """Longest wait for another writer."""
 SWEEP_EVERY, SWEEP_ROWS = 16, 64
 """Every 16th insert deletes up to 64 expired rows per table, more than 16 inserts can add."""
-VERSION = 1
+VERSION = 2
 
 _SCHEMA = f"""
-CREATE TABLE store_session (id_hash TEXT PRIMARY KEY, user TEXT NOT NULL, created INT NOT NULL,
-  seen INT NOT NULL, client TEXT NOT NULL, data TEXT NOT NULL, expires INT NOT NULL);
-CREATE INDEX store_session_user ON store_session (user);
-CREATE INDEX store_session_expires ON store_session (expires);
-CREATE TABLE store_counter (key TEXT PRIMARY KEY, count INT NOT NULL, until INT NOT NULL,
-  expires INT NOT NULL) WITHOUT ROWID;
-CREATE INDEX store_counter_expires ON store_counter (expires);
+CREATE TABLE IF NOT EXISTS store_session (id_hash TEXT PRIMARY KEY, user TEXT NOT NULL,
+  created INT NOT NULL, seen INT NOT NULL, client TEXT NOT NULL, data TEXT NOT NULL,
+  expires INT NOT NULL);
+CREATE INDEX IF NOT EXISTS store_session_user ON store_session (user);
+CREATE INDEX IF NOT EXISTS store_session_expires ON store_session (expires);
+CREATE TABLE IF NOT EXISTS store_counter (key TEXT PRIMARY KEY, count INT NOT NULL,
+  until INT NOT NULL, expires INT NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS store_counter_expires ON store_counter (expires);
+CREATE TABLE IF NOT EXISTS store_epoch (user TEXT PRIMARY KEY, epoch INT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION}
 """.split(";")
 _ROW = "SELECT id_hash, user, created, seen, client, data FROM store_session"
@@ -43,6 +45,8 @@ _OLD_SESSIONS = """DELETE FROM store_session WHERE id_hash IN
   (SELECT id_hash FROM store_session WHERE expires <= ? LIMIT ?)"""
 _OLD_COUNTERS = """DELETE FROM store_counter WHERE key IN
   (SELECT key FROM store_counter WHERE expires <= ? LIMIT ?)"""
+_NEXT_EPOCH = """INSERT INTO store_epoch VALUES (?, 1)
+  ON CONFLICT (user) DO UPDATE SET epoch = epoch + 1"""
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "end the program that holds it, for example a backup or a shell",
     sqlite3.SQLITE_FULL: "free space on the disk",
@@ -88,6 +92,11 @@ def _save(rows: int) -> str:
     return f"REPLACE INTO store_counter VALUES {values}"  # noqa: S608 - question marks
 
 
+def _epoch(db: sqlite3.Connection, user: str) -> int:
+    row = db.execute("SELECT epoch FROM store_epoch WHERE user = ?", (user,)).fetchone()
+    return int(row[0]) if row else 0
+
+
 class SqliteStore:
     """The store in the file `path`, which is created, for its owner alone, at the first use."""
 
@@ -104,15 +113,26 @@ class SqliteStore:
         row = self._run(lambda db: db.execute(sql, (id_hash,)).fetchone())
         return SessionRow(*row) if row else None
 
-    def put(self, row: SessionRow, expires: int, replaces: str = "") -> None:
+    def put(
+        self, row: SessionRow, expires: int, replaces: str = "", epoch: int | None = None
+    ) -> bool:
         values = (row.id_hash, row.user, row.created, row.seen, row.client, row.data, expires)
+        delete = "DELETE FROM store_session WHERE id_hash = ?"
 
-        def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM store_session WHERE id_hash = ?", (replaces,))
-            db.execute("REPLACE INTO store_session VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        def work(db: sqlite3.Connection) -> bool:
+            if not db.execute(delete, (row.id_hash,)).rowcount:
+                if epoch is not None and _epoch(db, row.user) != epoch:
+                    return False
+                if replaces and not db.execute(delete, (replaces,)).rowcount:
+                    return False
+            db.execute("INSERT INTO store_session VALUES (?, ?, ?, ?, ?, ?, ?)", values)
             self._sweep(db, row.seen)
+            return True
 
-        self._write(work)
+        return self._write(work)
+
+    def epoch(self, user: str) -> int:
+        return self._run(lambda db: _epoch(db, user))
 
     def update(self, id_hash: str, *, seen: int, data: str | None) -> bool:
         sql = "UPDATE store_session SET seen = ?, data = coalesce(?, data) WHERE id_hash = ?"
@@ -129,7 +149,12 @@ class SqliteStore:
 
     def delete_of_user(self, user: str, keep: str = "") -> int:
         sql = "DELETE FROM store_session WHERE user = ? AND id_hash != ?"
-        return self._write(lambda db: db.execute(sql, (user, keep)).rowcount)
+
+        def work(db: sqlite3.Connection) -> int:
+            db.execute(_NEXT_EPOCH, (user,))
+            return db.execute(sql, (user, keep)).rowcount
+
+        return self._write(work)
 
     def reserve(self, counters: Sequence[Counter], now: int) -> int:
         keys = [counter.key for counter in counters]
@@ -256,8 +281,8 @@ class SqliteStore:
         if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
             db.execute("BEGIN IMMEDIATE")
             version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in {0, VERSION}:
+            if version > VERSION:
                 raise StoreError(f"{self.path}: written by a newer release: update the service")
-            for statement in _SCHEMA if version == 0 else ():
+            for statement in _SCHEMA if version < VERSION else ():
                 db.execute(statement)
             db.execute("COMMIT")

@@ -18,6 +18,7 @@ from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from .compose import KEY, Exchange
+from .lingering import has_body, linger
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -133,6 +134,8 @@ class BoundaryMiddleware:
             entered = self.boundary.enter(head)
             if isinstance(entered, Response):
                 await _send(send, entered, is_head=head.method == "HEAD")
+                if has_body(head):
+                    await linger(receive, self.boundary.policy.input.body_pause)
                 return
             await _Exchange(self, entered, head, (scope, receive, send)).run()
         finally:
@@ -144,8 +147,8 @@ class _Exchange:
 
     # fmt: off
     __slots__ = (
-        "_boundary", "_context", "_head", "_held", "_is_head", "_middleware", "_receive_raw",
-        "_replaced", "_scope", "_send_raw", "_start", "_started",
+        "_boundary", "_context", "_head", "_held", "_is_head", "_middleware", "_reader",
+        "_receive_raw", "_replaced", "_scope", "_send_raw", "_start", "_started",
     )
     # fmt: on
 
@@ -168,6 +171,7 @@ class _Exchange:
         """An error of the server's side: an exception that follows says more."""
         self._started = False
         self._replaced = False
+        self._reader: _BodyReader | None = None
 
     async def run(self) -> None:
         context, boundary = self._context, self._boundary
@@ -185,11 +189,13 @@ class _Exchange:
                     await self._in_thread(session.fetch)
             receive = self._receive_raw
             if context.body:
-                receive = _BodyReader(self, context.body, receive)
+                receive = self._reader = _BodyReader(self, context.body, receive)
             await self._middleware.app(self._scope, receive, self.send)
             await self._finish()
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
+        if self._reader and not self._reader.over:
+            await linger(self._receive_raw, self.pause)
 
     def _rewrite(self, context: RequestContext, head: AsgiRequestHead) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
@@ -348,17 +354,18 @@ class _Exchange:
 class _BodyReader:
     """Hands the body on as it came, once it is checked (BND-4, BND-5)."""
 
-    __slots__ = ("_body", "_exchange", "_over", "_read", "_receive")
+    __slots__ = ("_body", "_exchange", "_read", "_receive", "over")
 
     def __init__(self, exchange: _Exchange, body: Body, receive: Receive) -> None:
         self._exchange = exchange
         self._body = body
         self._receive = receive
         self._read = False
-        self._over = False
+        self.over = False
+        """Nothing of the body is left to be read."""
 
     async def __call__(self) -> Message:
-        if self._over:
+        if self.over:
             return await self._receive()
         try:
             if not self._read:
@@ -372,7 +379,7 @@ class _BodyReader:
 
     async def _whole(self) -> Message:
         parts = []
-        while not self._over:
+        while not self.over:
             parts.append((await self._piece()).get("body", b""))
         whole = b"".join(parts)
         self._body.finish(whole)
@@ -389,7 +396,7 @@ class _BodyReader:
             raise Problem(400, reason="the body ended early")
         self._body.feed(message.get("body", b""))
         if not message.get("more_body", False):
-            self._over = True
+            self.over = True
             if not self._body.held:
                 self._body.finish()
         return message

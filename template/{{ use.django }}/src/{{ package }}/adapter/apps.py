@@ -13,5 +13,8 @@ class Config(AppConfig):
     label = "adapter"
 
     def ready(self) -> None:
-        """Connect what listens to Django's signals."""
+        """Connect what listens to Django's signals, and what answers its errors."""
         from . import auth  # noqa: F401 - connects when it is imported
+        from .errors import register
+
+        register()

@@ -4,25 +4,29 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, update_session_auth_hash
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import BasePasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from ..security.accounts import Account, check, normalise
-from ..security.events import REQUEST, emit
-from ..security.visit import Visit
+from ..security.accounts import Account, Attempt, normalise
+from ..security.context import RequestContext
+from .current import CURRENT, current_boundary, exchange_of
 from .database import answering
-from .service import current_guard
+from .sessions import SessionStore
 
 _PREFIX = "argon2"
 """What Django writes before the hash; the rest is the hash as everybody writes it."""
+_failed: WeakKeyDictionary[RequestContext, str] = WeakKeyDictionary()
+"""The name with which a request has failed to log in so far."""
 
 
 class Users:
@@ -36,11 +40,21 @@ class Users:
             return None
         return Account(str(user.pk), user.get_username(), user.password.removeprefix(_PREFIX))
 
-    def set_password(self, account_id: str, password_hash: str) -> None:
-        """Store a new hash."""
+    def set_password(self, account_id: str, password_hash: str, *, expected: str) -> bool:
+        """Store a new hash if the present one is `expected`."""
+        users = get_user_model()._default_manager
         with answering():
-            users = get_user_model()._default_manager.filter(pk=account_id)
-            users.update(password=f"{_PREFIX}{password_hash}")
+            mine = users.filter(pk=account_id, password=f"{_PREFIX}{expected}")
+            return mine.update(password=f"{_PREFIX}{password_hash}") == 1
+
+    def add(self, name: str, password_hash: str) -> None:
+        """Store a new user. Raises `ValueError` if the name is taken."""
+        user = get_user_model()(username=name, password=f"{_PREFIX}{password_hash}")
+        try:
+            with answering():
+                user.save(force_insert=True)
+        except IntegrityError:
+            raise ValueError(f"there is a user {name!r} already") from None
 
 
 class Backend(ModelBackend):
@@ -48,27 +62,47 @@ class Backend(ModelBackend):
 
     def authenticate(
         self,
-        request: HttpRequest | None,
+        request: HttpRequest | None,  # noqa: ARG002 - the one at work is known, also where it is None
         username: str | None = None,
         password: str | None = None,
         **kwargs: Any,  # noqa: ARG002 - what other backends ask for
     ) -> Any:
-        """Return the user, or None. Raises `Problem` 429 and 503 as `accounts.login` does."""
-        visit: Visit | None = getattr(request, "visit", None)
-        if visit is None or not username or password is None:
-            # Outside of a request nobody is counted, so nobody gets in.
+        """Return the user, or None. Raises `Problem` 429 while blocked, and 503."""
+        if not username or password is None:
             return None
-        account = check(visit, Users(), username, password)
-        return self.get_user(account.id) if account else None
+        exchange = CURRENT.get()
+        # Outside of requests everybody comes from one place.
+        attempt = exchange.auth.attempt(username) if exchange else Attempt("")
+        account = current_boundary().login.authenticate(username, password, attempt)
+        if account is None:
+            if exchange:
+                _failed[exchange.context] = username
+            return None
+        if exchange:
+            exchange.context.session.expect(account.id, account.epoch)
+        return self.get_user(account.id)
+
+
+def change_password(request: HttpRequest, current: str, new: str) -> dict[str, str]:
+    """Change the password of the signed-in user; see `adapter.change_password`."""
+    errors = exchange_of(request).auth.change_password(current, new)
+    if not errors and request.user.is_authenticated:
+        request.user.refresh_from_db()
+        # Django's own mark of the password in the session.
+        update_session_auth_hash(request, request.user)
+    return errors
 
 
 @receiver(user_logged_in)
 def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
-    visit: Visit | None = getattr(request, "visit", None)
-    if visit:
-        visit.session["name"] = user.get_username()
-        visit.know_device(normalise(user.get_username()))
-        emit("authn_login_success", user=user.get_username())
+    """List the session, whoever has logged somebody in, and give a failed attempt back."""
+    if exchange := CURRENT.get():
+        tried = _failed.pop(exchange.context, "")
+        if tried:
+            # Another backend knew the user, by an e-mail address for example.
+            exchange.boundary.login.accept(tried, exchange.auth.attempt(tried))
+    if isinstance(request.session, SessionStore):
+        request.session.sign_in(str(user.pk), normalise(user.get_username()))
 
 
 @receiver([post_save, post_delete])
@@ -76,7 +110,7 @@ def _changed(instance: object, signal: ModelSignal, **_: Any) -> None:
     """End the sessions of somebody who may not log in any more."""
     gone = signal is post_delete
     if isinstance(instance, get_user_model()) and (gone or not instance.is_active):
-        current_guard().store.delete_of_user(str(instance.pk))
+        current_boundary().store.delete_of_user(str(instance.pk))
 
 
 class PasswordHasher(BasePasswordHasher):
@@ -89,13 +123,13 @@ class PasswordHasher(BasePasswordHasher):
         return "own"
 
     def encode(self, password: str, salt: str) -> str:  # noqa: ARG002 - see `salt`
-        return _PREFIX + current_guard().passwords.hash(password)
+        return _PREFIX + current_boundary().passwords.hash(password)
 
     def verify(self, password: str, encoded: str) -> bool:
-        return current_guard().passwords.verify(encoded.removeprefix(_PREFIX), password)
+        return current_boundary().passwords.verify(encoded.removeprefix(_PREFIX), password)
 
     def must_update(self, encoded: str) -> bool:
-        return current_guard().passwords.outdated(encoded.removeprefix(_PREFIX))
+        return current_boundary().passwords.outdated(encoded.removeprefix(_PREFIX))
 
     def harden_runtime(self, password: str, encoded: str) -> None:
         """Do nothing: there is one cost."""
@@ -109,7 +143,7 @@ class PasswordValidator:
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
         name = user.get_username() if user else ""
-        if objection := current_guard().passwords.objection(password, name):
+        if objection := current_boundary().passwords.objection(password, name):
             raise ValidationError(objection, code="password")
 
     def password_changed(
@@ -119,10 +153,10 @@ class PasswordValidator:
     ) -> None:
         """End the sessions that the old password began, but the one at work (ASVS 7.4.3)."""
         if user and user.pk:
-            visit = REQUEST.get()
-            here = visit.session if isinstance(visit, Visit) else None
+            exchange = CURRENT.get()
+            here = exchange.context.session if exchange else None
             own = here.id_hash if here and here.user == str(user.pk) else ""
-            current_guard().store.delete_of_user(str(user.pk), keep=own)
+            current_boundary().store.delete_of_user(str(user.pk), keep=own)
 
     def get_help_text(self) -> str:
-        return f"Use at least {current_guard().policy.passwords.min_length} characters."
+        return f"Use at least {current_boundary().policy.passwords.min_length} characters."

@@ -1,121 +1,231 @@
 # Owned by the template: extend, do not edit.
-"""Django's middlewares of our own. The policy itself is outside: see `wsgi.Guarded`."""
+"""Django's middlewares of our own. The policy itself is outside: see `wsgi.BoundaryMiddleware`."""
 
 from __future__ import annotations
 
+import logging
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
-from io import BytesIO
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import middleware as auth
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
-from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.handlers.wsgi import LimitedStream, WSGIRequest
+from django.core.signals import got_request_exception
+from django.dispatch import receiver
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.urls import get_resolver, resolve
 
+from ..security.body import is_json, media_type
+from ..security.boundary import MARK
 from ..security.csrf import SAFE_METHODS
-from ..security.errors import Problem
-from ..security.events import emit
-from ..security.passwords import Busy
-from ..security.stores import StoreError
-from ..security.visit import Visit
-from .database import AWAY
-from .service import current_guard
+from ..security.errors import Problem, allow_header
+from ..security.events import REQUEST
+from ..security.responses import Headers, Response
+from . import wsgi
+from .access import allowed_methods, is_public, is_public_request
+from .compose import KEY, Exchange
+from .current import CURRENT, exchange_of, own_boundary
+from .errors import answer, answer_exception, set_headers, to_django
 from .sessions import SessionStore
-from .wsgi import VISIT, Environ, Guarded, StartResponse
+from .wsgi import Environ, StartResponse, WsgiRequestHead, open_body
 
-FIELD = "csrf_token"
-"""Hidden field of our forms."""
-
-
-class Request(WSGIRequest):
-    """A request as views get it."""
-
-    visit: Visit
-    _dont_enforce_csrf_checks: bool
+_SEE_OTHER, _NOT_FOUND, _CRASH = 303, 404, 500
+_REQUEST = f"{KEY}.request"
+_ERROR = f"{KEY}.error"
+_log = logging.getLogger(__name__)
 
 
-class PolicyMiddleware:
-    """Tells Django what the policy knows about the request, and the policy what went wrong."""
+class BoundaryMiddleware:
+    """First of all: what Django and its middlewares answer by themselves has our face.
 
-    def __init__(self, get_response: Callable[[Request], HttpResponseBase]) -> None:
+    A request that did not come by the boundary, as those of `django.test.Client`, enters and leaves
+    it here.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         """Take the rest of Django."""
         self._get_response = get_response
 
-    def __call__(self, request: Request) -> HttpResponseBase:
-        if VISIT in request.META:
-            return self._answer(request, request.META[VISIT])
-        return self._guarded(request)
+    def __call__(self, request: WSGIRequest) -> HttpResponseBase:
+        if KEY in request.META:
+            return self._answer(request, request.META[KEY])
+        try:
+            return self._enter(request)
+        finally:
+            REQUEST.set(None)
 
-    def _answer(self, request: Request, visit: Visit) -> HttpResponseBase:
-        request.visit = visit
-        # Checked by the core, which also knows the proxy: for get_host(), is_secure() and so on.
-        scheme, _, host = visit.origin.partition("://")
-        request.META["wsgi.url_scheme"], request.META["HTTP_HOST"] = scheme, host
-        if visit.head.method not in SAFE_METHODS:
-            self._prepare_token(request, visit)
-        response = self._get_response(request)
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],  # noqa: ARG002 - Django calls it so
+        view_args: tuple[Any, ...],  # noqa: ARG002
+        view_kwargs: dict[str, Any],  # noqa: ARG002
+    ) -> None:
+        """Let Django check the token of sessions that have something to lose (CSR-1)."""
+        if request.method in SAFE_METHODS:
+            return
+        context = exchange_of(request).context
+        # Where a request comes from was checked by the core. Django would look at Origin, which is
+        # `null` with our Referrer-Policy, or at the Referer, which is never there.
+        request.META["HTTP_ORIGIN"] = context.origin
+        # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
+        json = is_json(media_type(request.META.get("CONTENT_TYPE", "")))
+        if json or not (context.session.user or context.session):
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer what views raise on purpose, and what the stores cannot serve."""
+        response = answer_exception(request, error)
+        if response is None and settings.DEBUG:
+            # As in production; only a crash has a page of Django's own.
+            if isinstance(error, Http404):
+                return _handled(request, _NOT_FOUND, error)
+            if isinstance(error, BadRequest | SuspiciousOperation):
+                return _handled(request, 400, error)
+        return response
+
+    def _answer(self, request: WSGIRequest, exchange: Exchange) -> HttpResponseBase:
+        request.META[_REQUEST] = request
+        token = CURRENT.set(exchange)
+        try:
+            response = self._get_response(request)
+        finally:
+            CURRENT.reset(token)
+        if error := request.META.pop(_ERROR, None):
+            response = _after_crash(exchange, error, response)
+        elif settings.DEBUG and response.status_code == _NOT_FOUND and not request.resolver_match:
+            response = _own_404(request, response)
+        self._decide_access(request, exchange, response)
         headers = response.headers
         for name, value in _repeated():
             if headers.get(name) == value:
                 del headers[name]
+        if "no-store" in headers.get("Cache-Control", ""):
+            # Of `never_cache`, for browsers that do not know the other.
+            del headers["Expires"]
         return response
 
-    def _prepare_token(self, request: Request, visit: Visit) -> None:
-        """Let CsrfViewMiddleware check the token, of sessions that have something to lose.
+    def _decide_access(
+        self, request: WSGIRequest, exchange: Exchange, response: HttpResponseBase
+    ) -> None:
+        """There is nothing to see where nothing is, or where only a slash is missing."""
+        if request.resolver_match is None and not exchange.context.access_decided:
+            missing = response.status_code == _NOT_FOUND
+            slash = settings.APPEND_SLASH and (
+                response.headers.get("Location") == request.get_full_path(force_append_slash=True)
+            )
+            if missing or slash:
+                exchange.boundary.allow(exchange.context, public=True)
 
-        Where a request comes from was checked by the core. Django would look at Origin, which is
-        `null` with our Referrer-Policy, or at the Referer, which is never there.
-        """
-        request.META["HTTP_ORIGIN"] = visit.origin
-        if token := visit.form.get(FIELD, ""):
-            request.META[settings.CSRF_HEADER_NAME] = token
-            visit.form = {name: text for name, text in visit.form.items() if name != FIELD}
-        api = visit.path.startswith(visit.guard.policy.input.api_prefix)
-        # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
-        if api or not (visit.session.user or visit.session):
-            request._dont_enforce_csrf_checks = True
-
-    def process_exception(self, request: Request, error: Exception) -> HttpResponse | None:
-        """Answer what views raise on purpose, and what the stores cannot serve."""
-        if isinstance(error, Busy):
-            emit("excess_logins")
-            error = Problem(503, headers=[("retry-after", "1")])
-        elif isinstance(error, AWAY):
-            error = StoreError(f"database: {error}")
-        if not isinstance(error, Problem | StoreError):
-            return None
-        return HttpResponse(status=request.visit.fail(error))
-
-    def _guarded(self, request: Request) -> HttpResponse:
-        """Answer a request that came past `Guarded`, as those of `django.test.Client` do.
-
-        It sends no Host; a form needs `headers={"sec-fetch-site": "same-origin"}`.
-        """
-        sent: list[Any] = []
-        request.META.setdefault("HTTP_HOST", settings.ALLOWED_HOSTS[0])
-        request.META["wsgi.input"] = BytesIO(request.body)
+    def _enter(self, request: WSGIRequest) -> HttpResponseBase:
+        """Answer a request that came past `wsgi.BoundaryMiddleware`."""
+        boundary, environ = own_boundary(), request.META
+        name = _complete(environ)
+        context = boundary.enter(WsgiRequestHead(environ))
+        if isinstance(context, Response):
+            return to_django(context)
+        if name:
+            context.host = name
+        made: list[HttpResponseBase] = []
 
         def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-            # Anew, because the policy has read the body.
-            own = Request(environ)
-            own._dont_enforce_csrf_checks = getattr(request, "_dont_enforce_csrf_checks", False)
-            response = self._answer(own, environ[VISIT])
-            cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+            # Made before the environ was rewritten.
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            request._stream = LimitedStream(environ["wsgi.input"], length)  # type: ignore[assignment]
+            response = self._answer(request, environ[KEY])
+            made.append(response)
+            cookies = [("Set-Cookie", item.OutputString()) for item in response.cookies.values()]
             start_response(f"{response.status_code} ", [*response.items(), *cookies])
-            return response
+            # Without its `close`: that is for whoever called Django.
+            return iter(response)
 
-        guarded = Guarded(application, current_guard())
-        body = b"".join(guarded(request.META, lambda *line: sent.extend(line)))
-        response = HttpResponse(body, status=int(sent[0][:3]))
-        del response["Content-Type"]
-        for name, value in sent[1]:
-            if name == "set-cookie":
-                response.cookies.load(value)
-            else:
-                response[name] = value
+        inside = wsgi.BoundaryMiddleware(
+            application, boundary, lambda environ: is_public_request(environ.get(_REQUEST))
+        )
+        sent, chunks = inside.respond(context, environ, open_body(environ, inside, context))
+        return _with_headers(sent, chunks, made[0] if made else None, context.origin)
+
+
+def _complete(environ: Environ) -> str:
+    """Add what every browser sends and Django's test client does not; return its own host name.
+
+    Known by the class of its body, which nothing that comes over a network can have.
+    """
+    if type(environ["wsgi.input"]).__module__ != "django.test.client":
+        return ""
+    if "HTTP_ORIGIN" not in environ:
+        environ.setdefault("HTTP_SEC_FETCH_SITE", "same-origin")
+    name = str(environ["SERVER_NAME"])
+    if environ.get("HTTP_HOST", name) != name:
+        return ""
+    host = settings.ALLOWED_HOSTS[0] if settings.ALLOWED_HOSTS else "*"
+    environ["HTTP_HOST"] = "localhost" if host == "*" else host
+    port = str(environ["SERVER_PORT"])
+    return name if port in {"80", "443"} else f"{name}:{port}"
+
+
+def _with_headers(
+    sent: Response, chunks: Iterable[bytes], made: HttpResponseBase | None, origin: str
+) -> HttpResponseBase:
+    """Return Django's own response with the headers as they leave, or another in its place."""
+    if made is None or made.status_code != sent.status:
+        return to_django(Response(sent.status, sent.headers, b"".join(chunks)))
+    before = made.headers.get("Location", "")
+    if made.streaming:
+        made.streaming_content = chunks  # type: ignore[attr-defined]
+    elif (content := b"".join(chunks)) != made.content and content:  # type: ignore[attr-defined]
+        return to_django(Response(sent.status, sent.headers, content))
+    set_headers(made, sent)
+    if before.startswith("/") and made.headers.get("Location", "").startswith(f"{origin}/"):
+        # As the view wrote it, and as `assertRedirects` compares it.
+        made.headers["Location"] = made.headers["Location"].removeprefix(origin)
+    return made
+
+
+def _handled(request: HttpRequest, status: int, error: Exception) -> HttpResponse:
+    resolver = get_resolver(getattr(request, "urlconf", None))
+    handler: Callable[..., Any] = resolver.resolve_error_handler(status)
+    response: HttpResponse = handler(request, exception=error)
+    return response
+
+
+def _own_404(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return our page in the place of Django's list of addresses, which anybody could see."""
+    try:
+        resolve(request.path_info, getattr(request, "urlconf", None))
+    except Http404 as error:
+        return _handled(request, _NOT_FOUND, error)
+    return response
+
+
+@receiver(got_request_exception)
+def _remember(request: HttpRequest | None = None, **_: Any) -> None:
+    if request is not None:
+        request.META[_ERROR] = sys.exc_info()[1]
+
+
+def _after_crash(
+    exchange: Exchange, error: BaseException, response: HttpResponseBase
+) -> HttpResponseBase:
+    """Return what is sent after a crash: ours, the application's own, or the debug page."""
+    if MARK.decode() in response.headers:
         return response
+    boundary, context = exchange
+    if not (settings.DEBUG and response.status_code == _CRASH):
+        _log.error("sys_crash", exc_info=error)
+        return response
+    ours = boundary.crash(context, error)
+    if boundary.shows_debug_page(context, ours):
+        page: bytes = response.content  # type: ignore[attr-defined]
+        kind = response.headers.get("Content-Type", "text/plain").encode()
+        headers: Headers = [(b"content-type", kind), (b"content-length", b"%d" % len(page))]
+        ours = boundary.debug_page(headers, page)
+    return to_django(ours)
 
 
 @cache
@@ -140,11 +250,44 @@ class SessionMiddleware(DjangoSessionMiddleware):
     """Makes `request.session` ours. It is stored when the response leaves, not by Django."""
 
     def process_request(self, request: HttpRequest) -> None:
-        request.session = SessionStore(visit=request.META[VISIT])
+        request.session = SessionStore(exchange=exchange_of(request))
 
     def process_response(
         self,
         request: HttpRequest,  # noqa: ARG002 - Django calls it so
         response: HttpResponse,
     ) -> HttpResponse:
+        return response
+
+
+class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
+    """Asks for a login unless a view says `login_not_required`, before its body is read (RTE-2)."""
+
+    def process_view(
+        self,
+        request: HttpRequest,
+        view_func: Callable[..., Any],
+        view_args: tuple[Any, ...],  # noqa: ARG002 - Django calls it so
+        view_kwargs: dict[str, Any],  # noqa: ARG002 - Django calls it so
+    ) -> HttpResponseBase | None:
+        boundary, context = exchange_of(request)
+        public = is_public(view_func) or context.route.public
+        if public or request.user.is_authenticated:
+            boundary.allow(context, public=True)
+            return None
+        methods = allowed_methods(view_func)
+        method = "GET" if request.method == "HEAD" else request.method
+        if methods and method not in methods:
+            problem = Problem(405, headers=[("allow", allow_header(methods))])
+        else:
+            try:
+                boundary.allow_user(context)
+                problem = Problem(401)
+            except Problem as refused:
+                problem = refused
+        response = answer(request, problem)
+        if response.status_code == _SEE_OTHER and hasattr(view_func, "login_url"):
+            # A login page of its own, as the admin has.
+            boundary.allow(context, public=True)
+            return self.handle_no_permission(request, view_func)
         return response

@@ -9,11 +9,19 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
+from ..security.events import emit
 from ..security.sessions import Session
-from ..security.visit import Visit
-from .service import current_guard
+from .compose import Exchange
+from .current import own_boundary
 
 _DEADLINE = "_session_deadline"
+_PLACEHOLDER = "_session_empty"
+
+
+class DjangoSession(Session):
+    """The core's session; the key by which Django knows its user signs in and out."""
+
+    identity_key = SESSION_KEY
 
 
 class SessionStore(SessionBase):
@@ -22,16 +30,16 @@ class SessionStore(SessionBase):
     Its times are the policy's: `set_expiry` shortens them, and never makes them longer.
     """
 
-    def __init__(self, session_key: str | None = None, visit: Visit | None = None) -> None:
-        """Take the visit, or, outside of a request, the value of a session's cookie."""
+    def __init__(self, session_key: str | None = None, exchange: Exchange | None = None) -> None:
+        """Take the request's exchange, or, outside of one, the value of a session's cookie."""
         super().__init__(session_key)
-        self._visit = visit
-        self._ours = (
-            visit.session
-            if visit
-            else Session(current_guard().sessions, session_key or "", lambda: "")
+        self._exchange = exchange
+        self._ours: Session = (
+            exchange.context.session
+            if exchange
+            else DjangoSession(own_boundary().sessions, session_key or "", lambda: "")
         )
-        # At once, as `visit.user()` does not come by here.
+        # At once, as the core, which decides who may see a page, does not come by here.
         deadline = self._peek(_DEADLINE)
         if deadline is not None and deadline <= self._now():
             self._ours.end()
@@ -47,7 +55,16 @@ class SessionStore(SessionBase):
     _session = property(_get_session)
 
     def _now(self) -> int:
-        return current_guard().sessions.now()
+        boundary = self._exchange.boundary if self._exchange else own_boundary()
+        return boundary.sessions.now()
+
+    def sign_in(self, user: str, name: str) -> None:
+        """Note who has just logged in."""
+        if self._exchange:
+            self._exchange.context.session.log_in(user, name)
+            emit("authn_login_success", user=name)
+        else:
+            self._ours.log_in(user, name)
 
     def get(self, key: str, default: Any = None) -> Any:
         if key == CSRF_SESSION_KEY:
@@ -64,17 +81,11 @@ class SessionStore(SessionBase):
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        session = self._session
         if key == CSRF_SESSION_KEY and not self:
             # A visitor without a session has nothing that could be forged, and gets no cookie.
             return
-        if session.ended:
-            # What is written after `flush` begins another session.
-            session.ended = False
-            session.rotate()
-        if key == SESSION_KEY:
-            session.sign_in(str(value))
         super().__setitem__(key, value)
+        self._ours.pop(_PLACEHOLDER, None)
         if key != _DEADLINE and self.get("_session_expiry"):
             self._limit()
 
@@ -86,9 +97,9 @@ class SessionStore(SessionBase):
         self._limit()
 
     def _limit(self) -> None:
-        self.pop(_DEADLINE, None)
+        self._ours.pop(_DEADLINE, None)
         if self.get("_session_expiry"):
-            self[_DEADLINE] = self._now() + int(self.get_expiry_age())
+            self._ours[_DEADLINE] = self._now() + int(self.get_expiry_age())
 
     def clear(self) -> None:
         self._session.clear()
@@ -98,10 +109,11 @@ class SessionStore(SessionBase):
         self._session.rotate()
 
     def flush(self) -> None:
-        if self._visit:
-            self._visit.logout()
-        else:
-            self._ours.end()
+        user = self._ours.user
+        self._ours.end()
+        if user:
+            emit("session_revoked", user=user)
+        if not self._exchange:
             self.save()
 
     def is_empty(self) -> bool:
@@ -115,8 +127,12 @@ class SessionStore(SessionBase):
 
     def save(self, must_create: bool = False) -> None:  # noqa: ARG002 - ids are never reused
         """Store it now, outside of a request; in one, that happens when the response leaves."""
-        if not self._visit:
-            self._ours.commit(lambda value, _: value)
+        if self._exchange:
+            return
+        if not (self or self._ours.ended):
+            # Django's test client saves an empty session, to have the key that it keeps.
+            self._ours[_PLACEHOLDER] = True
+        self._ours.commit(lambda value, _: value)
 
     def delete(self, session_key: str | None = None) -> None:
         if session_key is None:

@@ -1,27 +1,20 @@
-"""Tables."""
+"""Users."""
 
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
-from django.utils import timezone
 
-from ..security.accounts import normalise
+from ..adapter import normalise_username
 
 
 def new_id() -> str:
     """Return an id that tells neither how many there are nor what the next one is."""
     return secrets.token_hex(8)
-
-
-def now() -> datetime:
-    """Return the time in whole seconds."""
-    return timezone.now().replace(microsecond=0)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -57,20 +50,4 @@ class User(AbstractBaseUser, PermissionsMixin):
     @classmethod
     def normalize_username(cls, username: str) -> str:
         """Return one form of all spellings."""
-        return normalise(username)
-
-
-class Note(models.Model):
-    """The example feature: a text that belongs to its author alone."""
-
-    id = models.CharField(primary_key=True, max_length=16, default=new_id, editable=False)
-    owner = models.ForeignKey(User, on_delete=models.CASCADE)
-    title = models.CharField(max_length=100)
-    body = models.TextField(max_length=5000)
-    created = models.DateTimeField(default=now)
-
-    class Meta:
-        ordering: ClassVar[list[str]] = ["-created", "id"]
-
-    def __str__(self) -> str:
-        return self.title
+        return normalise_username(username)

@@ -4,4 +4,8 @@ from __future__ import annotations
 
 from ..adapter.settings import *  # noqa: F403 - settings of Django are names of a module
 
-# INSTALLED_APPS += ["yours"]
+_PACKAGE = __name__.partition(".")[0]
+
+INSTALLED_APPS += [  # noqa: F405 - defined there
+    f"{_PACKAGE}.app.notes",
+]

@@ -7,7 +7,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 
-from .models import Note, User
+from .models import User
 
 
 class _New(BaseUserCreationForm):  # type: ignore[type-arg] # no generic while it runs
@@ -36,12 +36,6 @@ class _Users(UserAdmin):  # type: ignore[type-arg] # no generic while it runs
         ("May", {"fields": ("is_active", "is_staff", "is_superuser")}),
     )
     add_fieldsets = ((None, {"fields": ("username", "password1", "password2")}),)
-
-
-@admin.register(Note)
-class _Notes(admin.ModelAdmin):  # type: ignore[type-arg] # no generic while it runs
-    list_display = ("title", "owner", "created")
-    search_fields = ("title",)
 
 
 admin.site.unregister(Group)

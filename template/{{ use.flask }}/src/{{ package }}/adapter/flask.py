@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from flask import Flask, Response, has_app_context, has_request_context, request
+from flask import (
+    Flask,
+    Response,
+    got_request_exception,
+    has_app_context,
+    has_request_context,
+    request,
+)
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
@@ -62,6 +69,7 @@ def install(
     # First of all, before anything of the application sees a stranger's request.
     app.before_request_funcs.setdefault(None, []).insert(0, lambda: _check_access(app))
     _take_over_errors(app)
+    _hear_of_mounted(app)
     middleware = BoundaryMiddleware(
         app.wsgi_app,
         boundary,
@@ -82,6 +90,27 @@ def boundary_middleware(app: Flask) -> BoundaryMiddleware:
     """Return the policy around all that the server calls, for `server.server_app`."""
     inner: BoundaryMiddleware = app.extensions[_EXTENSION]
     return inner.around(app)
+
+
+def _hear_of_mounted(app: Flask) -> None:
+    """Let the boundary answer what goes wrong in a mounted Flask application, as in the main one."""
+
+    def failed(sender: Flask, exception: Exception, **_: Any) -> None:
+        exchange: Exchange | None = request.environ.get(KEY)
+        if exchange and sender is not app and not _answers_crashes(sender):
+            exchange.boundary.fail(exchange.context, exception)
+
+    # Kept: the signal knows its listeners weakly.
+    app.extensions[f"{_EXTENSION}_failed"] = failed
+    got_request_exception.connect(failed)
+
+
+def _answers_crashes(app: Flask) -> bool:
+    """Tell whether the application has a page of its own about a crash."""
+    handlers = app.error_handler_spec[None].values()
+    return any(
+        kind in by_class for by_class in handlers for kind in (InternalServerError, Exception)
+    )
 
 
 def _exchange() -> Exchange:
@@ -111,7 +140,7 @@ def _take_over_errors(app: Flask) -> None:
     ):
         if not any(kind in handlers for handlers in own.values()):
             app.register_error_handler(kind, handler)
-    if not any(InternalServerError in handlers for handlers in own.values()):
+    if not _answers_crashes(app):
         # An unhandled exception goes up to the boundary, which logs it and answers.
         app.config["PROPAGATE_EXCEPTIONS"] = True
 

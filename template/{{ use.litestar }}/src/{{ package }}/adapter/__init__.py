@@ -24,7 +24,7 @@ from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .litestar import ENVIRONMENT as _ENVIRONMENT
 from .litestar import SecurityPlugin, install
-from .litestar import exchange as _exchange
+from .requests import exchange as _exchange
 
 __all__ = [
     "Account",

@@ -1,9 +1,8 @@
 # Owned by the template: extend, do not edit.
-"""Litestar and the boundary: our face for what Litestar answers by itself, mounted or not."""
+"""Litestar and the boundary: what the policy sets up, and who may see a handler."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -15,16 +14,12 @@ from typing import Any, cast
 
 import jinja2
 import litestar
-import msgspec
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar._parsers import parse_url_encoded_form_data
 from litestar.app import DEFAULT_OPENAPI_CONFIG
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
-from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.exceptions import HTTPException, SerializationException, ValidationException
-from litestar.exceptions.responses import create_debug_response, create_exception_response
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -32,47 +27,27 @@ from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
 from litestar.routes import ASGIRoute, BaseRoute
-from litestar.serialization import default_serializer
 from litestar.template import TemplateConfig
-from litestar.types import Empty
 
 from ..config import Settings
-from ..security import events, responses
+from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
-from ..security.body import FORM, MULTIPART
-from ..security.errors import Problem, allow_header
-from ..security.stores import StoreError
-from ..security.validation import invalid_fields
+from ..security.errors import Problem
 from . import templates
 from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send
-from .authorship import author_wrote, raised_in
 from .compose import KEY, Exchange, compose
+from .errors import ends_with_slash, take_over
+from .requests import AnyRequest, Connection, Request, content_of, exchange, scope_of
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
-_PACKAGE = "litestar"
 _PUBLIC = "exclude_from_auth"
 """The key in a handler's `opt` by which Litestar's own authentication leaves it open."""
 _LIMIT = 10_000_000
 """Bytes of a body that Litestar takes where nobody said anything else."""
 _THREADS = 40
 """For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
-_UNPROCESSABLE, _WRONG_METHOD, _CRASH = 422, 405, 500
-
-Connection = ASGIConnection[Any, Any, Any, Any]
-AnyRequest = litestar.Request[Any, Any, Any]
-
-
-def exchange(connection: Connection) -> Exchange:
-    """Return what the boundary knows of a request."""
-    found: Exchange = _scope(connection)[KEY]
-    return found
-
-
-def _scope(connection: Connection) -> dict[str, Any]:
-    # Litestar writes down more narrowly what a scope is.
-    return cast("dict[str, Any]", connection.scope)
 
 
 class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
@@ -108,7 +83,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             "user": Provide(_user, sync_to_thread=False),
             **config.dependencies,
         }
-        _take_over(config.exception_handlers)
+        take_over(config.exception_handlers)
         config.request_class = config.request_class or Request
         config.template_config = config.template_config or TemplateConfig(
             instance=JinjaTemplateEngine.from_environment(ENVIRONMENT)
@@ -127,10 +102,10 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         app = route.route_handler.fn if isinstance(route, ASGIRoute) else None
         if not isinstance(app, Litestar):
             return
-        _take_over(app.exception_handlers)
+        take_over(app.exception_handlers)
         _set_debug(app, production=self.boundary.production)
         # It has set up a log of its own when it was made.
-        log = logging.getLogger(_PACKAGE)
+        log = logging.getLogger("litestar")
         log.handlers, log.propagate = [], True
         events.configure(production=self.boundary.production)
         if self.boundary.production and app.openapi_config:
@@ -181,8 +156,8 @@ def install(app: Litestar) -> Litestar:
             return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
 
         boundary.render_error = render_error
-    content_of = partial(_content_of, app)
-    around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=content_of)
+    session_content = partial(content_of, app)
+    around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=session_content)
     app.asgi_handler = cast("Any", around)
     return app
 
@@ -228,40 +203,6 @@ def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
     return call
 
 
-# Requests ---------------------------------------------------------------------------------------
-
-
-class Request(litestar.Request[User, Auth, Any]):
-    """Parses JSON as the policy did when it checked it."""
-
-    @property
-    def content_length(self) -> int | None:
-        """Bytes announced; the policy has refused what is no number, and empty means none."""
-        announced = self.headers.get("content-length")
-        return int(announced) if announced else None
-
-    async def json(self) -> Any:
-        """Parse the body; what says that it is a form is no JSON, whatever it contains."""
-        if self.content_type[0] in {FORM, MULTIPART}:
-            raise Problem(415, reason="a form where JSON is taken")
-        try:
-            return json.loads(await self.body() or b"null")
-        except (ValueError, RecursionError) as error:
-            raise SerializationException(str(error)) from error
-
-
-def _content_of(app: Litestar, session: Any) -> dict[str, Any] | None:
-    """Return the content of what `set_session` was given: a dictionary or a model of any kind."""
-    if session is None or session is Empty:
-        return None
-    serialize = partial(default_serializer, type_encoders=app.type_encoders)
-    content: dict[str, Any] = msgspec.to_builtins(session, enc_hook=serialize)
-    return content
-
-
-# Access -----------------------------------------------------------------------------------------
-
-
 def _is_public(scope: Scope) -> bool:
     handler = scope.get("route_handler")
     return handler is not None and bool(handler.opt.get(_PUBLIC))
@@ -271,12 +212,12 @@ async def _login_required(connection: Connection, handler: BaseRouteHandler) -> 
     """Guard of everything: before the body is read, and of mounts, too."""
     found = exchange(connection)
     boundary, context = found
-    if _ends_with_slash(context.path) and not _is_folder(handler):
+    if ends_with_slash(context.path) and not _is_folder(handler):
         raise Problem(404)
     if not context.access_decided:
         boundary.allow(context, public=bool(handler.opt.get(_PUBLIC)))
     if context.session.accessed and context.known_user:
-        scope = _scope(connection)
+        scope = scope_of(connection)
         scope.setdefault("user", found.auth.user)
         scope.setdefault("auth", found.auth)
 
@@ -286,11 +227,6 @@ async def _nothing_found(_: Exception, scope: Any) -> None:
     if "route_handler" not in scope:
         boundary, context = scope[KEY]
         boundary.allow(context, public=True)
-
-
-def _ends_with_slash(path: str) -> bool:
-    """Litestar would answer /login/ as /login; but each page has one address."""
-    return path.endswith("/") and path != "/"
 
 
 def _is_folder(handler: BaseRouteHandler) -> bool:
@@ -308,89 +244,6 @@ def _auth(request: AnyRequest) -> Auth:
 
 def _user(request: AnyRequest) -> User:
     return exchange(request).auth.require_user()
-
-
-# Errors -----------------------------------------------------------------------------------------
-
-
-def _take_over(handlers: Any) -> None:
-    """Register what answers the framework's own errors, unless the application has its own."""
-    handlers.setdefault(Problem, _problem)
-    handlers.setdefault(StoreError, _crash)
-    # One for all others: what a controller registers for any of them is found before it.
-    handlers.setdefault(Exception, _error)
-
-
-def _answer(request: AnyRequest, problem: Problem) -> Response[bytes]:
-    boundary, context = exchange(request)
-    return _response(boundary.error_response(context, problem))
-
-
-def _problem(request: AnyRequest, error: Problem) -> Response[bytes]:
-    return _answer(request, error)
-
-
-def _error(request: AnyRequest, error: Exception) -> Response[Any]:
-    if not isinstance(error, HTTPException):
-        return _crash(request, error)
-    if raised_in(error, _PACKAGE):
-        return _framework_error(request, error)
-    if error.extra is not None or not isinstance(error.detail, str):
-        # A document that the author gave leaves as Litestar writes it.
-        return create_exception_response(request, error)
-    detail = error.detail if author_wrote(error, error.detail, _PACKAGE) else ""
-    return _answer(request, Problem(error.status_code, detail=detail, headers=_headers(error)))
-
-
-def _framework_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    if isinstance(error, ValidationException):
-        return _answer(request, Problem(_UNPROCESSABLE, fields=_invalid_fields(error)))
-    if error.status_code >= _CRASH:
-        return _crash(request, error)
-    headers = _headers(error)
-    if error.status_code == _WRONG_METHOD:
-        if _ends_with_slash(exchange(request).context.path):
-            return _answer(request, Problem(404))
-        headers = [("allow", allow_header(dict(headers).get("allow", "").split(",")))]
-    return _answer(request, Problem(error.status_code, headers=headers))
-
-
-def _headers(error: HTTPException) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in (error.headers or {}).items()]
-
-
-def _invalid_fields(error: ValidationException) -> list[str]:
-    """Return the names of the fields, whoever validated them: pydantic or Litestar."""
-    cause = error.__cause__
-    if isinstance(cause, KeyError):
-        return [str(cause.args[0])]
-    if errors := getattr(cause, "errors", None):
-        return invalid_fields(errors)
-    messages: Any = error.extra or [{}]
-    names = {str(each.get("key", "data")) for each in messages}
-    return sorted("body" if name == "data" else name for name in names)
-
-
-def _crash(request: AnyRequest, error: Exception) -> Response[Any]:
-    boundary, context = exchange(request)
-    response = boundary.crash(context, error)
-    handler = _scope(request).get("route_handler")
-    layers = handler.resolve_exception_handlers() if handler else request.app.exception_handlers
-    if response.status == _CRASH and (own := layers.get(_CRASH)):
-        page: Response[Any] = own(request, error)
-        return page
-    if boundary.shows_debug_page(context, response):
-        debug = create_debug_response(request, error).to_asgi_response(None, request)
-        response = boundary.debug_page(debug.encode_headers(), debug.body)
-    return _response(response)
-
-
-def _response(made: responses.Response) -> Response[bytes]:
-    headers = {name.decode(): value.decode("latin-1") for name, value in made.headers}
-    return Response(made.body or b"", status_code=made.status, headers=headers)
-
-
-# Templates --------------------------------------------------------------------------------------
 
 
 class _Template(jinja2.Template):

@@ -23,12 +23,12 @@ class Users:
             user = session.scalar(select(User).where(User.name == name))
             return Account(user.id, user.name, user.password_hash) if user else None
 
-    def set_password(self, account_id: str, password_hash: str) -> None:
-        """Store a new hash."""
+    def set_password(self, account_id: str, password_hash: str, *, expected: str) -> bool:
+        """Store a new hash if the present one is `expected`."""
+        mine = update(User).where(User.id == account_id, User.password_hash == expected)
+        change = mine.values(password_hash=password_hash).returning(User.id)
         with self._database.session() as session:
-            session.execute(
-                update(User).where(User.id == account_id).values(password_hash=password_hash)
-            )
+            return session.scalar(change) is not None
 
     def add(self, name: str, password_hash: str) -> None:
         """Store a new user. Raises `ValueError` if the name is taken."""

@@ -19,11 +19,13 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
+from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.responses import Response
 from . import boundary_middleware
+from .lingering import has_body, linger
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 Scope = MutableMapping[str, Any]
@@ -46,6 +48,7 @@ class WsgiServer:
         """Take the whole application; a boundary further inside stands aside."""
         self._middleware = middleware
         self._boundary = middleware.boundary
+        self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,9 +60,12 @@ class WsgiServer:
             return
         environ = _environ(scope)
         try:
-            entered = self._boundary.enter(WsgiRequestHead(environ))
+            head = WsgiRequestHead(environ)
+            entered = self._boundary.enter(head)
             if isinstance(entered, Response):
-                await _send(send, entered, is_head=scope["method"] == "HEAD")
+                await _send(send, entered, is_head=head.method == "HEAD")
+                if has_body(head):
+                    await linger(receive, self._pause)
             else:
                 await self._serve(entered, environ, receive, send)
         finally:
@@ -70,20 +76,20 @@ class WsgiServer:
     ) -> None:
         is_head = context.head.method == "HEAD"
         body: BinaryIO = io.BytesIO()
-        try:
-            if context.body:
-                if context.route.is_fact and not context.route.public:
+        whole = True
+        if context.body:
+            try:
+                public = context.route.public or self._middleware.foresee(environ)
+                if public is False or (public is None and context.route.is_fact):
                     # What a fact opens wide is not for strangers to fill.
                     await self._in_thread(context, self._boundary.allow_user, context)
                 body, size = await self._read(context.body, receive)
                 # Of a body that came in chunks too: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
-                environ.pop("HTTP_TRANSFER_ENCODING", None)
-        except Problem as problem:
-            response = self._boundary.error_response(context, problem)
-            sent = await self._in_thread(context, self._boundary.leave, context, response)
-            await _send(send, sent, is_head=is_head)
-            return
+            except Problem as problem:
+                body, whole = _Unreadable(self._boundary, context, problem), False
+                environ.setdefault("CONTENT_LENGTH", "1")
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
             sent, chunks = await self._in_thread(
                 context, self._middleware.respond, context, environ, body
@@ -92,16 +98,17 @@ class WsgiServer:
                 await _send(send, sent, b"".join(chunks), is_head=is_head)
             else:
                 await self._stream(context, sent, chunks, receive, send)
+        if not whole:
+            await linger(receive, self._pause)
 
     async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
         """Return the whole body, checked, and its size; raise `Problem`."""
-        pause = self._boundary.policy.input.body_pause
         file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
         try:
             more = True
             while more:
                 try:
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(self._pause):
                         message = await receive()
                 except TimeoutError:
                     reason = "the body paused for too long: input.body-pause"
@@ -159,6 +166,27 @@ class WsgiServer:
                 REQUEST.set(None)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+
+
+class _Unreadable(io.BytesIO):
+    """A body that is refused: whoever reads it learns why.
+
+    Whether there is anything at the address, and for whom, comes before that, as it does where a
+    body is read while it comes.
+    """
+
+    def __init__(self, boundary: Boundary, context: RequestContext, problem: Problem) -> None:
+        super().__init__()
+        self._boundary = boundary
+        self._context = context
+        self._problem = problem
+
+    def _fail(self, *_: Any) -> Any:
+        # Frameworks swallow and wrap what their reader raises; the boundary remembers.
+        self._boundary.fail(self._context, self._problem)
+        raise self._problem
+
+    read = read1 = readline = readlines = readinto = __next__ = _fail
 
 
 async def _send(

@@ -95,17 +95,21 @@ class BoundaryMiddleware:
         boundary: Boundary,
         is_public: IsPublic,
         *,
+        foresee: Callable[[Environ], bool | None] = lambda _: None,
         debug_page: Callable[[BaseException], str] | None = None,
         propagate: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take the application.
 
+        `foresee` tells whether what is at an address is public before a body is read, or None where
+        the framework alone can tell.
         `debug_page` makes the framework's page about a crash, for the developer. Where `propagate`
         says so, as under a test client, exceptions are raised instead of answered.
         """
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
+        self.foresee = foresee
         self._debug_page = debug_page
         self._propagate = propagate
 
@@ -115,6 +119,7 @@ class BoundaryMiddleware:
             app,
             self.boundary,
             self.is_public,
+            foresee=self.foresee,
             debug_page=self._debug_page,
             propagate=self._propagate,
         )
@@ -129,7 +134,7 @@ class BoundaryMiddleware:
             if isinstance(entered, Response):
                 sent, chunks = entered, [entered.body or b""]
             else:
-                body = _body(environ, self, entered)
+                body = open_body(environ, self, entered)
                 sent, chunks = self.respond(entered, environ, body)
         finally:
             REQUEST.set(None)
@@ -153,7 +158,7 @@ class BoundaryMiddleware:
                 return self._complete(context, make())
             self._rewrite(context, environ, body)
             status, headers, chunks = _call(self.app, environ)
-            own = [(_lower(name), value.encode("latin-1")) for name, value in headers]
+            own = [(_lower(name), value.encode("latin-1").strip()) for name, value in headers]
             whole = None
             if status >= _ERROR or _is_short(own):
                 # In one piece it costs the server less, and an error on the way is still a page.
@@ -179,6 +184,12 @@ class BoundaryMiddleware:
         return sent, [sent.body or b""]
 
     def _crash(self, context: RequestContext, error: Exception) -> tuple[Response, Iterable[bytes]]:
+        if isinstance(error, Problem) and not context.access_decided:
+            # What a closed part says is not for everybody either.
+            try:
+                self.boundary.allow_user(context)
+            except Problem as closed:
+                error = closed
         response = self.boundary.crash(context, error)
         if response.status == _CRASH and self._propagate():
             raise error
@@ -256,7 +267,9 @@ class _Stream:
         _close(self._chunks)
 
 
-def _body(environ: Environ, middleware: BoundaryMiddleware, context: RequestContext) -> BinaryIO:
+def open_body(
+    environ: Environ, middleware: BoundaryMiddleware, context: RequestContext
+) -> BinaryIO:
     """Return the body as a file that checks what is read from it."""
     if context.body is None:
         return io.BytesIO()

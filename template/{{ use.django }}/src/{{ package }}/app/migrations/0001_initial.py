@@ -1,13 +1,12 @@
-"""Users and notes."""
+"""Users."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import migrations, models
 
-from ..models import new_id, now
+from ..models import new_id
 
 
 class Migration(migrations.Migration):
@@ -65,28 +64,5 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={"abstract": False},
-        ),
-        migrations.CreateModel(
-            name="Note",
-            fields=[
-                (
-                    "id",
-                    models.CharField(
-                        default=new_id,
-                        editable=False,
-                        max_length=16,
-                        primary_key=True,
-                        serialize=False,
-                    ),
-                ),
-                ("title", models.CharField(max_length=100)),
-                ("body", models.TextField(max_length=5000)),
-                ("created", models.DateTimeField(default=now)),
-                (
-                    "owner",
-                    models.ForeignKey(on_delete=models.CASCADE, to=settings.AUTH_USER_MODEL),
-                ),
-            ],
-            options={"ordering": ["-created", "id"]},
         ),
     ]

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Calls the ASGI application in this process, as its server would."""
+"""Calls the service in this process, as its server would."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+# Owned by the template: extend, do not edit.
+"""The policy that Django's hooks ask, since Django makes them without arguments."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from ..config import load
+from ..security.boundary import Boundary
+from .compose import KEY, Exchange
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+CURRENT: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+"""The request that is being answered."""
+_own: list[Boundary] = []
+
+
+def exchange_of(request: HttpRequest) -> Exchange:
+    """Return a request's exchange. Raises `RuntimeError` for one that did not come by Django."""
+    exchange: Exchange | None = request.META.get(KEY)
+    if exchange is None:
+        raise RuntimeError(
+            "this request was not answered by Django's middlewares: in tests use"
+            " django.test.Client instead of RequestFactory"
+        )
+    return exchange
+
+
+def adopt(boundary: Boundary) -> None:
+    """Take the policy of this process, for what happens outside of requests."""
+    _own[:] = [boundary]
+
+
+def own_boundary() -> Boundary:
+    """Return the policy of this process, made of the environment if nobody has made it."""
+    if not _own:
+        from .django import open_boundary
+
+        adopt(open_boundary(load(), time.time))
+    return _own[0]
+
+
+def current_boundary() -> Boundary:
+    """Return the policy at work in this request; outside of one, that of this process."""
+    exchange = CURRENT.get()
+    return exchange.boundary if exchange else own_boundary()

@@ -1,0 +1,112 @@
+# Owned by the template: extend, do not edit.
+"""Django and the boundary: how the service is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from django.conf import settings as django_settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.staticfiles.finders import get_finders
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.template.loader import select_template
+from django.utils.log import configure_logging
+
+from ..config import Settings
+from ..security.boundary import Boundary
+from ..security.context import RequestContext
+from ..security.errors import Problem, detail, title
+from ..security.static import PREFIX
+from . import database
+from .access import is_open_address, is_public_request
+from .auth import Users
+from .compose import APP, KEY, Exchange, compose
+from .current import adopt
+from .sessions import DjangoSession, SessionStore
+from .wsgi import BoundaryMiddleware, Environ
+
+_TEMPLATES = APP / "templates"
+_ERROR_PAGE = "error.html"
+
+
+def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) -> BoundaryMiddleware:
+    """Put the policy around Django's application; see `adapter.secure`."""
+    boundary = open_boundary(settings, clock)
+    adopt(boundary)
+    database.prepare()
+    return BoundaryMiddleware(app, boundary, _is_public, foresee=_foresee)
+
+
+def open_boundary(settings: Settings, clock: Callable[[], float]) -> Boundary:
+    """Compose the policy. Django has been set up."""
+    boundary = compose(
+        settings,
+        Users(),
+        ready=[database.ping],
+        libraries_static=_static_folders(),
+        clock=clock,
+    )
+    # The log was set up anew; what the application says of it comes on top.
+    configure_logging(django_settings.LOGGING_CONFIG, django_settings.LOGGING)
+    boundary.session_class = DjangoSession
+    if django_settings.STATIC_URL.startswith(PREFIX):
+        django_settings.STATIC_URL = f"{boundary.static.url_path}/"
+    if any(_TEMPLATES.glob("[45][0-9][0-9].html")) or (_TEMPLATES / _ERROR_PAGE).is_file():
+        boundary.render_error = lambda context, problem: _error_page(boundary, context, problem)
+    return boundary
+
+
+def _static_folders() -> Iterator[Path]:
+    """Return those of all applications that are installed."""
+    for finder in get_finders():
+        storages = getattr(finder, "storages", {})
+        yield from (Path(storage.location) for storage in storages.values())
+
+
+def _is_public(environ: Environ) -> bool:
+    return is_public_request(environ.get(f"{KEY}.request"))
+
+
+def _foresee(environ: Environ) -> bool | None:
+    if "HTTP_AUTHORIZATION" in environ:
+        # A middleware of the application may know who that is.
+        return None
+    path = environ["PATH_INFO"].encode("latin-1").decode()
+    return is_open_address(path, environ["REQUEST_METHOD"])
+
+
+def _error_page(boundary: Boundary, context: RequestContext, problem: Problem) -> str | None:
+    """Render the application's page: 404.html, as Django has it, or error.html for all."""
+    names = [f"{problem.status}.html", _ERROR_PAGE]
+    if not any((_TEMPLATES / name).is_file() for name in names):
+        return None
+    variables = {
+        "status": problem.status,
+        "title": title(problem.status),
+        "detail": detail(problem),
+        "fields": problem.fields,
+        "request_id": context.request_id,
+    }
+    page: str = select_template(names).render(variables, _request(boundary, context))
+    return page
+
+
+def _request(boundary: Boundary, context: RequestContext) -> HttpRequest:
+    """Return a request for the context processors: Django may never have seen this one."""
+    head = context.head
+    request: HttpRequest = WSGIRequest(
+        {
+            "REQUEST_METHOD": head.method,
+            "PATH_INFO": head.path.decode("latin-1"),
+            "SERVER_NAME": context.host,
+            "SERVER_PORT": "443" if context.https else "80",
+            "wsgi.url_scheme": "https" if context.https else "http",
+            "wsgi.input": None,
+            KEY: (exchange := Exchange(boundary, context)),
+        }
+    )
+    request.session = SessionStore(exchange=exchange)
+    request.user = AnonymousUser()
+    return request

@@ -1,0 +1,2 @@
+# Owned by the template: extend, do not edit.
+"""Tags for Django's templates."""

@@ -1,0 +1,111 @@
+"""Forms. A field that no form has is refused, and so is a name that comes twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
+from django.contrib.auth.password_validation import password_validators_help_texts
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.validators import MaxLengthValidator
+from django.http import QueryDict
+
+from ..adapter import Problem, is_clean
+
+if TYPE_CHECKING:
+    _Form = forms.BaseForm
+else:
+    _Form = object
+
+_TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of Django's field
+_UNKNOWN = "unknown"
+
+
+def validate_line(text: str) -> None:
+    """Refuse control characters."""
+    if not is_clean(text):
+        raise ValidationError("Control characters are not allowed.")
+
+
+def validate_text(text: str) -> None:
+    """Refuse control characters other than line breaks and tabs."""
+    if not is_clean(text, allowed="\n\r\t"):
+        raise ValidationError("Control characters are not allowed.")
+
+
+class Strict(_Form):
+    """Mixin for forms of this service; ids of fields are their names."""
+
+    extra: frozenset[str] = frozenset()
+    """Names that may come without being fields."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"auto_id": "%s", **kwargs})
+
+    def full_clean(self) -> None:
+        """Validate; raises `Problem` 400 for a name that comes twice."""
+        if isinstance(self.data, QueryDict):
+            names = [name for name in self.data if name in self.fields]
+            if any(len(self.data.getlist(name)) > 1 for name in names):
+                raise Problem(400, reason="a field that comes twice")
+        super().full_clean()
+        if self.is_bound and set(self.data) - set(self.fields) - self.extra - {_TOKEN}:
+            self.add_error(None, ValidationError("There is an unknown field.", code=_UNKNOWN))
+
+
+def invalid(form: forms.BaseForm) -> Problem:
+    """Return the error page, or problem document, that names the invalid fields of a form."""
+    names = [name for name in form.errors if name != NON_FIELD_ERRORS]
+    if form.has_error(NON_FIELD_ERRORS, _UNKNOWN):
+        names.append("unknown field")
+    return Problem(422, fields=sorted(names))
+
+
+class LoginForm(Strict, AuthenticationForm):
+    """POST /login."""
+
+    extra = frozenset({"next"})
+    error_messages = {  # noqa: RUF012 - as Django has it
+        "invalid_login": "User name or password is wrong.",
+        "inactive": "User name or password is wrong.",
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = "User name"
+        self.fields["username"].validators += [MaxLengthValidator(100), validate_line]
+        self.fields["password"].validators.append(MaxLengthValidator(1000))
+
+
+class PasswordForm(Strict, PasswordChangeForm):
+    """POST /account/password; asks for the new password once, as password managers fill it in."""
+
+    # As Django's documentation takes fields out.
+    old_password = None  # type: ignore[assignment]
+    new_password1 = None  # type: ignore[assignment]
+    new_password2 = None  # type: ignore[assignment]
+    current_password = forms.CharField(
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new_password = forms.CharField(
+        max_length=1000,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password"].help_text = " ".join(password_validators_help_texts())
+
+    def clean(self) -> dict[str, Any]:
+        """Leave the passwords to `change_password`, which counts attempts first."""
+        return self.cleaned_data
+
+
+class SessionForm(Strict, forms.Form):
+    """POST /account/sessions/end."""
+
+    session = forms.CharField(max_length=100, validators=[validate_line])
