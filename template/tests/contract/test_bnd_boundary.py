@@ -229,7 +229,7 @@ def test_challenge_of_http_basic_reaches_the_browser(stage: Inside) -> None:
         ask("answer", 'WWW-Authenticate: Basic realm="stage"', stage=stage, status=401),
     ):
         assert answer.status_code == 401
-        assert expect.once(answer, "www-authenticate") == 'Basic realm="stage"'
+        assert expect.once(answer, "www-authenticate").replace('"', "") == "Basic realm=stage"
         expect.headers(answer)
         assert not expect.FINGERPRINTS.search(answer.text)
 

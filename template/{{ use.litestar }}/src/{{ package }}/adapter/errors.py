@@ -14,7 +14,7 @@ from ..security.errors import Problem, allow_header
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from .authorship import author_wrote, raised_in
-from .requests import AnyRequest, exchange, scope_of
+from .requests import AnyRequest, exchange, is_public, scope_of
 
 _PACKAGE = "litestar"
 _UNPROCESSABLE, _WRONG_METHOD, _CRASH = 422, 405, 500
@@ -35,6 +35,13 @@ def take_over(handlers: Any) -> None:
 
 def _answer(request: AnyRequest, problem: Problem) -> Response[bytes]:
     boundary, context = exchange(request)
+    scope = scope_of(request)
+    if "route_handler" in scope and not context.access_decided:
+        # What is not there in a closed part is not told either.
+        try:
+            boundary.allow(context, public=is_public(scope))
+        except Problem as closed:
+            problem = closed
     return _response(boundary.error_response(context, problem))
 
 

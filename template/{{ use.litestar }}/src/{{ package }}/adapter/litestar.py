@@ -20,13 +20,14 @@ from litestar.app import DEFAULT_OPENAPI_CONFIG
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.di import Provide
+from litestar.exceptions import LitestarException
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
-from litestar.routes import ASGIRoute, BaseRoute
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.template import TemplateConfig
 
 from ..config import Settings
@@ -38,12 +39,19 @@ from . import templates
 from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send
 from .compose import KEY, Exchange, compose
 from .errors import ends_with_slash, take_over
-from .requests import AnyRequest, Connection, Request, content_of, exchange, scope_of
+from .requests import (
+    PUBLIC,
+    AnyRequest,
+    Connection,
+    Request,
+    content_of,
+    exchange,
+    is_public,
+    scope_of,
+)
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
-_PUBLIC = "exclude_from_auth"
-"""The key in a handler's `opt` by which Litestar's own authentication leaves it open."""
 _LIMIT = 10_000_000
 """Bytes of a body that Litestar takes where nobody said anything else."""
 _THREADS = 40
@@ -99,17 +107,24 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
 
     def receive_route(self, route: BaseRoute) -> None:
         """Give an application that is mounted our face, too."""
-        app = route.route_handler.fn if isinstance(route, ASGIRoute) else None
-        if not isinstance(app, Litestar):
+        if (app := _mounted(route)) is None:
             return
+        production = self.boundary.production
         take_over(app.exception_handlers)
-        _set_debug(app, production=self.boundary.production)
+        _set_debug(app, production=production)
         # It has set up a log of its own when it was made.
         log = logging.getLogger("litestar")
         log.handlers, log.propagate = [], True
-        events.configure(production=self.boundary.production)
-        if self.boundary.production and app.openapi_config:
+        events.configure(production=production)
+        if production and app.openapi_config:
             app.asgi_handler = cast("Any", _without_documentation(app, app.openapi_config))
+        # Of handlers that it gets later, and of those that have resolved theirs.
+        app.guards = [_check_access, *app.guards]
+        for inner in app.routes:
+            found = inner.route_handlers if isinstance(inner, HTTPRoute) else [inner.route_handler]
+            for handler in found:
+                handler.resolve_guards().insert(0, _check_access)
+            self.receive_route(inner)
 
     def _documentation(self, config: OpenAPIConfig | None) -> OpenAPIConfig | None:
         """Keep schema and documentation pages to development (FPR-4)."""
@@ -131,7 +146,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             include_in_schema=False,
             dto=None,
             return_dto=None,
-            opt={_PUBLIC: True},
+            opt={PUBLIC: True},
         )
         return config
 
@@ -157,7 +172,7 @@ def install(app: Litestar) -> Litestar:
 
         boundary.render_error = render_error
     session_content = partial(content_of, app)
-    around = BoundaryMiddleware(_inside(app), boundary, _is_public, content_of=session_content)
+    around = BoundaryMiddleware(_inside(app), boundary, is_public, content_of=session_content)
     app.asgi_handler = cast("Any", around)
     return app
 
@@ -182,11 +197,25 @@ def _inside(app: Litestar) -> App:
 
         try:
             await handler(scope, receive, hooked if hooks else send)
+        except (LitestarException, ExceptionGroup) as error:
+            broken = _unwrapped(error)
+            raise broken from broken.__cause__
         finally:
             # Litestar keeps the last 1,024 forms, with passwords and as large as bodies may be.
             parse_url_encoded_form_data.cache_clear()
 
     return call
+
+
+def _unwrapped(error: Exception) -> Exception:
+    """Return what broke off an answer: Litestar wraps it, once for each layer."""
+    while True:
+        if type(error) is LitestarException and isinstance(error.__cause__, Exception):
+            error = error.__cause__
+        elif isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        else:
+            return error
 
 
 def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
@@ -203,19 +232,31 @@ def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
     return call
 
 
-def _is_public(scope: Scope) -> bool:
-    handler = scope.get("route_handler")
-    return handler is not None and bool(handler.opt.get(_PUBLIC))
+def _mounted(route: BaseRoute) -> Litestar | None:
+    """Return the application of this kind that a route mounts."""
+    app = route.route_handler.fn if isinstance(route, ASGIRoute) else None
+    return app if isinstance(app, Litestar) else None
 
 
 async def _login_required(connection: Connection, handler: BaseRouteHandler) -> None:
     """Guard of everything: before the body is read, and of mounts, too."""
+    boundary, context = exchange(connection)
+    if ends_with_slash(context.path) and not _is_folder(handler):
+        # There is nothing, so nothing that would be closed.
+        boundary.allow(context, public=True)
+        raise Problem(404)
+    await _check_access(connection, handler)
+
+
+async def _check_access(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Ask for a login unless the handler says otherwise (RTE-2)."""
     found = exchange(connection)
     boundary, context = found
-    if ends_with_slash(context.path) and not _is_folder(handler):
-        raise Problem(404)
+    if isinstance(handler.fn, Litestar) and not handler.opt.get(PUBLIC):
+        # What is mounted has the same guard, and its handlers may say more.
+        return
     if not context.access_decided:
-        boundary.allow(context, public=bool(handler.opt.get(_PUBLIC)))
+        boundary.allow(context, public=bool(handler.opt.get(PUBLIC)))
     if context.session.accessed and context.known_user:
         scope = scope_of(connection)
         scope.setdefault("user", found.auth.user)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -14,11 +15,15 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import SerializationException
 from litestar.serialization import default_serializer
 from litestar.types import Empty
+from multipart import ParserError  # type: ignore[import-untyped]
 
 from ..security.auth import Auth, User
 from ..security.body import FORM, MULTIPART
 from ..security.errors import Problem
 from .compose import KEY, Exchange
+
+PUBLIC = "exclude_from_auth"
+"""The key in a handler's `opt` by which Litestar's own authentication leaves it open."""
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = litestar.Request[Any, Any, Any]
@@ -31,8 +36,14 @@ def exchange(connection: Connection) -> Exchange:
 
 
 def scope_of(connection: Connection) -> dict[str, Any]:
-    # Litestar writes down more narrowly what a scope is.
+    """Return a scope as what it is: Litestar writes that down more narrowly."""
     return cast("dict[str, Any]", connection.scope)
+
+
+def is_public(scope: Mapping[str, Any]) -> bool:
+    """Tell whether the handler that was found, if any, is for everybody."""
+    handler = scope.get("route_handler")
+    return handler is not None and bool(handler.opt.get(PUBLIC))
 
 
 class Request(litestar.Request[User, Auth, Any]):
@@ -52,6 +63,19 @@ class Request(litestar.Request[User, Auth, Any]):
             return json.loads(await self.body() or b"null")
         except (ValueError, RecursionError) as error:
             raise SerializationException(str(error)) from error
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        """Hand the body on in pieces; a form that breaks off is one that is malformed.
+
+        That is what Litestar closes the files of a form for. The boundary remembers the reason.
+        """
+        try:
+            async for piece in super().stream():
+                yield piece
+        except Problem as problem:
+            if self.content_type[0] == MULTIPART:
+                raise ParserError(str(problem)) from problem
+            raise
 
 
 def content_of(app: Litestar, session: Any) -> dict[str, Any] | None:
