@@ -111,7 +111,7 @@ class Client(httpx.Client):
     def post(self, url: Any, **options: Any) -> httpx.Response:
         """Post as the service's own pages do: with the token, once somebody has logged in."""
         token = self.token() if self.cookies else ""
-        headers = {**options.pop("headers", {}), **({"X-CSRF-Token": token} if token else {})}
+        headers = {**options.pop("headers", {}), **({"X-CSRFToken": token} if token else {})}
         return super().post(url, headers=headers, **options)
 
     def login(self, user: User, **fields: str) -> httpx.Response:
@@ -122,7 +122,7 @@ class Client(httpx.Client):
 
     def token(self) -> str:
         """Return what pages hide in their forms for somebody who has logged in, "" for nothing."""
-        found = re.search(r'name="csrf_token" value="([^"]+)"', self.get("/").text)
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', self.get("/").text)
         return found[1] if found else ""
 
     def logged_in(self) -> bool:

@@ -35,6 +35,11 @@ def adopt(boundary: Boundary) -> None:
     _own[:] = [boundary]
 
 
+def forget() -> None:
+    """Let the policy outside of requests be that of the environment again, for tests."""
+    _own.clear()
+
+
 def own_boundary() -> Boundary:
     """Return the policy of this process, made of the environment if nobody has made it."""
     if not _own:

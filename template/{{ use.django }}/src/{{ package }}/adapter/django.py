@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 from django.conf import settings as django_settings
@@ -103,7 +104,7 @@ def _request(boundary: Boundary, context: RequestContext) -> HttpRequest:
             "SERVER_NAME": context.host,
             "SERVER_PORT": "443" if context.https else "80",
             "wsgi.url_scheme": "https" if context.https else "http",
-            "wsgi.input": None,
+            "wsgi.input": BytesIO(),
             KEY: (exchange := Exchange(boundary, context)),
         }
     )

@@ -44,9 +44,13 @@ class Strict(_Form):
         super().__init__(*args, **{"auto_id": "%s", **kwargs})
 
     def full_clean(self) -> None:
-        """Validate; raises `Problem` 400 for a name that comes twice."""
+        """Validate; raises `Problem` 400 for a name that comes twice, but where a list is taken."""
         if isinstance(self.data, QueryDict):
-            names = [name for name in self.data if name in self.fields]
+            names = {*self.extra} | {
+                name
+                for name, field in self.fields.items()
+                if not getattr(field.widget, "allow_multiple_selected", False)
+            }
             if any(len(self.data.getlist(name)) > 1 for name in names):
                 raise Problem(400, reason="a field that comes twice")
         super().full_clean()

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
 from flask import (
     Flask,
     Response,
-    got_request_exception,
     has_app_context,
     has_request_context,
     request,
@@ -18,6 +17,7 @@ from flask import (
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import RequestRedirect
 
 from ..config import Settings
 from ..security import responses
@@ -28,10 +28,11 @@ from ..security.stores import StoreError
 from .authorship import raised_in
 from .compose import KEY, Exchange, compose
 from .templates import ERROR_PAGE, JINJA_OPTIONS, error_variables, has_error_page, variables
-from .wsgi import BoundaryMiddleware
+from .wsgi import BoundaryMiddleware, Environ
 
 _WRONG_METHOD = 405
 _EXTENSION = "security"
+_NO_TARGET = Problem(400, reason="no redirect can lead there")
 
 
 class FlaskSession(Session, SessionMixin):
@@ -61,19 +62,16 @@ def install(
     """Put the policy around the application; see `adapter.secure`."""
     boundary = compose(settings, accounts, ready=ready, clock=clock)
     boundary.session_class = FlaskSession
-    app.session_interface = _Sessions()
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
     app.context_processor(lambda: variables(_exchange()) if has_request_context() else {})
-    # First of all, before anything of the application sees a stranger's request.
-    app.before_request_funcs.setdefault(None, []).insert(0, lambda: _check_access(app))
-    _take_over_errors(app)
-    _hear_of_mounted(app)
+    _adopt(app, mounted=False)
     middleware = BoundaryMiddleware(
         app.wsgi_app,
         boundary,
         lambda environ: False,  # noqa: ARG005 - what `_check_access` has not seen is closed
+        foresee=lambda environ: _foresee(app, environ),
         debug_page=None if settings.production else _debug_page,
         propagate=lambda: app.testing,
     )
@@ -88,21 +86,61 @@ def install(
 
 def boundary_middleware(app: Flask) -> BoundaryMiddleware:
     """Return the policy around all that the server calls, for `server.server_app`."""
+    for part in _mounted(app.wsgi_app):
+        if _EXTENSION not in part.extensions:
+            part.extensions[_EXTENSION] = app.extensions[_EXTENSION]
+            _adopt(part, mounted=True)
     inner: BoundaryMiddleware = app.extensions[_EXTENSION]
     return inner.around(app)
 
 
-def _hear_of_mounted(app: Flask) -> None:
-    """Let the boundary answer what goes wrong in a mounted Flask application, as in the main."""
+def _mounted(wsgi_app: Any) -> Iterator[Flask]:
+    """Return the Flask applications that are mounted by `DispatcherMiddleware`."""
+    while wsgi_app is not None:
+        for part in getattr(wsgi_app, "mounts", {}).values():
+            if isinstance(part, Flask):
+                yield part
+                yield from _mounted(part.wsgi_app)
+        wsgi_app = getattr(wsgi_app, "app", None)
 
-    def failed(sender: Flask, exception: Exception, **_: Any) -> None:
-        exchange: Exchange | None = request.environ.get(KEY)
-        if exchange and sender is not app and not _answers_crashes(sender):
-            exchange.boundary.fail(exchange.context, exception)
 
-    # Kept: the signal knows its listeners weakly.
-    app.extensions[f"{_EXTENSION}_failed"] = failed
-    got_request_exception.connect(failed)
+def _adopt(app: Flask, *, mounted: bool) -> None:
+    """Give an application our sessions and our face, and close its views."""
+    app.session_interface = _Sessions()
+    # First of all, before anything of the application sees a stranger's request.
+    check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
+    app.before_request_funcs.setdefault(None, []).insert(0, check)
+    for limit in ("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"):
+        if app.config[limit] == Flask.default_config[limit]:
+            # The boundary has limits of its own, which a fact raises for a path.
+            app.config[limit] = None
+    _judge_targets(app)
+    _take_over_errors(app)
+
+
+def _judge_targets(app: Flask) -> None:
+    """Refuse what Werkzeug cannot write as a Location, as what leads astray is refused."""
+    redirect = app.redirect
+
+    def judged(location: str, code: int = 302) -> Any:
+        if has_request_context():
+            # As it was given: Werkzeug would write it in another way, perhaps as a path of ours.
+            boundary, context = _exchange()
+            boundary.judge_target(context, location)
+        try:
+            return redirect(location, code)
+        except ValueError:
+            raise _NO_TARGET from None
+
+    class Judged(app.response_class):  # type: ignore[name-defined,misc] # of the application
+        def get_wsgi_headers(self, environ: Any) -> Any:
+            try:
+                return super().get_wsgi_headers(environ)
+            except ValueError:
+                raise _NO_TARGET from None
+
+    setattr(app, "redirect", judged)  # noqa: B010 - Flask's own place for it
+    app.response_class = Judged
 
 
 def _answers_crashes(app: Flask) -> bool:
@@ -116,16 +154,36 @@ def _exchange() -> Exchange:
     return exchange
 
 
-def _check_access(app: Flask) -> None:
+def _check_access(app: Flask, *, mounted: bool) -> None:
     """Ask for a login unless the view says otherwise (RTE-2)."""
     boundary, context = _exchange()
-    # Nothing at the address, or not by this method, or a slash too many: there is nothing to see.
-    public = request.url_rule is None or request.routing_exception is not None
-    if not public:
-        view = app.view_functions[request.url_rule.endpoint]  # type: ignore[union-attr]
-        of_class = getattr(getattr(view, "view_class", None), "login_required", True)
-        public = getattr(view, "login_required", of_class) is False
+    if request.url_rule is not None:
+        public = _is_open(app.view_functions[request.url_rule.endpoint])
+    elif mounted or isinstance(request.routing_exception, RequestRedirect):
+        # Below a closed mount not even what is not there is told; a slash too few is no secret.
+        public = not mounted
+    else:
+        # Nothing at the address, or not by this method: our error page says so. A hook of the
+        # application that answers instead has said nothing of who may see it.
+        return
     boundary.allow(context, public=public)
+
+
+def _is_open(view: object) -> bool:
+    of_class = getattr(getattr(view, "view_class", None), "login_required", True)
+    return getattr(view, "login_required", of_class) is False
+
+
+def _foresee(app: Flask, environ: Environ) -> bool | None:
+    """Tell whether the view is public before a body is read, None where it is not Flask's."""
+    if "HTTP_AUTHORIZATION" in environ:
+        # A hook of the application may know who that is.
+        return None
+    try:
+        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+    except HTTPException:
+        return None
+    return _is_open(app.view_functions[endpoint])
 
 
 def _take_over_errors(app: Flask) -> None:

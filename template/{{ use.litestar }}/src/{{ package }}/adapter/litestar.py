@@ -240,7 +240,10 @@ def _mounted(route: BaseRoute) -> Litestar | None:
 
 async def _login_required(connection: Connection, handler: BaseRouteHandler) -> None:
     """Guard of everything: before the body is read, and of mounts, too."""
-    if ends_with_slash(exchange(connection).context.path) and not _is_folder(handler):
+    boundary, context = exchange(connection)
+    if ends_with_slash(context.path) and not _is_folder(handler):
+        # There is nothing, so nothing that would be closed.
+        boundary.allow(context, public=True)
         raise Problem(404)
     await _check_access(connection, handler)
 

@@ -1,0 +1,256 @@
+"""docs/build.md of each project is true: what it shows is written where it says, and run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.conftest import Render
+from tests.generated import snippets
+from tests.live.service import Client, Service, free_port, running
+from tests.projects import BIN, CHOICES, Project
+
+PAGE = "docs/build.md"
+GZIP = {"accept-encoding": "gzip"}
+JSON = {"accept": "application/json"}
+FOREIGN = {"sec-fetch-site": "cross-site"}
+CLOSED = "closed.toml"
+"""The policy of a project before anything of the page is in it."""
+
+
+@pytest.fixture(scope="module", params=CHOICES["framework"])
+def project(
+    request: pytest.FixtureRequest, installed: Render, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
+    """Return a project in which somebody has written what the page shows."""
+    made = installed(framework=request.param)
+    built = made.copy(tmp_path_factory.mktemp("built") / "project")
+    shutil.rmtree(built.path / "tests" / "contract" / "unit")
+    (built.path / ".venv").symlink_to(made.path / ".venv")
+    shutil.copy(built.path / "policy.toml", built.path / CLOSED)
+    for snippet in snippets.read(built.path / PAGE):
+        if snippet.file:
+            snippet.write(built)
+    return built
+
+
+def python(project: Project, *arguments: str, pictures: str = "var/pictures") -> str:
+    """Run the project's interpreter on what was built, and return what it printed."""
+    # Its environment belongs to the project that this one is a copy of.
+    source = str(project.path / "src")
+    done = project.run(project.python, *arguments, PYTHONPATH=source, SHOP_PICTURES=pictures)
+    return done.stdout
+
+
+@contextmanager
+def developing(project: Project, policy: str) -> Iterator[Service]:
+    """Run the service as a developer does, apart from where its files are."""
+    port = free_port()
+    development = dict.fromkeys(("APP_HOSTS", "APP_TRUSTED_PROXIES", "APP_SECRET_KEYS_FILE"), "")
+    variables = {
+        **development,
+        "APP_ENV": "development",
+        "APP_POLICY": policy,
+        "PYTHONPATH": str(project.path / "src"),
+    }
+    origin = f"http://localhost:{port}"
+    with running(project, port=port, origin=origin, variables=variables) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def closed(project: Project) -> Iterator[Service]:
+    """Run what was built without what the page opens in `policy.toml`."""
+    with developing(project, CLOSED) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def opened(project: Project) -> Iterator[Service]:
+    """Run what was built, with a user for the login without a password."""
+    with developing(project, "policy.toml") as started:
+        started.add_user("demo")
+        yield started
+
+
+@pytest.fixture
+def visitor(opened: Service) -> Iterator[Client]:
+    """Return a browser without a session."""
+    with opened.client() as client:
+        yield client
+
+
+@pytest.fixture
+def member(opened: Service) -> Iterator[Client]:
+    """Return a browser that has logged in by the page's own view."""
+    with opened.client() as client:
+        assert place(client.post("/shop/demo")) == "/shop/orders"
+        yield client
+
+
+def place(answer: httpx.Response) -> str:
+    """Return the path and query that a response leads to."""
+    target = urlsplit(answer.headers["location"])
+    return f"{target.path}?{target.query}" if target.query else target.path
+
+
+def shown(project: Project, language: str) -> list[str]:
+    """Return the lines that the page shows in that language."""
+    page = snippets.read(project.path / PAGE)
+    return [
+        line
+        for snippet in page
+        if snippet.language == language
+        for line in snippet.text.splitlines()
+    ]
+
+
+def test_what_was_built_passes_the_checks(project: Project) -> None:
+    ruff = str(BIN / "ruff")
+    project.run(ruff, "format", "--check", "--diff", "--no-cache", "src", "tests/app")
+    project.run(ruff, "check", "--no-cache", "src", "tests/app")
+    python(project, "-m", "mypy", "src", "tests/app")
+    python(project, "-m", project.package, "drift")
+
+
+def test_tests_of_the_page_pass(project: Project) -> None:
+    printed = python(project, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/app")
+    assert re.search(r"[5-9] passed", printed)
+
+
+def test_commands_print_what_is_shown(project: Project, tmp_path: Path) -> None:
+    command, *printed = shown(project, "console")
+    words = shlex.split(command.removeprefix("$ uv run "))
+    assert python(project, "-m", *words, pictures=str(tmp_path)).splitlines() == printed
+
+
+def test_log_says_what_is_shown(project: Project, closed: Service) -> None:
+    def send(method: str, path: str, **options: Any) -> httpx.Response:
+        # A connection of its own: a server may close one after a request that it refused.
+        with closed.client() as client:
+            return client.request(method, path, **options)
+
+    language = {"data": {"language": "de"}}
+    dropped = send("GET", "/shop/left")
+    changed = send("POST", "/shop/language", **language)
+    assert "hx-trigger" not in dropped.headers
+    assert "httponly" in changed.headers["set-cookie"].lower()
+    refused = [
+        send("POST", "/shop/order", data={"tea": "x" * 2**20}),
+        send("POST", "/shop/order", content=b"x", headers={"content-type": "text/plain"}),
+        send("POST", "/shop/language", headers=FOREIGN, **language),
+        send("GET", "/shop/grower"),
+        send("GET", "/shop", headers={"host": "evil.example"}),
+    ]
+    assert [response.status_code for response in refused] == [413, 415, 403, 400, 400]
+    written = [words(line) for line in closed.log.read_text("utf-8").splitlines()]
+    lines = shown(project, "text")
+    assert lines
+    assert [line for line in lines if not any(words(line) <= facts for facts in written)] == []
+
+
+def words(line: str) -> set[str]:
+    """Return the facts of a log line, each with its name."""
+    return set(re.findall(r"\w+=(?:'(?:\\.|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|\S+)", line))
+
+
+def test_closed_paths_are_opened_by_a_fact(closed: Service, visitor: Client) -> None:
+    with closed.client() as before:
+        assert place(before.get("/shop/catalog/assam")) == "/login?next=/shop/catalog/assam"
+    assert visitor.get("/shop/catalog/assam").json() == {"tea": "assam", "known": True}
+    assert visitor.get("/shop/orders").status_code == 303
+    assert visitor.get("/shop/orders", headers=JSON).status_code == 401
+
+
+def test_page_has_its_script_and_what_the_policy_allows(visitor: Client) -> None:
+    answer = visitor.get("/shop")
+    (script,) = re.findall(r'<script src="([^"]+shop\.js)" nonce="([^"]+)"', answer.text)
+    csp = answer.headers["content-security-policy"]
+    assert f"'nonce-{script[1]}'" in csp
+    for sources in (
+        "img-src 'self' data:",
+        "style-src 'self' https://cdn.example.com",
+        "trusted-types default",
+    ):
+        assert f"; {sources};" in f"{csp};"
+    assert visitor.get(script[0]).headers["cache-control"].endswith("immutable")
+    assert visitor.get("/shop/left").headers["hx-trigger"] == "counted"
+
+
+def test_form_takes_a_list_and_one_value_where_one_is_meant(member: Client) -> None:
+    order = {"tea": "assam", "cups": "2", "extras": ["milk", "sugar"]}
+    assert place(member.post("/shop/order", data=order)) == "/shop/orders"
+    assert place(member.post("/shop/order", data={"tea": "sencha", "cups": "1"})) == "/shop/orders"
+    assert member.get("/shop/orders").json() == {
+        "user": "demo",
+        "orders": [
+            {"tea": "assam", "cups": 2, "extras": ["milk", "sugar"]},
+            {"tea": "sencha", "cups": 1, "extras": []},
+        ],
+    }
+    refused = member.post("/shop/order", data={"tea": "assam", "cups": "1", "extras": "rum"})
+    assert refused.status_code == 422
+    assert "Look at the field extras" in refused.text
+    assert 'name="extras"' in member.get("/shop/order").text
+
+
+def test_upload_may_be_large_and_nothing_else(member: Client, visitor: Client) -> None:
+    png = b"\x89PNG\r\n\x1a\n" + bytes(2**21)
+    stored = member.post("/shop/picture", files={"picture": ("../../x.png", png)})
+    assert stored.status_code == 201
+    assert re.fullmatch(r"[0-9a-f]+\.png", stored.json()["name"])
+    refused = member.post("/shop/picture", files={"picture": b"<svg/>"}, headers=JSON)
+    assert (refused.status_code, refused.json()["detail"]) == (422, "Only PNG pictures, please.")
+    other = member.post("/shop/picture", data={"picture": "x"})
+    assert "415, request" in other.text
+    assert place(visitor.post("/shop/picture", files={"picture": png})) == "/login"
+
+
+def test_errors_are_the_authors(member: Client) -> None:
+    def take(path: str, headers: dict[str, str]) -> httpx.Response:
+        return member.post(f"/api/shop/stock/{path}", headers=headers)
+
+    unknown = take("rum/1", JSON)
+    assert unknown.headers["content-type"] == "application/problem+json"
+    assert (unknown.status_code, unknown.json()["detail"]) == (404, "We do not sell that tea.")
+    page = take("rum/1", {"accept": "text/html"})
+    assert "We do not sell that tea." in page.text
+    assert re.search(r'<p class="muted">404, request [0-9a-f]{32}</p>', page.text)
+    assert take("sencha/1", JSON).json()["detail"] == "Sold out."
+    document = take("assam/4", {"accept": "text/html"})
+    assert document.status_code == 409
+    assert {"left": 3} in (document.json(), *document.json().values())
+    own = take("assam/3", {"accept": "text/html"})
+    assert (own.status_code, own.json()) == (402, {"ask": "the owner"})
+
+
+def test_redirects_lead_where_the_policy_allows(visitor: Client) -> None:
+    assert visitor.get("/shop/grower").headers["location"] == "https://tea.example.com/assam"
+    for target, leads in (("/shop/order", "/shop/order"), ("https://evil.example/", "/shop")):
+        answer = visitor.post("/shop/language", data={"language": "de", "next": target})
+        assert place(answer) == leads
+
+
+def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
+    assert member.get("/account").status_code == 200
+    assert place(member.post("/logout")) == "/"
+    assert member.get("/shop/orders").status_code == 303
+
+
+def test_compression_is_for_visitors(project: Project, visitor: Client, member: Client) -> None:
+    written = [snippet.text.lower() for snippet in snippets.read(project.path / PAGE)]
+    if not any("gzip" in text for text in written):
+        pytest.skip("needs an extension")
+    encoding = "content-encoding"
+    assert visitor.get("/shop", headers=GZIP).headers[encoding] == "gzip"
+    assert encoding not in member.get("/shop", headers=GZIP).headers
+    assert member.get("/shop/prices", headers=GZIP).headers[encoding] == "gzip"
