@@ -15,8 +15,14 @@ from tests.live.service import HOST, Service
 from tests.projects import ROOT, Project
 
 VIEWS = ROOT / "tests" / "live" / "views"
-FRAMEWORKS = tuple(
-    name for name in projects.CHOICES["framework"] if (VIEWS / f"{name}.py").exists()
+OTHERS = (
+    ("main.py", "from . import notes, pages", "from . import notes, pages, probe"),
+    ("main.py", " = (notes,)", " = (notes, probe)"),
+)
+"""What makes views known: a file, a part of its text, and what stands in its place then."""
+DJANGO = (
+    ("urls.py", "from . import views", "from . import probe, views"),
+    ("urls.py", "urlpatterns = [", 'urlpatterns = [\n    path("", include(probe)),'),
 )
 PAUSE = 2
 """Seconds that a body may pause here, instead of the policy's 10."""
@@ -45,14 +51,10 @@ def with_views(template: Path, target: Path, framework: str) -> Project:
     (app / "probe").mkdir()
     shutil.copy(VIEWS / f"{framework}.py", app / "probe" / "__init__.py")
     shutil.copy(VIEWS / "material.py", app / "probe" / "material.py")
-    main = (app / "main.py").read_text("utf-8")
-    for old, new in (
-        ("from . import notes, pages", "from . import notes, pages, probe"),
-        ("FEATURES = (notes,)", "FEATURES = (notes, probe)"),
-    ):
-        assert old in main
-        main = main.replace(old, new)
-    (app / "main.py").write_text(main, "utf-8")
+    for name, old, new in DJANGO if framework == "django" else OTHERS:
+        text = (app / name).read_text("utf-8")
+        assert old in text
+        (app / name).write_text(text.replace(old, new), "utf-8")
     with (target / "policy.toml").open("a", encoding="utf-8") as policy:
         policy.write(POLICY)
     project.install()
@@ -140,3 +142,20 @@ def eventually(condition: object, seconds: float = PATIENCE) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def children(process: int) -> set[int]:
+    """Return the processes that a process has started and that still run."""
+    found = set()
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        found |= {int(pid) for pid in path.read_text("utf-8").split()}
+    return {pid for pid in found if state(pid) not in {"Z", "X", ""}}
+
+
+def state(process: int) -> str:
+    """Return the state of a process as proc(5) names it, "" for one that is gone."""
+    try:
+        text = Path(f"/proc/{process}/stat").read_text("utf-8")
+    except OSError:
+        return ""
+    return text.rpartition(") ")[2][0]

@@ -17,7 +17,7 @@ from tests.live import probing
 from tests.live.nginx import deployed
 from tests.live.probing import answer, chunk, connection, everything, head, resident, waits
 from tests.live.service import HOST, Client, Service, free_port, running
-from tests.projects import Project
+from tests.projects import CHOICES, Project
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 CHUNKED = "Transfer-Encoding: chunked"
@@ -30,7 +30,7 @@ BOUNDARY = "parts"
 CLIENT = "203.0.113.9"
 
 
-@pytest.fixture(scope="module", params=probing.FRAMEWORKS)
+@pytest.fixture(scope="module", params=CHOICES["framework"])
 def project(
     request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:
@@ -50,7 +50,8 @@ def service(project: Project) -> Iterator[Service]:
 def signed_in(service: Service) -> Iterator[Client]:
     """Return a browser of somebody who has logged in."""
     with service.client() as client:
-        assert client.login(service.add_user()).status_code == 303
+        assert client.login(service.add_user()).is_redirect
+        assert client.logged_in()
         yield client
 
 

@@ -23,7 +23,12 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.views import LoginView
-from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation, ValidationError
+from django.core.exceptions import (
+    BadRequest,
+    PermissionDenied,
+    SuspiciousOperation,
+    ValidationError,
+)
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -45,7 +50,17 @@ from my_service.adapter.sessions import SessionStore
 
 from ... import expect
 from ...conftest import ROOT, Make
-from ...driver import COOKIE_SESSIONS, FORM, HOST, Browser, Files, Inside, User, development, new_user
+from ...driver import (
+    COOKIE_SESSIONS,
+    FORM,
+    HOST,
+    Browser,
+    Files,
+    Inside,
+    User,
+    development,
+    new_user,
+)
 from ...process import scope
 
 SAME = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
@@ -458,9 +473,7 @@ def test_there_is_no_admin_unless_asked_for(pages: Inside) -> None:
 @pytest.mark.parametrize(
     ("kind", "status"), [(Http404, 404), (PermissionDenied, 403), (BadRequest, 400)]
 )
-def test_words_of_the_author_are_kept(
-    pages: Inside, kind: type[Exception], status: int
-) -> None:
+def test_words_of_the_author_are_kept(pages: Inside, kind: type[Exception], status: int) -> None:
     def view(_: HttpRequest) -> None:
         raise kind("Only two are left")
 

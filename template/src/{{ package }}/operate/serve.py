@@ -6,7 +6,6 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
-import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,8 @@ from granian.server import Server
 from ..adapter.server import server_app
 from ..app.main import create_app
 from ..config import Settings
+from .listening import claim_port, claim_socket
+from .workers import Watch, keep_memory_apart
 
 _PACKAGE = __name__.partition(".")[0]
 _HEADER_BUFFER = 65536
@@ -31,6 +32,11 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     """Serve until SIGTERM or SIGINT; running requests get up to 30 s to finish."""
     # Before the workers are forked: they share this memory, and a mistake shows at once.
     multiprocessing.set_start_method("fork")
+    keep_memory_apart()
+    if uds:
+        claim_socket(uds)
+    else:
+        host = claim_port(host, port)
     app = server_app(create_app(settings))
     # The server copies the environment into every WSGI request; secrets have no business there.
     for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):
@@ -40,8 +46,15 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
     # The collector would unshare the memory of what lives as long as the process.
     gc.collect()
     gc.freeze()
-    if uds:
-        _vacate(uds)
+    watch = Watch()
+    if settings.production:
+        # Not in development: a worker in the debugger is silent, too.
+        watch.start()
+
+    def load() -> Any:
+        watch.join()
+        return app
+
     Server(
         f"{_PACKAGE}.app.main",
         address=host,
@@ -59,7 +72,7 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         log_dictconfig=_LOGGERS,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,
-    ).serve(target_loader=lambda: app, wrap_loader=False)
+    ).serve(target_loader=load, wrap_loader=False)
 
 
 def _with_terminal(app: Any) -> Any:
@@ -73,14 +86,3 @@ def _with_terminal(app: Any) -> Any:
         await app(scope, receive, send)
 
     return call
-
-
-def _vacate(uds: Path) -> None:
-    """Remove the socket of a server that was killed: the next one could not begin to listen."""
-    if not uds.is_socket():
-        return
-    with socket.socket(socket.AF_UNIX) as connection:
-        try:
-            connection.connect(str(uds))
-        except ConnectionRefusedError:
-            uds.unlink(missing_ok=True)

@@ -47,6 +47,7 @@ _WARNINGS = frozenset(
         "response_dropped",
         "session_use_after_expire",
         "sys_store_unavailable",
+        "sys_worker_hung",
     }
 )
 _MOST_NOTES = 1000

@@ -46,11 +46,11 @@ class Strict(_Form):
     def full_clean(self) -> None:
         """Validate; raises `Problem` 400 for a name that comes twice, but where a list is taken."""
         if isinstance(self.data, QueryDict):
-            names = [
+            names = {*self.extra} | {
                 name
                 for name, field in self.fields.items()
                 if not getattr(field.widget, "allow_multiple_selected", False)
-            ]
+            }
             if any(len(self.data.getlist(name)) > 1 for name in names):
                 raise Problem(400, reason="a field that comes twice")
         super().full_clean()

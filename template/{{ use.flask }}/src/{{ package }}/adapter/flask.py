@@ -17,6 +17,7 @@ from flask import (
 from flask.sessions import SessionInterface, SessionMixin
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import RequestRedirect
 
 from ..config import Settings
 from ..security import responses
@@ -64,7 +65,7 @@ def install(
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
-    app.context_processor(lambda: variables(_exchange()))
+    app.context_processor(lambda: variables(_exchange()) if has_request_context() else {})
     _adopt(app, mounted=False)
     middleware = BoundaryMiddleware(
         app.wsgi_app,
@@ -109,15 +110,23 @@ def _adopt(app: Flask, *, mounted: bool) -> None:
     # First of all, before anything of the application sees a stranger's request.
     check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
     app.before_request_funcs.setdefault(None, []).insert(0, check)
+    for limit in ("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"):
+        if app.config[limit] == Flask.default_config[limit]:
+            # The boundary has limits of its own, which a fact raises for a path.
+            app.config[limit] = None
     _judge_targets(app)
     _take_over_errors(app)
 
 
 def _judge_targets(app: Flask) -> None:
-    """Refuse what Werkzeug cannot write as a Location, as the boundary refuses what leads astray."""
+    """Refuse what Werkzeug cannot write as a Location, as what leads astray is refused."""
     redirect = app.redirect
 
     def judged(location: str, code: int = 302) -> Any:
+        if has_request_context():
+            # As it was given: Werkzeug would write it in another way, perhaps as a path of ours.
+            boundary, context = _exchange()
+            boundary.judge_target(context, location)
         try:
             return redirect(location, code)
         except ValueError:
@@ -148,12 +157,15 @@ def _exchange() -> Exchange:
 def _check_access(app: Flask, *, mounted: bool) -> None:
     """Ask for a login unless the view says otherwise (RTE-2)."""
     boundary, context = _exchange()
-    if request.url_rule is None or request.routing_exception is not None:
-        # Nothing at the address, or not by this method, or a slash too many: there is nothing to
-        # see; below a closed mount not even that is told.
+    if request.url_rule is not None:
+        public = _is_open(app.view_functions[request.url_rule.endpoint])
+    elif mounted or isinstance(request.routing_exception, RequestRedirect):
+        # Below a closed mount not even what is not there is told; a slash too few is no secret.
         public = not mounted
     else:
-        public = _is_open(app.view_functions[request.url_rule.endpoint])
+        # Nothing at the address, or not by this method: our error page says so. A hook of the
+        # application that answers instead has said nothing of who may see it.
+        return
     boundary.allow(context, public=public)
 
 

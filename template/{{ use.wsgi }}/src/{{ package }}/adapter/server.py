@@ -88,7 +88,7 @@ class WsgiServer:
                 environ["CONTENT_LENGTH"] = str(size)
             except Problem as problem:
                 body, whole = _Unreadable(self._boundary, context, problem), False
-                environ.setdefault("CONTENT_LENGTH", "1")
+                environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
             sent, chunks = await self._in_thread(
