@@ -168,32 +168,6 @@ def test_fields_that_are_too_many(inside: Inside) -> None:
 
 
 @pytest.mark.contract("INP-1")
-@pytest.mark.parametrize("shape", ["lists", "objects"])
-def test_json_that_is_too_deep(stage: Inside, shape: str) -> None:
-    left, right = ("[", "]") if shape == "lists" else ('{"a":', "}")
-    for depth in (stage.policy.input.max_json_depth + 1, 100_000):
-        middle = "" if shape == "lists" else "1"
-        content = (left * depth + middle + right * depth).encode()
-        expect.error(stage.visitor().api("POST", "/stage/json", content), 400)
-
-
-@pytest.mark.contract("INP-1")
-@pytest.mark.parametrize(
-    "content",
-    [b"{", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
-     b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"',
-     '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig")],
-    ids=repr,
-)  # fmt: skip
-def test_json_that_is_none(stage: Inside, content: bytes) -> None:
-    """Refused to whoever reads it, by every name that JSON has."""
-    for kind in (JSON, ("Content-Type", "application/vnd.api+json; charset=utf-8")):
-        answer = stage.visitor().send("POST", "/stage/json", (SAME, kind), content)
-        expect.error(answer, 400)
-        expect.no_words_about_bodies(answer)
-
-
-@pytest.mark.contract("INP-1")
 @pytest.mark.parametrize(
     "content",
     [
@@ -330,9 +304,17 @@ def test_notes_by_the_api(writer: Browser) -> None:
     expect.error(writer.api("GET", f"/api/notes/{number}"), 404)
 
 
+def scripts(browser: Browser, target: str) -> int:
+    """Return how many scripts a page has with nothing hostile in it: a project adds its own."""
+    parsed = Parsed()
+    parsed.feed(browser.get(target).text)
+    assert parsed.scripts
+    return parsed.scripts
+
+
 @pytest.mark.contract("INP-3")
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_name_and_device_are_shown_as_text(inside: Inside, text: str) -> None:
+def test_name_and_device_are_shown_as_text(inside: Inside, member: Browser, text: str) -> None:
     user = inside.add_user(text.replace("\n", " ") + secrets.token_hex(4))
     browser = inside.visitor()
     browser.agent = text.encode("ascii", "ignore").decode().replace("\n", " ").strip()
@@ -343,7 +325,7 @@ def test_name_and_device_are_shown_as_text(inside: Inside, text: str) -> None:
     assert shown == [name, browser.agent or "Unknown device"]
     parsed = Parsed()
     parsed.feed(page)
-    assert parsed.scripts == 1
+    assert parsed.scripts == scripts(member, "/account")
     assert not {each for each in parsed.attributes if each.startswith("on")}
 
 
@@ -370,14 +352,16 @@ def test_output_is_escaped_and_text_stays_text(writer: Browser, text: str) -> No
 @pytest.mark.parametrize("form", ["login", pytest.param("note", marks=pytest.mark.example)])
 def test_refused_input_is_shown_again_as_text(inside: Inside, form: str, name: str) -> None:
     text = HOSTILE[name]
+    browser = inside.visitor() if form == "login" else inside.member()
+    before = scripts(browser, "/login" if form == "login" else "/notes")
     if form == "login":
-        answer = inside.visitor().login(text, "a wrong password", next=text)
+        answer = browser.login(text, "a wrong password", next=text)
     else:
-        answer = inside.member().post("/notes", title=text, body="a" * 5001 + text)
+        answer = browser.post("/notes", title=text, body="a" * 5001 + text)
     assert answer.status_code == (401 if form == "login" else 422)
     parsed = Parsed()
     parsed.feed(answer.text)
-    assert parsed.scripts == 1
+    assert parsed.scripts == before
     assert not {each for each in parsed.attributes if each.startswith("on")}
     assert text in parsed.values
 

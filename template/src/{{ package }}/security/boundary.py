@@ -449,11 +449,15 @@ class Boundary:
         elif name == b"hx-location" and text.startswith("{"):
             # A JSON object with a path: a script of ours fetches it, and CSP's connect-src holds.
             return value
-        checked = self.redirects.safe_target(text, context.origin, context.path)
+        return (before + self.judge_target(context, text, name.decode())).encode()
+
+    def judge_target(self, context: RequestContext, target: str, header: str = "location") -> str:
+        """Return the address of a redirect as it may be sent, or raise `Problem` 400 (RED-4)."""
+        checked = self.redirects.safe_target(target, context.origin, context.path)
         if checked is None:
             emit("malicious_redirect")
-            raise Problem(400, reason=f"{name.decode()} leads elsewhere: [service] redirect-hosts")
-        return (before + checked).encode()
+            raise Problem(400, reason=f"{header} leads elsewhere: [service] redirect-hosts")
+        return checked
 
     def _commit(self, context: RequestContext, own: Headers) -> Headers:
         """Store the session; return the headers with those that go with it.

@@ -110,6 +110,10 @@ def _adopt(app: Flask, *, mounted: bool) -> None:
     # First of all, before anything of the application sees a stranger's request.
     check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
     app.before_request_funcs.setdefault(None, []).insert(0, check)
+    for limit in ("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"):
+        if app.config[limit] == Flask.default_config[limit]:
+            # The boundary has limits of its own, which a fact raises for a path.
+            app.config[limit] = None
     _judge_targets(app)
     _take_over_errors(app)
 
@@ -119,6 +123,10 @@ def _judge_targets(app: Flask) -> None:
     redirect = app.redirect
 
     def judged(location: str, code: int = 302) -> Any:
+        if has_request_context():
+            # As it was given: Werkzeug would write it in another way, perhaps as a path of ours.
+            boundary, context = _exchange()
+            boundary.judge_target(context, location)
         try:
             return redirect(location, code)
         except ValueError:
