@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import Render
 from tests.generated import snippets
+from tests.generated.snippets import Snippet
 from tests.live.service import Client, Service, free_port, running
 from tests.projects import BIN, CHOICES, Project
 
@@ -37,10 +38,15 @@ def project(
     shutil.rmtree(built.path / "tests" / "contract" / "unit")
     (built.path / ".venv").symlink_to(made.path / ".venv")
     shutil.copy(built.path / "policy.toml", built.path / CLOSED)
-    for snippet in snippets.read(built.path / PAGE):
+    for snippet in fences(built):
         if snippet.file:
             snippet.write(built)
     return built
+
+
+def fences(project: Project) -> list[Snippet]:
+    """Return what stands in the fences of the page."""
+    return list(snippets.read((project.path / PAGE).read_text("utf-8")))
 
 
 def python(project: Project, *arguments: str, pictures: str = "var/pictures") -> str:
@@ -105,10 +111,9 @@ def place(answer: httpx.Response) -> str:
 
 def shown(project: Project, language: str) -> list[str]:
     """Return the lines that the page shows in that language."""
-    page = snippets.read(project.path / PAGE)
     return [
         line
-        for snippet in page
+        for snippet in fences(project)
         if snippet.language == language
         for line in snippet.text.splitlines()
     ]
@@ -247,7 +252,7 @@ def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
 
 
 def test_compression_is_for_visitors(project: Project, visitor: Client, member: Client) -> None:
-    written = [snippet.text.lower() for snippet in snippets.read(project.path / PAGE)]
+    written = [snippet.text.lower() for snippet in fences(project)]
     if not any("gzip" in text for text in written):
         pytest.skip("needs an extension")
     encoding = "content-encoding"
