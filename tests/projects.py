@@ -92,13 +92,18 @@ class Project:
     def copy(self, target: Path) -> Project:
         """Copy what the suite reads to `target`, with the unit tests in the suite's folder.
 
-        There they have its fixtures. They import `my_service`, the package of the default answers.
+        There they have its fixtures; those of the framework's folder stand beside the others. They
+        import `my_service`, the package of the default answers.
         """
         left_out = shutil.ignore_patterns(".git", ".venv", ".*_cache", ".hypothesis", "var")
         shutil.copytree(self.path, target, ignore=left_out, dirs_exist_ok=True)
-        others = {*CHOICES["framework"]} - {self.answers["framework"]}
-        left_out = shutil.ignore_patterns("__pycache__", *others)
-        shutil.copytree(UNIT, target / "tests" / "contract" / "unit", ignore=left_out)
+        left_out = shutil.ignore_patterns("__pycache__", *CHOICES["framework"])
+        unit = target / "tests" / "contract" / "unit"
+        shutil.copytree(UNIT, unit, ignore=left_out)
+        own = UNIT / self.answers["framework"]
+        if own.exists():
+            left_out = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(own, unit, ignore=left_out, dirs_exist_ok=True)
         return Project(target)
 
     def files(self) -> dict[str, bytes]:

@@ -14,7 +14,8 @@ from tests.projects import CHOICES, ROOT, Project
 
 OVERLAY = Path(__file__).parent / "starlette"
 GUIDE = ROOT / "docs" / "add-a-framework.md"
-LAYER = "template/{{{{ use.{} }}}}/src/{{{{ package }}}}"
+LAYER = "template/{{{{ use.{} }}}}"
+ADAPTER = "src/{{ package }}/adapter"
 LONGEST_ADAPTER = 350
 ALL_OF_ITS_OWN = {"django"}
 """Frameworks with users, sessions, data and settings of their own, each of which is connected."""
@@ -64,9 +65,9 @@ def adapter(framework: str) -> int:
     """Return the lines of the adapter of a framework, with the layer of its interface."""
     config = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))["frameworks"]["default"]
     layers = config[framework]["layers"] if framework in config else ["asgi"]
-    folders = [ROOT / LAYER.format(layer) / "adapter" for layer in layers]
+    folders = [ROOT / LAYER.format(layer) / ADAPTER for layer in layers]
     if framework not in config:
-        folders.append(OVERLAY / "adapter")
+        folders.append(OVERLAY / ADAPTER)
     return sum(
         len(file.read_text("utf-8").splitlines())
         for folder in folders

@@ -127,7 +127,7 @@ def test_a_cut_body_stores_nothing(
         target, kind = "/api/notes", "Content-Type: application/json"
     before = signed_in.get("/api/notes").json()
     cookies = "; ".join(f"{key}={value}" for key, value in signed_in.cookies.items())
-    lines = (f"Cookie: {cookies}", f"X-CSRF-Token: {signed_in.token()}", kind, line)
+    lines = (f"Cookie: {cookies}", f"X-CSRFToken: {signed_in.token()}", kind, line)
     with connection(service) as made:
         made.sendall(head(target, *lines) + body)
         made.shutdown(socket.SHUT_WR)

@@ -56,7 +56,9 @@ def _probes() -> ModuleType:
     return module
 
 
-HIDDEN = re.compile(r'<input type="hidden" name="csrf_token" value="([^"]+)">')
+HIDDEN = re.compile(
+    r'<input type="hidden" name="(?:csrf_token|csrfmiddlewaretoken)" value="([^"]+)">'
+)
 """The one thing in which pages of those who have logged in may differ: not all have a token."""
 PROBE = _probes()
 STYLES = ROOT / "template" / "src" / "{{ package }}" / "app" / "static" / "app.css"
@@ -315,7 +317,7 @@ def test_member_sees_one_face(
         faces = {}
         for name, transport in transports.items():
             own = target.replace("NOTE", notes[name])
-            token = (("X-CSRF-Token", tokens[name]),) if tokens[name] else ()
+            token = (("X-CSRFToken", tokens[name]),) if tokens[name] else ()
             probe = PROBE.Probe("", method, own, (*headers, *token), content)
             answer = send(transport, probe, cookies[name])
             faces[name] = face(answer)

@@ -93,7 +93,7 @@ def run(folder: Path, package: str, line: str) -> dict[str, object]:
     if not files:
         return {"failed": "", "broken": "", "passed": 0}
     code = pytest.main([*options, *files], plugins=[select])
-    module = sys.modules.get(f"{package}.security.guard")
+    module = sys.modules.get(f"{package}.security.boundary")
     if code not in {0, 1, 5} and not select.failed:
         select.broken = select.broken or f"pytest ended with {int(code)}"
     elif code != 5 and (module is None or not str(module.__file__).startswith(source)):

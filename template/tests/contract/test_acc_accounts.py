@@ -122,6 +122,7 @@ def test_no_account_is_there_by_default(make: Make) -> None:
 
 @pytest.mark.contract("ACC-1")
 @pytest.mark.contract("THR-8")
+@pytest.mark.usefixtures("real_cost")
 def test_hashes_are_argon2id_at_the_cost_that_owasp_names(make: Make) -> None:
     inside = make(exceptions={"passwords.memory-kib": 19456, "passwords.time-cost": 2})
     inside.add_user()
@@ -177,6 +178,7 @@ def test_change_needs_a_login(inside: Inside) -> None:
 
 
 @pytest.mark.contract("ACC-2")
+@pytest.mark.usefixtures("real_cost")
 def test_hash_is_renewed_at_login_when_the_cost_has_changed(make: Make) -> None:
     inside = make()
     user = inside.add_user()

@@ -48,9 +48,9 @@ from my_service.adapter.access import allowed_methods, is_public
 from my_service.adapter.database import prepare
 from my_service.adapter.sessions import SessionStore
 
-from ... import expect
-from ...conftest import ROOT, Make
-from ...driver import (
+from .. import expect
+from ..conftest import ROOT, Make
+from ..driver import (
     COOKIE_SESSIONS,
     FORM,
     HOST,
@@ -61,7 +61,7 @@ from ...driver import (
     development,
     new_user,
 )
-from ...process import scope
+from ..process import scope
 
 SAME = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)">')

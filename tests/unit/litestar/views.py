@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Views for the suite alone, as Litestar's documentation writes them; `stage` says what they do."""
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 from pydantic import BaseModel
 
-from {{ package }}.adapter import CurrentAuth, Problem, Request, single_values
+from my_service.adapter import CurrentAuth, Problem, Request, single_values
 
 
 class Text(BaseModel):

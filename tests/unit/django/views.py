@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Views for the suite alone, as Django's documentation writes them; `stage` says what they do.
 
 They stand in an urlconf of their own, which has the service's addresses too.
@@ -28,7 +27,7 @@ from django.urls import include, path, re_path, reverse
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_POST
 
-from {{ package }}.adapter import Problem, current_auth
+from my_service.adapter import Problem, current_auth
 
 MORE = "stage.more"
 EXCEPTIONS: dict[int, type[Exception]] = {400: BadRequest, 403: PermissionDenied, 404: Http404}
@@ -273,7 +272,7 @@ urlpatterns = [
     path("stage/session/replace", replace),
     path("stage/extension", extension),
     path("stage/included/mounted/", include(mounted)),
-    path("", include("{{ package }}.app.urls")),
+    path("", include("my_service.app.urls")),
 ]
 
 
