@@ -13,17 +13,20 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from playwright.sync_api import Error, sync_playwright
 
 from tests.conftest import Render
 from tests.generated import snippets
 from tests.generated.snippets import Snippet
 from tests.live.service import Client, Service, free_port, running
+from tests.needs import needs
 from tests.projects import BIN, CHOICES, Project
 
 PAGE = "docs/build.md"
 GZIP = {"accept-encoding": "gzip"}
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
+QUIET = ("--disable-background-networking", "--disable-component-update", "--no-sandbox")
 CLOSED = "closed.toml"
 """The policy of a project before anything of the page is in it."""
 
@@ -189,6 +192,27 @@ def test_page_has_its_script_and_what_the_policy_allows(visitor: Client) -> None
         assert f"; {sources};" in f"{csp};"
     assert visitor.get(script[0]).headers["cache-control"].endswith("immutable")
     assert visitor.get("/shop/left").headers["hx-trigger"] == "counted"
+
+
+def test_libraries_write_html_by_the_scripts_leave(opened: Service, closed: Service) -> None:
+    """As htmx and Bootstrap do: by a parser, and by `innerHTML`."""
+    insert = """() => {
+        const text = new DOMParser().parseFromString("<b>3</b>", "text/html").body.innerHTML
+        document.querySelector("h1").innerHTML = text
+        return document.querySelector("h1 b").textContent
+    }"""
+    program = needs("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        for service, works in ((opened, True), (closed, False)):
+            page = browser.new_page()
+            page.goto(f"{service.origin}/shop")
+            if works:
+                assert page.evaluate(insert) == "3"
+            else:
+                with pytest.raises(Error, match="TrustedHTML"):
+                    page.evaluate(insert)
+        browser.close()
 
 
 def test_form_takes_a_list_and_one_value_where_one_is_meant(member: Client) -> None:
