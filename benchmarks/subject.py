@@ -50,6 +50,7 @@ HEADERS = {
 }
 
 SESSIONS = "django.contrib.sessions"
+INSTALLED = ["auth", "contenttypes", "sessions", "messages"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     f"{SESSIONS}.middleware.SessionMiddleware",
@@ -112,6 +113,7 @@ class Subject:
             ROOT_URLCONF=urls.__name__,
             SECRET_KEY=secrets.token_hex(32),
             ALLOWED_HOSTS=[HOST],
+            INSTALLED_APPS=[f"django.contrib.{name}" for name in INSTALLED],
         )
         importlib.import_module("django").setup()
         self._route(urls, PATH, False)
