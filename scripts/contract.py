@@ -1,4 +1,4 @@
-"""Write docs/contract.md, the template's and a project's, from `security/contract.toml`."""
+"""Write docs/contract.md, the template's and a project's, from `docs/contract.toml`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCE = "template/src/{{ package }}/security/contract.toml"
+SOURCE = "docs/contract.toml"
 WIDTH = 100
 
-OWNED = "<!-- Owned by the template: extend, do not edit. Made from security/contract.toml. -->\n"
+OWNED = "<!-- Owned by the template: extend, do not edit. -->\n"
 PAGES = {
     "docs/contract.md": """\
-<!-- Made from security/contract.toml by `make manifest`. -->
+<!-- Made from docs/contract.toml by `make manifest`. -->
 # The contract
 
 What every generated service does, whichever framework it has. Each line has an id that its tests

@@ -46,18 +46,17 @@ class Snippet:
         path.write_text(text, "utf-8")
 
 
-def read(page: Path) -> Iterator[Snippet]:
+def read(page: str) -> Iterator[Snippet]:
     """Yield the fences of a page in their order. Raises `ValueError` for one without a place."""
-    content = page.read_text("utf-8")
-    for fence in _FENCE.finditer(content):
+    for fence in _FENCE.finditer(page):
         language, text = fence["language"], fence["text"]
-        place = _PLACE.fullmatch(content[: fence.start()].rstrip().rpartition("\n")[2])
+        place = _PLACE.fullmatch(page[: fence.start()].rstrip().rpartition("\n")[2])
         if place:
             yield Snippet(language, text, place["file"], place["how"])
         elif language in _SHOWN:
             yield Snippet(language, text)
         else:
-            raise ValueError(f"{page.name}: name the file before this fence:\n{text}")
+            raise ValueError(f"name the file before this fence:\n{text}")
 
 
 def _path(project: Project, file: str) -> Path:

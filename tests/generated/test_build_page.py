@@ -13,16 +13,20 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from playwright.sync_api import Error, sync_playwright
 
 from tests.conftest import Render
 from tests.generated import snippets
+from tests.generated.snippets import Snippet
 from tests.live.service import Client, Service, free_port, running
+from tests.needs import needs
 from tests.projects import BIN, CHOICES, Project
 
 PAGE = "docs/build.md"
 GZIP = {"accept-encoding": "gzip"}
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
+QUIET = ("--disable-background-networking", "--disable-component-update", "--no-sandbox")
 CLOSED = "closed.toml"
 """The policy of a project before anything of the page is in it."""
 
@@ -37,10 +41,15 @@ def project(
     shutil.rmtree(built.path / "tests" / "contract" / "unit")
     (built.path / ".venv").symlink_to(made.path / ".venv")
     shutil.copy(built.path / "policy.toml", built.path / CLOSED)
-    for snippet in snippets.read(built.path / PAGE):
+    for snippet in fences(built):
         if snippet.file:
             snippet.write(built)
     return built
+
+
+def fences(project: Project) -> list[Snippet]:
+    """Return what stands in the fences of the page."""
+    return list(snippets.read((project.path / PAGE).read_text("utf-8")))
 
 
 def python(project: Project, *arguments: str, pictures: str = "var/pictures") -> str:
@@ -105,10 +114,9 @@ def place(answer: httpx.Response) -> str:
 
 def shown(project: Project, language: str) -> list[str]:
     """Return the lines that the page shows in that language."""
-    page = snippets.read(project.path / PAGE)
     return [
         line
-        for snippet in page
+        for snippet in fences(project)
         if snippet.language == language
         for line in snippet.text.splitlines()
     ]
@@ -186,6 +194,27 @@ def test_page_has_its_script_and_what_the_policy_allows(visitor: Client) -> None
     assert visitor.get("/shop/left").headers["hx-trigger"] == "counted"
 
 
+def test_libraries_write_html_by_the_scripts_leave(opened: Service, closed: Service) -> None:
+    """As htmx and Bootstrap do: by a parser, and by `innerHTML`."""
+    insert = """() => {
+        const text = new DOMParser().parseFromString("<b>3</b>", "text/html").body.innerHTML
+        document.querySelector("h1").innerHTML = text
+        return document.querySelector("h1 b").textContent
+    }"""
+    program = needs("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
+        for service, works in ((opened, True), (closed, False)):
+            page = browser.new_page()
+            page.goto(f"{service.origin}/shop")
+            if works:
+                assert page.evaluate(insert) == "3"
+            else:
+                with pytest.raises(Error, match="TrustedHTML"):
+                    page.evaluate(insert)
+        browser.close()
+
+
 def test_form_takes_a_list_and_one_value_where_one_is_meant(member: Client) -> None:
     order = {"tea": "assam", "cups": "2", "extras": ["milk", "sugar"]}
     assert place(member.post("/shop/order", data=order)) == "/shop/orders"
@@ -247,7 +276,7 @@ def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
 
 
 def test_compression_is_for_visitors(project: Project, visitor: Client, member: Client) -> None:
-    written = [snippet.text.lower() for snippet in snippets.read(project.path / PAGE)]
+    written = [snippet.text.lower() for snippet in fences(project)]
     if not any("gzip" in text for text in written):
         pytest.skip("needs an extension")
     encoding = "content-encoding"

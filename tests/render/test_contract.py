@@ -1,4 +1,4 @@
-"""docs/contract.md, here and in a project, says what `security/contract.toml` says."""
+"""docs/contract.md, here and in a project, says what `docs/contract.toml` says."""
 
 import re
 from pathlib import Path
@@ -84,4 +84,4 @@ def test_unknown_line_in_a_marker_is_an_error(
         test.write_text(text.format(digit))
         done = project.run(installed().python, "-m", "pytest", "-q", str(test), check=False)
         assert done.returncode == code, done.stdout + done.stderr
-        assert ("contract.toml has no line THR-44" in done.stdout) == bool(code)
+        assert ("contract.md has no line THR-44" in done.stdout) == bool(code)

@@ -30,8 +30,8 @@ ACCEPTS = {
 TOOLS = (
     "/docs", "/redoc", "/openapi.json", "/openapi.yaml", "/docs/oauth2-redirect", "/schema",
     "/schema/swagger", "/schema/openapi.json", "/api/docs", "/api/schema", "/api/openapi.json",
-    "/swagger", "/swagger.json", "/console", "/debug", "/admin", "/admin/", "/_debugbar",
-    "/__debug__/", "/metrics", "/graphql", "/.git/config", "/.env", "/policy.toml",
+    "/swagger", "/swagger.json", "/console", "/debug", "/_debugbar",
+    "/__debug__/", "/.git/config", "/.env", "/policy.toml",
     "/?__debugger__=yes&cmd=resource&f=debugger.js",
 )  # fmt: skip
 
@@ -234,8 +234,11 @@ def test_no_tools_in_production(service: Service, target: str) -> None:
     if target.startswith("/?"):
         assert answer.status_code == 200
         assert "debugger" not in answer.text
+    elif answer.status_code == 200:
+        # A page that the project has put there itself.
+        assert not expect.FINGERPRINTS.search(answer.text)
     else:
-        expect.error(answer, 404)
+        assert answer.status_code in {303, 401, 404}
 
 
 @pytest.mark.contract("FPR-4")
