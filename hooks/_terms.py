@@ -24,7 +24,7 @@ _LINES_IN_USE = "PS002"
 
 # As in copier.yml, where a test of the template compares them. All others are the template's.
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
-SHARED = ("pyproject.toml", ".gitignore")
+SHARED = (".gitignore", "mypy.ini", "pyproject.toml", "pytest.ini")
 
 
 class Change(NamedTuple):

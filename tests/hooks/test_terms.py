@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import tomllib
 from typing import Any
 
 import _terms as terms
 import pytest
-import yaml
 
 from tests.hooks.conftest import ROOT
 
@@ -168,15 +166,11 @@ def test_files_by_owner() -> None:
     ]
 
 
-def test_owners_are_those_of_copier_yml() -> None:
-    text = (ROOT / "copier.yml").read_text("utf-8")
-    mine = [
-        f"{name[1:]}*" if name.endswith("/") else name[1:]
-        for name in yaml.safe_load(text)["_skip_if_exists"]
-    ]
-    assert list(terms.YOURS) == mine
-    shared = next(line for line in text.splitlines() if line.startswith("# Shared: "))
-    assert re.findall(r"[a-z.]+\b", shared.partition(": ")[2])[:2] == list(terms.SHARED)
+def test_owners_are_those_of_the_list() -> None:
+    owners = tomllib.loads((ROOT / "template/.template/owners.toml").read_text("utf-8"))
+    yours = [f"{name}*" if name.endswith("/") else name for name in owners["yours"]]
+    assert list(terms.YOURS) == yours
+    assert list(terms.SHARED) == owners["shared"]
 
 
 def test_markdown_holds_hostile_values_as_text() -> None:

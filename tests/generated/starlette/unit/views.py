@@ -1,4 +1,3 @@
-# Owned by the template: extend, do not edit.
 """Views for the suite alone, as Starlette documents them; `stage` says what they do."""
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from {{ package }}.adapter import Problem, current_auth, form_fields, login_not_required
+from my_service.adapter import Problem, current_auth, form_fields, login_not_required
 
 
 @login_not_required
