@@ -30,11 +30,18 @@ import yaml
 from tests.projects import CHOICES, ROOT
 
 FAMILIES = {
-    **{"HDR": 5, "FPR": 4, "RED": 3, "SES": 9, "THR": 8, "CSR": 2},
-    **{"PRX": 3, "INP": 4, "ACC": 2, "LOG": 2, "CFG": 3, "DEP": 4},
+    **{"HDR": 5, "FPR": 4, "RED": 4, "SES": 12, "THR": 8, "CSR": 2, "PRX": 4, "BND": 8},
+    **{"RTE": 5, "INP": 4, "ACC": 2, "OWN": 1, "LOG": 2, "CFG": 3, "DEP": 4},
 }
 """How many lines of the contract each family has that a project itself must keep."""
-LINES = tuple(f"{name}-{number + 1}" for name, count in FAMILIES.items() for number in range(count))
+ELSEWHERE = frozenset({"BND-7", "RTE-3", "RTE-4"})
+"""Not broken here: planned, or seen at the socket alone, where the server answers by itself."""
+LINES = tuple(
+    line
+    for name, count in FAMILIES.items()
+    for line in (f"{name}-{number + 1}" for number in range(count))
+    if line not in ELSEWHERE
+)
 """Their ids; a project keeps them in its code or in what looks after it."""
 
 Answers = frozenset[tuple[str, str]]

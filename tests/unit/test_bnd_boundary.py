@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
+from typing_extensions import override
 
 from .. import expect
 from ..conftest import Make
@@ -27,6 +28,7 @@ from ..driver import (
     Files,
     Header,
     Inside,
+    development,
     new_address,
 )
 from .stage import Stage
@@ -135,6 +137,14 @@ def test_framework_does_not_see_what_a_client_claims(stage: Inside) -> None:
     assert seen["headers"] == []
 
 
+@pytest.mark.contract("BND-1")
+@pytest.mark.contract("PRX-4")
+def test_framework_sees_no_address_where_the_proxy_wrote_none(stage: Inside) -> None:
+    headers = (("X-Forwarded-For", "unknown"), ("X-Forwarded-Proto", "https"))
+    answer = stage.visitor().send("GET", "/stage/seen", headers, peer=PROXY)
+    assert answer.json()["client"] == ""
+
+
 # What a view answers ----------------------------------------------------------------------------
 
 
@@ -158,15 +168,16 @@ def test_what_a_view_answers_is_its_own(stage: Inside, status: int, kind: str, b
 @pytest.mark.contract("BND-2")
 @pytest.mark.contract("FPR-2")
 @pytest.mark.parametrize("view", ["raise", "problem"])
-def test_text_of_the_author_is_shown(stage: Inside, view: str) -> None:
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+def test_text_of_the_author_is_shown(stage: Inside, view: str, status: int) -> None:
     words = "Only 2 left & <b>more</b>"
     name = "text" if view == "raise" else "detail"
-    target = f"/stage/{view}?status=409&{name}={quote(words)}"
+    target = f"/stage/{view}?status={status}&{name}={quote(words)}"
     answer = stage.visitor().get(target)
-    expect.error(answer, 409)
+    expect.error(answer, status)
     assert "Only 2 left &amp; &lt;b&gt;" in answer.text
     document = stage.visitor().get(target, (PROGRAM,))
-    expect.error(document, 409)
+    expect.error(document, status)
     assert document.json()["detail"] == words
 
 
@@ -336,6 +347,14 @@ def test_body_that_pauses_is_ended(
     expect.error(answer, 408)
 
 
+@pytest.mark.contract("BND-5")
+def test_size_is_judged_before_the_body_comes(stage: Inside) -> None:
+    size = stage.policy.input.max_body + 1
+    headers = (SAME, ("Content-Type", FORM), ("Content-Length", str(size)))
+    answer = stage.visitor().send("POST", "/stage/form", headers, b"a=b", then="pause")
+    expect.error(answer, 413)
+
+
 # Bodies of each kind ----------------------------------------------------------------------------
 
 
@@ -470,6 +489,35 @@ def test_other_headers_that_lead_on_work(stage: Inside) -> None:
     assert answer.status_code == 200
     assert expect.once(answer, "hx-redirect") == "/account"
     assert expect.once(answer, "refresh") == "5"
+
+
+class Devices(Files):
+    """With applications on devices among the targets of redirects."""
+
+    @override
+    def policy(self) -> Path:
+        path = super().policy()
+        places = '"com.example.app:/done", "http://127.0.0.1/done", '
+        text = path.read_text("utf-8").replace("redirect-hosts = [", f"redirect-hosts = [{places}")
+        path.write_text(text, "utf-8")
+        return path
+
+
+@pytest.mark.contract("RED-4")
+def test_redirect_leads_to_listed_applications_on_a_device(tmp_path: Path) -> None:
+    with closing(Stage(Devices(tmp_path))) as stage:
+        for to in ("com.example.app:/done?code=1", "http://127.0.0.1:4711/done?code=1"):
+            answer = ask("answer", f"Location: {to}", stage=stage, status=303)
+            assert answer.status_code == 303
+            assert expect.once(answer, "location") == to
+        for to in (
+            "com.example.app:/other",
+            "com.example.evil:/done",
+            "http://127.0.0.1:4711/other",
+            "http://127.0.0.2:4711/done",
+            "ftp://127.0.0.1/done",
+        ):
+            expect.error(ask("answer", f"Location: {to}", stage=stage, status=303), 400)
 
 
 # 304 and compression ----------------------------------------------------------------------------
@@ -632,3 +680,33 @@ def test_value_that_cannot_be_stored_is_our_error(
 def test_crash_of_a_view_says_nothing(stage: Inside) -> None:
     for accept in (PROGRAM, ("Accept", "text/html")):
         expect.error(stage.visitor().get("/stage/crash", (accept,)), 500, echo="4711")
+
+
+@pytest.mark.contract("RTE-2")
+def test_what_no_check_has_seen_is_refused_loudly(
+    stage: Inside, log: pytest.LogCaptureFixture
+) -> None:
+    assert stage.visitor().get("/stage/early").status_code == 303
+    (line,) = events(log, "request_refused")
+    assert "[[route]] access" in str(line["reason"])
+
+
+@pytest.mark.contract("RTE-5")
+def test_cookie_of_a_callback_does_not_leave(tmp_path: Path) -> None:
+    facts = '[[route]]\npath = "/stage/answer"\ncross-site = "without-session"'
+    with closing(Stage(Files(tmp_path, facts=facts))) as stage:
+        answer = ask("answer", "Set-Cookie: a=b", stage=stage, body="a")
+    assert (answer.status_code, answer.text) == (200, "a")
+    assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.contract("BND-8")
+@pytest.mark.parametrize("name", ["testserver", "testserver.local", "localhost:4711"])
+def test_test_clients_are_served_in_development(
+    name: str, shared: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the names that the frameworks' clients ask for."""
+    monkeypatch.chdir(shared.files.folder)
+    with closing(development()) as local:
+        answer = local.visitor("127.0.0.1").send("GET", "/", (("Host", name),), scheme="http")
+    assert answer.status_code == 200

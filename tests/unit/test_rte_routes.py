@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from .. import expect
+from ..conftest import Make
 from ..driver import FORM, Browser, Header, Inside
 
 SAME = ("Sec-Fetch-Site", "same-origin")
@@ -184,6 +185,32 @@ def test_fact_keeps_the_rest(stage: Inside) -> None:
     answer = send(member, "/stage/upload", file(1), MULTIPART)
     assert answer.status_code == 200
     expect.headers(answer)
+
+
+@pytest.mark.contract("RTE-1")
+def test_longest_path_that_fits_counts_as_a_whole(make: Make) -> None:
+    table = '[[route]]\npath = "{}"\nbody = ["text/csv"]\n'
+    wide = f'{table.format("/")}[[route]]\npath = "/login"\nmax-body = 2_000_000'
+    visitor = make(facts=wide).visitor()
+    assert visitor.post("/login", username="nobody", password="a").status_code == 401
+    # Not one that only begins like it.
+    for target in ("/login2", "/login/2", "/account/password"):
+        expect.error(visitor.post(target, a="b"), 415)
+
+
+@pytest.mark.contract("RTE-1")
+def test_fact_holds_for_its_methods(make: Make) -> None:
+    facts = '[[route]]\npath = "/login"\nmethods = ["PUT"]\nbody = ["text/csv"]'
+    visitor = make(facts=facts).visitor()
+    assert visitor.post("/login", username="nobody", password="a").status_code == 401
+    expect.error(visitor.send("PUT", "/login", (SAME, ("Content-Type", FORM)), b"a=b"), 415)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("RTE-2")
+def test_fact_that_says_nothing_of_access_opens_nothing(make: Make) -> None:
+    facts = '[[route]]\npath = "/account"\nmax-body = 2_000_000'
+    assert make(facts=facts).visitor().get("/account").status_code == 303
 
 
 @pytest.mark.contract("RTE-5")

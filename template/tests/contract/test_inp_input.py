@@ -16,6 +16,7 @@ import pytest
 from typing_extensions import override
 
 from . import expect
+from .conftest import Make
 from .driver import FORM, Browser, Inside, Service, User
 
 JSON = ("Content-Type", "application/json")
@@ -474,3 +475,14 @@ def test_id_is_no_sql(inside: Inside, method: str) -> None:
     for target in ("/api/notes/x'%20OR%20'1'%3D'1", "/api/notes/x'", "/api/notes/x'--"):
         expect.error(member.api(method, target, body), 404)
     assert len(member.api("GET", "/api/notes").json()["notes"]) == 1
+
+
+@pytest.mark.contract("INP-1")
+def test_no_fact_raises_the_size_of_json(make: Make) -> None:
+    inside = make(facts='[[route]]\npath = "/api/unknown"\nmax-body = 3_000_000')
+    size = inside.policy.input.max_json + 1
+    visitor = inside.visitor()
+    expect.error(visitor.api("POST", "/api/unknown", b"[" + b" " * (size - 2) + b"]"), 413)
+    # Of anything else as much as the fact says; and then there is nothing at the address.
+    headers = (SAME, ("Accept", "application/json"), ("Content-Type", FORM))
+    expect.error(visitor.send("POST", "/api/unknown", headers, b"a=" + b"b" * size), 404)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import httpx
 import pytest
@@ -243,3 +244,58 @@ def test_request_id_is_the_proxys(inside: Inside, peer: str, claimed: str, belie
     headers = (("X-Forwarded-For", new_address()), ("X-Request-ID", claimed))
     answer = inside.visitor().send("GET", "/unknown", headers, peer=peer)
     assert (expect.request_id(answer) == claimed) == believed
+
+
+@pytest.mark.contract("PRX-4")
+@pytest.mark.parametrize("form", ["{}", "[{}]", "[{}]:4711", '"[{}]:4711"'])
+def test_ipv6_address_counts_however_the_proxy_writes_it(inside: Inside, form: str) -> None:
+    limit = inside.policy.throttle.pair.limit
+    client = f"2001:db8:{secrets.token_hex(2)}:{secrets.token_hex(2)}::1"
+    plain = [forwarded_for(client) for _ in range(limit)]
+    assert counts(inside, PROXY, [*plain, forwarded_for(form.format(client))])[-1] == 429
+
+
+@pytest.mark.contract("PRX-4")
+@pytest.mark.usefixtures("restored_logging")
+def test_address_that_cannot_be_read_is_an_event(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inside = make()
+    user = new_user()
+    for _ in range(inside.policy.throttle.pair.limit):
+        login_from(inside.visitor(), PROXY, forwarded_for("unknown"), user.name)
+    # Who has no address is not the proxy.
+    assert login_from(inside.visitor(), PROXY, (), user.name).status_code == 401
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    parts = {line["part"] for line in lines if line.get("event") == "proxy_address_unreadable"}
+    assert parts == {"unknown"}
+
+
+@pytest.mark.contract("PRX-4")
+def test_underscore_does_not_stand_for_a_dash(inside: Inside) -> None:
+    limit = inside.policy.throttle.pair.limit
+    client = new_address()
+    claims = [
+        (*forwarded_for(client), ("X_Forwarded_For", new_address())) for _ in range(limit + 1)
+    ]
+    assert counts(inside, PROXY, claims) == [401] * limit + [429]
+
+
+@pytest.mark.contract("PRX-4")
+def test_port_that_https_has_anyway_makes_no_other_host(inside: Inside) -> None:
+    answer = inside.visitor().get("/account", (("Host", f"{HOST}:443"),))
+    assert answer.status_code == 303
+    assert expect.place(answer).startswith(f"{ORIGIN}/login")
+    expect.error(inside.visitor().get("/account", (("Host", f"{HOST}:80"),)), 400)
+
+
+@pytest.mark.contract("PRX-4")
+@pytest.mark.usefixtures("restored_logging")
+def test_client_of_a_socket_for_ipv6_has_its_own_address(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inside = make()
+    client = new_address()
+    login_from(inside.visitor(), f"::ffff:{client}", (), "nobody")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["client"] for line in lines if line.get("event") == "authn_login_fail"] == [client]

@@ -1,0 +1,112 @@
+"""What a Flask developer expects of Flask, with the policy around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+from flask import Flask, session
+from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
+from typing_extensions import override
+
+from my_service.adapter import login_not_required
+from my_service.app.users import open_users
+
+from ..driver import ORIGIN, Files, Inside
+from .stage import Stage
+
+KEY = "_user_id"
+"""Where Flask-Login keeps the user's id."""
+
+
+class Kept(Stage):
+    """The stage, with its application at hand, and a view that logs out as Flask-Login does."""
+
+    application: Flask
+
+    @override
+    def build(self, settings: Any) -> Any:
+        self.application = super().build(settings)
+
+        @login_not_required
+        def out() -> ResponseReturnValue:
+            session.pop(KEY)
+            return ""
+
+        self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
+        return self.application
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kept]:
+    with closing(Kept(Files(tmp_path_factory.mktemp("flask")))) as service:
+        yield service
+
+
+@pytest.fixture
+def client(kept: Kept) -> FlaskClient:
+    """Flask's own test client, which asks the application past the server."""
+    return kept.application.test_client()
+
+
+def user_id(service: Inside, name: str) -> str:
+    account = open_users(service.files.settings().database_url).find(name)
+    assert account
+    return account.id
+
+
+@pytest.mark.contract("SES-12")
+def test_login_by_an_extension_is_one_of_ours(kept: Kept) -> None:
+    user = kept.add_user()
+    browser = kept.visitor()
+    browser.post("/stage/session/set?key=a&value=1")
+    before = browser.copy()
+    browser.post(f"/stage/session/set?key={KEY}&value={user_id(kept, user.name)}")
+    assert browser.session != before.session
+    assert browser.logged_in()
+    assert not before.logged_in()
+    assert len(kept.login(user).sessions()) == 1
+
+
+@pytest.mark.contract("SES-12")
+def test_logout_by_an_extension_ends_the_login(kept: Kept) -> None:
+    browser = kept.member()
+    browser.post("/stage/session/set?key=a&value=1")
+    before = browser.copy()
+    assert browser.post("/stage/out").status_code == 200
+    assert not browser.logged_in()
+    assert not before.logged_in()
+
+
+@pytest.mark.contract("BND-8")
+def test_client_raises_what_a_view_raises(kept: Kept, client: FlaskClient) -> None:
+    assert client.get("/stage/crash", base_url=ORIGIN).status_code == 500
+    kept.application.testing = True
+    try:
+        with pytest.raises(ValueError, match="secret-4711"):
+            client.get("/stage/crash", base_url=ORIGIN)
+    finally:
+        kept.application.testing = False
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize(
+    ("target", "kind"),
+    [("json", "application/json"), ("form", "application/x-www-form-urlencoded")],
+)
+def test_body_that_is_short_does_not_count_with_other_servers(
+    client: FlaskClient, target: str, kind: str
+) -> None:
+    content = b'{"a": "b"}' if target == "json" else b"a=b"
+    for more, status in ((0, 200), (7, 400)):
+        answer = client.post(
+            f"/stage/{target}",
+            base_url=ORIGIN,
+            headers={"Sec-Fetch-Site": "same-origin", "Content-Type": kind},
+            data=content,
+            environ_overrides={"CONTENT_LENGTH": str(len(content) + more)},
+        )
+        assert answer.status_code == status
