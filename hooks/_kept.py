@@ -15,7 +15,18 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from _steps import ROOT, Result, Step, environment, git, load_toml, run_each, show_failed
+from _steps import (
+    ROOT,
+    Refused,
+    Result,
+    Step,
+    environment,
+    git,
+    load_toml,
+    project,
+    run_each,
+    show_failed,
+)
 
 TYPED = {".py", ".pyi", ".toml", ".ini", ".lock", ""}
 """Ends of the names of files that types depend on; programs in hooks/ have none."""
@@ -131,7 +142,7 @@ class MypyCache:
         self._shared = None
         if os.environ.get("CI") == "true" or "MYPY_CACHE_DIR" in os.environ or self._own.exists():
             return
-        with suppress(OSError, RuntimeError):
+        with suppress(OSError, RuntimeError, Refused):
             self._shared = user_cache() / "service-hooks" / "mypy" / libraries()
 
     def fetch(self) -> None:
@@ -166,11 +177,18 @@ def user_cache() -> Path:
 
 
 def libraries() -> str:
-    """Return a name for what mypy's cache holds: its settings, and all versions of the lock."""
+    """Return a name for what mypy's cache holds: its settings, Python, and what the lock names."""
+    settings = (ROOT / "mypy.ini").read_text("utf-8") if (ROOT / "mypy.ini").exists() else ""
+    python = [
+        line
+        for line in (environment() / "pyvenv.cfg").read_text("utf-8").splitlines()
+        if line.startswith("version")
+    ]
     names = [
         f"{each.get('name')} {each.get('version')}"
         for each in load_toml(ROOT / "uv.lock").get("package", [])
         if {"editable", "virtual"}.isdisjoint(each.get("source", {}))
     ]
-    facts = [digest(ROOT / "mypy.ini"), digest(environment() / "pyvenv.cfg"), *names]
+    # Projects differ in the name of their package alone, which Django's settings are found by.
+    facts = [settings.replace(project()[1], ""), *python, *names]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
