@@ -268,7 +268,7 @@ def test_from_nothing_to_a_login(running: Containers) -> None:
     words = (running.project.package, "user", "add", user.name)
     running.run("app-1", *words, typed=f"{user.password}\n")
     with running.edge.client() as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
         for _ in range(4):
             assert client.logged_in()
             assert client.get("/").headers["strict-transport-security"]

@@ -60,8 +60,8 @@ def statuses(service: Service, *paths: str) -> list[int]:
 def test_notes(service: Service, user: User) -> None:
     note = {"title": "<script>", "body": "x" * 2000}
     with service.client() as client:
-        assert client.login(user).status_code == 303
-        assert client.post("/notes", data=note).status_code == 303
+        assert client.login(user).is_redirect
+        assert client.post("/notes", data=note).is_redirect
         answer = client.post("/api/notes", json=note)
         assert answer.status_code == 201
         assert client.get(f"/api/notes/{answer.json()['id']}").json()["title"] == "<script>"
@@ -79,10 +79,10 @@ def test_two_machines_share_everything(
         service.client("192.0.2.8") as here,
         other.client("192.0.2.8") as there,
     ):
-        assert here.login(user).status_code == 303
+        assert here.login(user).is_redirect
         there.cookies = here.cookies
         assert there.logged_in()
-        assert there.post("/logout").status_code == 303
+        assert there.post("/logout").is_redirect
         assert not here.logged_in()
         here.cookies.clear()
         assert [here.login(wrong).status_code for _ in range(3)] == [401] * 3
@@ -91,7 +91,7 @@ def test_two_machines_share_everything(
 
 def test_store_away(service: Service, user: User, redis: RedisServer) -> None:
     with service.client("192.0.2.2") as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
         mark = service.mark()
         redis.stop()
         try:
@@ -111,12 +111,12 @@ def test_store_away(service: Service, user: User, redis: RedisServer) -> None:
         assert statuses(service, "/readyz") == [200]
         assert client.logged_in()
     with service.client("192.0.2.3") as visitor:
-        assert visitor.login(user).status_code == 303
+        assert visitor.login(user).is_redirect
 
 
 def test_database_away(service: Service, user: User, postgres: PostgresServer) -> None:
     with service.client("192.0.2.4") as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
         mark = service.mark()
         postgres.stop()
         try:
@@ -134,4 +134,4 @@ def test_database_away(service: Service, user: User, postgres: PostgresServer) -
                 again.cookies = client.cookies
                 assert again.get("/notes").status_code == 200
     with service.client("192.0.2.5") as visitor:
-        assert visitor.login(user).status_code == 303
+        assert visitor.login(user).is_redirect

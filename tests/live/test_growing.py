@@ -167,13 +167,13 @@ def under_load(cluster: Cluster, cookies: httpx.Cookies, change: Callable[[], No
 def test_sessions_are_shared(cluster: Cluster, user: User) -> None:
     marks = cluster.marks()
     with cluster.edge.client() as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
         for _ in range(ROUNDS):
-            assert client.post("/notes", data={"title": "Tea", "body": ""}).status_code == 303
+            assert client.post("/notes", data={"title": "Tea", "body": ""}).is_redirect
         assert [client.logged_in() for _ in range(ROUNDS)] == [True] * ROUNDS
         assert [client.get(EVIL).status_code for _ in range(ROUNDS)] == [400] * ROUNDS
         assert len(client.get("/api/notes").json()["notes"]) == ROUNDS
-        assert client.post("/logout").status_code == 303
+        assert client.post("/logout").is_redirect
         assert [client.logged_in() for _ in range(ROUNDS)] == [False] * ROUNDS
     assert all(cluster.events("malicious_redirect", marks))
 
@@ -227,7 +227,7 @@ def test_right_logins_in_a_row(cluster: Cluster, user: User) -> None:
     with cluster.edge.client("127.0.0.2") as client:
         for _ in range(20):
             client.cookies.clear()
-            assert client.login(user).status_code == 303
+            assert client.login(user).is_redirect
             assert client.get("/").status_code == 200
             assert client.logged_in()
     assert all(cluster.events("authn_login_success", marks))
@@ -243,7 +243,7 @@ def test_server_restarts(cluster: Cluster, user: User, server: str) -> None:
     wrong, guessed = User(user.name, "wrong guess"), f"127.0.1.{1 + len(server)}"
     marks = cluster.marks()
     with cluster.edge.client("127.0.0.3") as client, cluster.edge.client(guessed) as guesser:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
         assert [guesser.login(wrong).status_code for _ in range(3)] == [401] * 3
         backend.stop()
         try:
@@ -264,13 +264,13 @@ def test_server_restarts(cluster: Cluster, user: User, server: str) -> None:
             assert client.get("/notes").status_code == 200
         assert [guesser.login(wrong).status_code for _ in range(3)] == [401, 401, 429]
     with cluster.edge.client("127.0.0.4") as visitor:
-        assert visitor.login(user).status_code == 303
+        assert visitor.login(user).is_redirect
     assert not any(cluster.events("sys_crash", marks))
 
 
 def test_workers_are_killed(cluster: Cluster, user: User) -> None:
     with cluster.edge.client("127.0.0.5") as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
 
         def change() -> None:
             for host in cluster.hosts:
@@ -293,7 +293,7 @@ def test_workers_are_killed(cluster: Cluster, user: User) -> None:
 def test_machine_is_gone(cluster: Cluster, user: User) -> None:
     gone, left = cluster.hosts
     with cluster.edge.client("127.0.0.6") as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
 
         def change() -> None:
             assert gone.process
@@ -305,7 +305,7 @@ def test_machine_is_gone(cluster: Cluster, user: User) -> None:
                 assert client.get(EVIL).status_code == 400
             assert len(left.events("malicious_redirect", mark)) == ROUNDS
             with cluster.edge.client("127.0.0.7") as visitor:
-                assert visitor.login(user).status_code == 303
+                assert visitor.login(user).is_redirect
             gone.start()
 
         statuses = under_load(cluster, client.cookies, change)
