@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from tempfile import SpooledTemporaryFile
 from typing import Any
+from unittest import mock
 
 import pytest
 from flask import Flask, request, session
@@ -12,7 +14,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from typing_extensions import override
 
-from my_service.adapter import login_not_required
+from my_service.adapter import login_not_required, server
 from my_service.app.users import open_users
 
 from .. import expect
@@ -101,6 +103,16 @@ def test_client_raises_what_a_view_raises(kept: Kept, client: FlaskClient) -> No
             client.get("/stage/crash", base_url=ORIGIN)
     finally:
         kept.application.testing = False
+
+
+@pytest.mark.contract("RTE-2")
+def test_body_of_a_stranger_is_not_kept(kept: Kept) -> None:
+    member = kept.member()
+    with mock.patch.object(server, "SpooledTemporaryFile", wraps=SpooledTemporaryFile) as file:
+        expect.error(kept.visitor().api("POST", "/stage/silent", b"{}"), 401)
+        assert not file.called
+        assert member.api("POST", "/stage/silent", b"{}").json() == {"got": {}}
+        assert file.called
 
 
 @pytest.mark.contract("BND-4")
