@@ -24,11 +24,15 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 HOST = "bench.example"
 PATH, PATH_SESSION, PATH_LOGIN = "/bench", "/bench/session", "/bench/login"
+KEY = "security"
+"""Where a service keeps what it knows of a request."""
+WSGI_THREADS = 16
+"""Of the bare server; the service has as many."""
 ANSWER = {"message": "hello", "count": 3}
 BATCH = 20
 """Calls that are timed together."""
@@ -46,6 +50,7 @@ HEADERS = {
 }
 
 SESSIONS = "django.contrib.sessions"
+INSTALLED = ["auth", "contenttypes", "sessions", "messages"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     f"{SESSIONS}.middleware.SessionMiddleware",
@@ -108,20 +113,19 @@ class Subject:
             ROOT_URLCONF=urls.__name__,
             SECRET_KEY=secrets.token_hex(32),
             ALLOWED_HOSTS=[HOST],
+            INSTALLED_APPS=[f"django.contrib.{name}" for name in INSTALLED],
         )
         importlib.import_module("django").setup()
         self._route(urls, PATH, False)
         bare: App = handler()
         return bare
 
-    def guarded(self, folder: str, **options: Any) -> App:
+    def guarded(self, folder: str) -> App:
         """Return the service, as in production, with its files in `folder`, and the routes."""
         create = importlib.import_module(f"{self.package}.app.main").create_app
-        guarded: Any = create(self.settings(folder), **options)
-        if self.framework == "django":
-            app = importlib.import_module(f"{self.package}.app.urls")
-        else:
-            app = guarded.app if self.asgi else guarded.app.__self__
+        guarded: Any = create(self.settings(folder))
+        django = self.framework == "django"
+        app = importlib.import_module(f"{self.package}.app.urls") if django else guarded
         # The last one stands first.
         self._route(app, PATH_LOGIN, True, login=True)
         self._route(app, PATH_SESSION, True)
@@ -142,45 +146,59 @@ class Subject:
         return importlib.import_module(f"{self.package}.config").load()
 
     def _route(self, app: Any, path: str, session: bool, *, login: bool = False) -> None:
-        def read(content: Any) -> dict[str, object]:
+        def read(content: Any, carrier: Any) -> dict[str, object]:
             if login:
-                content.sign_in("user")
+                carrier[KEY].context.session.log_in("user")
                 content["count"] = 3
             return {"message": "hello", "count": content["count"]} if session else ANSWER
 
         if self.framework == "django":
 
             def answer(request: Any) -> Any:
-                # The session itself: the reader wants what Django's store does not pass on.
-                found = read(request.visit.session) if login else read(request.session)
+                found = read(request.session, request.environ) if session else ANSWER
                 return importlib.import_module("django.http").JsonResponse(found)
 
             route = importlib.import_module("django.urls").path
-            app.urlpatterns.insert(0, route(path[1:], answer))
+            app.urlpatterns.insert(0, route(path[1:], public(answer)))
             return
         if not self.asgi:
             flask = importlib.import_module("flask")
-            view = (lambda: read(flask.session)) if session else (lambda: ANSWER)
-            if login:
-                # The session itself: the reader wants what Flask's proxy does not pass on.
-                view = lambda: read(flask.session._get_current_object())  # noqa: E731
-            app.add_url_rule(path, path, view)
+
+            def view() -> dict[str, object]:
+                return read(flask.session, flask.request.environ) if session else ANSWER
+
+            app.add_url_rule(path, path, public(view))
             return
 
         async def anonymous() -> dict[str, object]:
             return ANSWER
 
         async def reader(request: Any) -> dict[str, object]:
-            return read(request.session)
+            return read(request.session, request.scope)
 
         module = importlib.import_module(self.framework)
         reader.__annotations__["request"] = module.Request
         if self.framework == "litestar":
-            app.register(module.get(path)(reader if session else anonymous))
+            view_of = module.get(path, exclude_from_auth=True)
+            app.register(view_of(reader if session else anonymous))
             return
-        app.add_api_route(path, reader if session else anonymous)
+        app.add_api_route(path, public(reader if session else anonymous))
         routes = app.router.routes
         routes.insert(0, routes.pop())
+
+
+def public(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Let everybody see a view, as `login_not_required` does."""
+    # An attribute of a function, of which mypy knows nothing.
+    view.login_required = False  # type: ignore[attr-defined]
+    return view
+
+
+def stand_in(name: str, **attributes: object) -> None:
+    """Make a module, so that the real one is not imported."""
+    made = ModuleType(name)
+    vars(made).update(attributes)
+    sys.modules[name] = made
 
 
 def scope(path: str, cookie: str) -> dict[str, Any]:
@@ -380,25 +398,28 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     """Run the project's `serve.py`: with the service, or with the bare framework alone.
 
     For the latter, stand-ins take the place of what `serve.py` imports, so that the process holds
-    the server and the framework and nothing of the service.
+    the server and the framework and nothing of the service; a WSGI framework has the server's own
+    WSGI interface.
     """
     with tempfile.TemporaryDirectory() as folder:
         name = subject.package
+        settings: Any = SimpleNamespace(production=True)
         if kind == "bare":
-            main, config = ModuleType(f"{name}.app.main"), ModuleType(f"{name}.config")
-            # Modules made here, of which mypy knows no attributes.
-            main.create_app = lambda *_, **__: subject.bare()  # type: ignore[attr-defined]
-            config.Settings = object  # type: ignore[attr-defined]
-            sys.modules |= {main.__name__: main, config.__name__: config}
-            settings = None
+            idle = SimpleNamespace(start=lambda: None, join=lambda: None)
+            stand_in(f"{name}.app.main", create_app=lambda _: subject.bare())
+            stand_in(f"{name}.config", Settings=object)
+            stand_in(f"{name}.adapter.server", server_app=lambda app: app)
+            stand_in(f"{name}.operate.workers", Watch=lambda: idle, keep_memory_apart=lambda: None)
         else:
-            main = importlib.import_module(f"{name}.app.main")
-            create = Subject.guarded
             settings = subject.settings(folder)
-        server = importlib.import_module(f"{name}.operate.serve")
+        # Modules imported by name, of which mypy knows no attributes.
+        server: Any = importlib.import_module(f"{name}.operate.serve")
         if kind != "bare":
-            # A module imported by name, of which mypy knows no attributes.
-            server.create_app = lambda _, **options: create(subject, folder, **options)  # type: ignore[attr-defined]
+            server.create_app = lambda _: subject.guarded(folder)
+        elif not subject.asgi:
+            real = server.Server
+            own = {"interface": "wsgi", "blocking_threads": WSGI_THREADS}
+            server.Server = lambda target, **options: real(target, **options | own)
         server.run(settings, host="127.0.0.1", port=port, uds=None, workers=workers)
 
 

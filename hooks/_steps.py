@@ -63,6 +63,8 @@ class Step(NamedTuple):
     command: Sequence[str]
     warns: bool = False
     """Its failure is a warning, except in CI."""
+    repeats: bool = False
+    """On the same files it ends the same way, so that a second run proves nothing."""
 
 
 class Result(NamedTuple):
@@ -151,26 +153,27 @@ def installed_python() -> str:
 
 
 def checks(python: str, package: str) -> list[Step]:
-    """Return what `verify` checks, shortest first, except for the two that take long."""
+    """Return what `verify` checks, in the order in which two at a time take least.
+
+    `check` is early: it compiles the libraries, which the tests would do once for each process.
+    """
     return [
         Step("format", [python, "-m", "ruff", "format", "--check", "."]),
         Step("lint", [python, "-m", "ruff", "check", "."]),
-        Step("types", [python, "-m", "mypy"]),
-        tests(python),
         Step("check", [python, "-m", package, "check"]),
+        Step("types", [python, "-m", "mypy"], repeats=True),
+        tests(python, "-n", "auto", "--dist", "worksteal"),
         # An edit in a file of the template is for the next update to meet: no reason to stop work.
         Step("drift", [python, "-m", package, "drift"], warns=True),
     ]
 
 
-def tests(python: str, *paths: str) -> Step:
-    """Return the step that runs the tests on all cores.
+def tests(python: str, *arguments: str) -> Step:
+    """Return the step that runs the tests, all of them unless `arguments` name a part.
 
     PYTEST_XDIST_AUTO_NUM_WORKERS=0 runs them in one process, for a third less of processor time.
     """
-    return Step(
-        "tests", [python, "-m", "pytest", "-q", "-n", "auto", "--dist", "worksteal", *paths]
-    )
+    return Step("tests", [python, "-m", "pytest", "-q", *arguments], repeats=True)
 
 
 def git(*arguments: str, typed: str = "") -> str:
@@ -220,11 +223,21 @@ def report(result: Result) -> None:
 
 def run_all(steps: Sequence[Step]) -> bool:
     """Run independent steps two at a time, report each as it ends, then show what failed."""
+    return show_failed(run_each(steps))
+
+
+def run_each(steps: Sequence[Step]) -> list[Result]:
+    """Run independent steps two at a time, and report each as it ends."""
     results = []
     with ThreadPoolExecutor(max_workers=2) as pool:
         for future in as_completed([pool.submit(run, step) for step in steps]):
             results.append(future.result())
             report(results[-1])
+    return results
+
+
+def show_failed(results: Sequence[Result]) -> bool:
+    """Show the output of each step that failed; tell whether none did."""
     failed = [result for result in results if result.failed]
     for result in failed:
         show(result)

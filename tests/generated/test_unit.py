@@ -13,6 +13,7 @@ SAME = {
     "test_audit.py",
     "test_header_policy.py",
     "test_limits.py",
+    "test_own_drift.py",
     "test_patterns.py",
     "test_stores.py",
 }
@@ -20,6 +21,8 @@ SAME = {
 KINDS = [
     *({"framework": framework} for framework in CHOICES["framework"]),
     {"framework": "fastapi", "sessions": "cookie", "ci": "gitlab"},
+    {"framework": "flask", "sessions": "cookie"},
+    {"framework": "litestar", "sessions": "cookie"},
     {"framework": "django", "sessions": "cookie", "ci": "none", "admin_path": "office"},
 ]
 

@@ -75,3 +75,10 @@ def test_verifies_on_newer_python(
     verify(project, python=pythons()[python])
     version = project.run(project.python, "-c", "import sys; print(sys.version)").stdout
     assert version.startswith(python)
+    # The boundary is the template's to prove, on each Python too.
+    copy = project.copy(tmp_path / "copy")
+    unit = [
+        f"tests/contract/unit/{name}" for name in ("test_bnd_boundary.py", "test_rte_routes.py")
+    ]
+    source = str(copy.path / "src")
+    copy.run(project.python, "-m", "pytest", "-q", *unit, timeout=900, PYTHONPATH=source)

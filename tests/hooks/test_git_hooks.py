@@ -48,8 +48,9 @@ def test_commit_of_sound_code(verified: Project) -> None:
     verified.write("tests/contract/test_leak.py", LEAK)
     code, output = commit(verified)
     assert code == 0, output
-    assert "tests" in output
-    assert "types" not in output
+    assert all(f"  ok    {step}" in output for step in ("format", "lint", "types", "tests"))
+    assert "check" not in output
+    assert "before a push, and in CI: tests outside of tests/contract" in output
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,10 @@ def test_commit_of_sound_code(verified: Project) -> None:
         ("README.md", CONFLICT, "conflict markers in README.md"),
         ("src/demo/it.py", "x  = 1\n", "FAIL  format"),
         ("src/demo/it.py", "import os\n", "FAIL  lint"),
+        ("src/demo/it.py", 'x: int = "text"\n', "FAIL  types"),
         ("tests/contract/test_it.py", "def test_it() -> None:\n    assert 0\n", "FAIL  tests"),
     ],
-    ids=["conflict", "conflict-in-text", "format", "lint", "tests"],
+    ids=["conflict", "conflict-in-text", "format", "lint", "types", "tests"],
 )
 def test_commit_of_unsound_code(verified: Project, name: str, text: str, message: str) -> None:
     head = verified.git("rev-parse", "HEAD")
@@ -70,6 +72,37 @@ def test_commit_of_unsound_code(verified: Project, name: str, text: str, message
     assert code != 0
     assert message in output
     assert verified.git("rev-parse", "HEAD") == head
+
+
+def test_commit_names_the_tests_that_it_leaves_to_the_push(verified: Project) -> None:
+    failing = "def test_it() -> None:\n    assert 0\n"
+    verified.write("tests/contract/test_thr_throttle.py", failing)
+    verified.write("tests/app/test_notes.py", failing)
+    code, output = commit(verified)
+    assert code == 0, output
+    assert "before a push, and in CI: THR, tests outside of tests/contract" in output
+    verified.git("init", "--quiet", "--bare", "../remote-longer")
+    assert verified.run("git", "push", "--quiet", "../remote-longer", "HEAD:main").returncode == 1
+
+
+def test_commit_and_push_after_verify_leave_out_what_passed(verified: Project) -> None:
+    verified.write("tests/contract/test_more.py", "def test_more() -> None:\n    assert True\n")
+    assert verified.hook("verify").returncode == 0
+    code, output = commit(verified)
+    assert code == 0, output
+    assert "  left  types" in output
+    assert "  left  tests" in output
+    verified.git("init", "--quiet", "--bare", "../remote-left")
+    done = verified.run("git", "push", "--quiet", "../remote-left", "HEAD:main")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  left  tests" in done.stdout + done.stderr
+
+
+def test_part_of_the_tests_does_not_stand_for_all(verified: Project) -> None:
+    verified.write("tests/app/test_notes.py", "def test_it() -> None:\n    assert 0\n")
+    assert commit(verified)[0] == 0
+    done = verified.hook("verify")
+    assert "FAIL  tests" in done.stdout
 
 
 def test_a_heading_is_no_conflict(verified: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hooks.conftest import ROOT, Project
+from tests.hooks.conftest import ROOT, Project, make_project
 
 HOOKS = sorted(path.name for path in (ROOT / "hooks").iterdir() if path.is_file())
 COMMANDS = [name for name in HOOKS if not name.startswith("_")]
@@ -55,6 +55,96 @@ def test_fails_by_the_step_that_fails(project: Project, name: str, text: str, st
     assert f"--- {step}: " in done.stdout
     assert "uv run" not in done.stdout
     assert before.items() <= project.files().items()
+
+
+def left_out(project: Project, *arguments: str, **variables: str) -> set[str]:
+    """Verify again, insist on success, and return the steps that were left out."""
+    done = project.hook("verify", *arguments, **variables)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("  left ")]
+    assert all("nothing changed since " in line for line in lines)
+    assert ("--all" in done.stdout) == bool(lines)
+    return {line.split()[1] for line in lines}
+
+
+@pytest.mark.parametrize("in_git", [True, False])
+def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: bool) -> None:
+    if in_git:
+        project.git("init", "--quiet")
+    assert left_out(project) == set()
+    assert left_out(project) == {"types", "tests"}
+    project.write("notes.txt", "A text that a test may read.\n")
+    assert left_out(project) == {"types"}
+    project.write("src/demo/more.py", '"""More."""\n')
+    assert left_out(project) == set()
+    assert left_out(project, "--all") == set()
+    assert left_out(project, CI="true") == set()
+    assert left_out(project, PYTEST_ADDOPTS="-v") == set()
+    (project.path / ".venv" / "passed.json").write_text("[")
+    assert left_out(project) == set()
+
+
+def test_what_failed_is_run_again(project: Project) -> None:
+    project.write("tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
+    for _ in range(2):
+        done = project.hook("verify")
+        assert done.returncode == 1
+        assert "FAIL  tests" in done.stdout
+    assert "  left  types" in done.stdout
+
+
+def test_what_passed_another_day_is_run_again(project: Project) -> None:
+    assert left_out(project) == set()
+    kept = project.path / ".venv" / "passed.json"
+    before = kept.read_text("utf-8")
+    # A zone in which it is never the same day as in the first.
+    for zone in ("<+14>-14", "<-12>+12"):
+        kept.write_text(before)
+        if left_out(project, TZ=zone) == set():
+            return
+    pytest.fail("no zone is on another day")
+
+
+def test_unknown_argument_is_refused(project: Project) -> None:
+    done = project.hook("verify", "--everything")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "verify: unknown argument '--everything'; there is --all, which leaves nothing out\n"
+    )
+
+
+def caches(folder: Path) -> list[str]:
+    """Return the caches of mypy that the machine has, without half-made ones."""
+    return sorted(path.name for path in folder.glob("service-hooks/mypy/*"))
+
+
+def test_cache_of_mypy_goes_from_project_to_project(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    machine = tmp_path / "cache"
+    first = make_project(tmp_path / "first", environment | {"XDG_CACHE_HOME": str(machine)})
+    assert left_out(first) == set()
+    (name,) = caches(machine)
+    second = make_project(tmp_path / "second", first.environment)
+    second.write("src/demo/it.py", 'x: int = "text"\n')
+    done = second.hook("verify")
+    assert "FAIL  types" in done.stdout
+    assert caches(machine) == [name]
+    third = make_project(tmp_path / "third", first.environment)
+    third.write("mypy.ini", "[mypy]\nfiles = src\nstrict = true\n")
+    assert left_out(third) == set()
+    assert len(caches(machine)) == 2
+
+
+@pytest.mark.parametrize("case", ["ci", "file", "none"])
+def test_types_without_a_cache_of_the_machine(project: Project, tmp_path: Path, case: str) -> None:
+    machine = tmp_path / "cache"
+    if case == "file":
+        machine.write_text("no folder")
+    place = "/dev/null/none" if case == "none" else str(machine)
+    ci = "true" if case == "ci" else ""
+    assert left_out(project, XDG_CACHE_HOME=place, CI=ci) == set()
+    assert caches(machine) == []
 
 
 def test_failing_install_shows_why(project: Project) -> None:

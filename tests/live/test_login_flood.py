@@ -59,7 +59,7 @@ def test_blocked_only_at_that_address(service: Service, user: User) -> None:
         assert answer.status_code == 429
         assert int(answer.headers["retry-after"]) > 0
     with service.client("192.0.2.4") as client:
-        assert client.login(user).status_code == 303
+        assert client.login(user).is_redirect
 
 
 def test_many_users_at_once(service: Service) -> None:
@@ -81,7 +81,7 @@ def test_right_logins_in_a_row(service: Service, user: User) -> None:
     with service.client("192.0.2.6") as client:
         for _ in range(20):
             client.cookies.clear()
-            assert client.login(user).status_code == 303
+            assert client.login(user).is_redirect
             assert client.logged_in()
 
 
@@ -100,5 +100,5 @@ def test_right_logins_at_once(service: Service, user: User) -> None:
             answers = await asyncio.gather(*(client.post("/login", data=data) for _ in range(5)))
         return [answer.status_code for answer in answers]
 
-    assert asyncio.run(logins()) == [303] * LIMIT
+    assert all(httpx.codes.is_redirect(each) for each in asyncio.run(logins()))
     assert not service.events("authn_login_fail", mark)

@@ -24,7 +24,7 @@ def exposed(project: Project) -> Iterator[Service]:
         yield started
 
 
-def ask(service: Service, headers: Headers, path: str = "/go?url=/notes") -> httpx.Response:
+def ask(service: Service, headers: Headers, path: str = "/") -> httpx.Response:
     """Send a GET as it stands, straight to the service."""
     url = f"http://127.0.0.1:{service.port or 80}{path}"
     with service.transport() as transport:
@@ -33,6 +33,19 @@ def ask(service: Service, headers: Headers, path: str = "/go?url=/notes") -> htt
         )
         answer.read()
         return answer
+
+
+def origins(service: Service, headers: Headers) -> list[str]:
+    """Return the origins that the service takes for its own in a request with these headers."""
+    found = []
+    for origin in (f"https://{HOST}", f"http://{HOST}", "https://evil.example"):
+        answer = ask(service, headers, f"/go?url={origin}/notes")
+        if answer.status_code == 303:
+            assert answer.headers["location"] == f"{origin}/notes"
+            found.append(origin)
+        else:
+            assert answer.status_code == 400
+    return found
 
 
 def client_of(service: Service, headers: Headers) -> str:
@@ -75,12 +88,12 @@ def test_underscores_name_another_header(service: Service, headers: Headers) -> 
 
 
 def test_scheme_and_host_of_the_proxy(service: Service) -> None:
-    answer = ask(service, [(FOR, CLIENT), (PROTO, "https")])
-    assert answer.headers["location"] == f"https://{HOST}/notes"
-    assert "strict-transport-security" in answer.headers
-    answer = ask(service, [(FOR, CLIENT), (PROTO, "https, http")])
-    assert answer.headers["location"] == f"http://{HOST}/notes"
-    assert "strict-transport-security" not in answer.headers
+    headers = [(FOR, CLIENT), (PROTO, "https")]
+    assert origins(service, headers) == [f"https://{HOST}"]
+    assert "strict-transport-security" in ask(service, headers).headers
+    headers = [(FOR, CLIENT), (PROTO, "https, http")]
+    assert origins(service, headers) == [f"http://{HOST}"]
+    assert "strict-transport-security" not in ask(service, headers).headers
     assert ask(service, [(FOR, CLIENT), ("X-Forwarded-Host", "evil.example")]).status_code == 400
 
 
@@ -90,10 +103,9 @@ def test_claims_of_others_are_ignored(exposed: Service, value: str) -> None:
 
 
 def test_scheme_and_host_of_others_are_ignored(exposed: Service) -> None:
-    answer = ask(exposed, [(PROTO, "https"), ("X-Forwarded-Host", "evil.example")])
-    assert answer.status_code == 303
-    assert answer.headers["location"] == f"http://{HOST}/notes"
-    assert "strict-transport-security" not in answer.headers
+    headers = [(PROTO, "https"), ("X-Forwarded-Host", "evil.example")]
+    assert origins(exposed, headers) == [f"http://{HOST}"]
+    assert "strict-transport-security" not in ask(exposed, headers).headers
 
 
 def test_claims_win_no_more_guesses(exposed: Service) -> None:

@@ -166,17 +166,19 @@ def test_no_jinja_is_left(template: Path, rendered: Render) -> None:
     names = "|".join(name for name in questions if not name.startswith("_"))
     tag = re.compile(r"\{%|\{#|(?<!\$)\{\{")
     question = re.compile(rf"\{{[{{%][^}}]*\b({names}|_copier_\w+)\b")
-    rendered_sources = {
-        place
-        for layer in sources(template).values()
-        for place, path in layer.items()
-        if path.name.endswith(".jinja")
-    }
+    raw = re.compile(r"\{% raw -?%\}\s*(.*?)\s*\{%-? endraw", re.DOTALL)
+    every = [item for layer in sources(template).values() for item in layer.items()]
+    found = [(place, path) for place, path in every if path.name.endswith(".jinja")]
+    rendered_sources = {place for place, _ in found}
+    pages = [*(path for _, path in found), *(ROOT / "includes").glob("*.jinja")]
+    examples = [each for path in pages for each in raw.findall(path.read_text("utf-8"))]
     for answers in COMBINATIONS:
         project = rendered(**answers)
         for name, content in project.files().items():
             text = content.decode()
             if name.replace(project.package, "{{ package }}") in rendered_sources:
+                for example in examples:
+                    text = text.replace(example, "")
                 assert not tag.search(text), name
             elif not name.endswith(tuple(VERBATIM)):
                 assert not question.search(text.replace("${{", "")), name

@@ -89,24 +89,20 @@ def policy_values(template: Template) -> None:
 def page_and_module(template: Template) -> None:
     """Add a page that every framework has, and move a module of the core."""
     template.change(
-        f"{PACKAGE}/security/builtin.py",
-        '            "/healthz": lambda: Answer(200, _TEXT, b"ok\\n", _NO_STORE),\n',
-        '            "/healthz": lambda: Answer(200, _TEXT, b"ok\\n", _NO_STORE),\n'
-        '            "/aboutz": lambda: Answer(200, _TEXT, b"about\\n", _NO_STORE),\n',
+        f"{PACKAGE}/security/boundary.py",
+        '        elif path == "/healthz":\n',
+        '        elif path in {"/healthz", "/aboutz"}:\n',
     )
     security = template.file(f"{PACKAGE}/security")
-    old, new = security / "redirects.py", security / "redirecting.py"
-    shutil.move(old, new)
-    # Where an app imports it from. One version warns before another removes it.
-    old.write_text(
-        "# Owned by the template: extend, do not edit.\n"
-        '"""Moved to `redirecting`; this name goes with the next version."""\n\n'
-        'from .redirecting import safe_target\n\n__all__ = ["safe_target"]\n'
-    )
+    shutil.move(security / "validation.py", security / "validators.py")
+    # Applications know the door alone, so nobody but the adapters is told of another name.
+    for door in template.path.glob("template/*/src/*/adapter/*.py"):
+        text = door.read_text("utf-8")
+        door.write_text(text.replace("security.validation import", "security.validators import"))
     template.change(
-        f"{PACKAGE}/security/visit.py",
-        "from .redirects import safe_target\n",
-        "from .redirecting import safe_target\n",
+        f"{PACKAGE}/security/accounts.py",
+        "from .validation import is_clean\n",
+        "from .validators import is_clean\n",
     )
 
 
@@ -121,7 +117,8 @@ def key_dependency_and_files(template: Template) -> None:
         'class Series(_Model):\n    """New."""\n\n    new_key: Positive\n\n\n'
         "class Baseline(_Model):\n",
     )
-    template.change(policy, "    static: Static\n", "    static: Static\n    series: Series\n")
+    static = "    static: StaticPolicy\n"
+    template.change(policy, static, f"{static}    series: Series\n")
     template.change(
         "pyproject.toml.jinja", '  "zxcvbn>=4.5,<5",\n', '  "zxcvbn>=4.5,<5",\n  "idna",\n'
     )
@@ -150,7 +147,7 @@ def defaults_and_answers(template: Template) -> None:
     template.append("CHANGELOG.md", "\nNew.\n")
     template.append("policy.toml.jinja", "\n# New.\n")
     template.append(f"{PACKAGE}/app/static/app.css", "\n/* New. */\n")
-    template.append(f"{PACKAGE}/app/schemas.py", "\n# New.\n")
+    template.append(f"{{{{ use.jinja }}}}/{PACKAGE}/app/schemas.py", "\n# New.\n")
     template.append("tests/app/test_notes.py", "\n# New.\n")
 
 
