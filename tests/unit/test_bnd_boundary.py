@@ -56,6 +56,7 @@ TITLES = {
 }
 BOUNDARY = "stage-7316"
 MULTIPART = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
+NAMELESS = f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\na\r\n--{BOUNDARY}--\r\n".encode()
 
 
 @pytest.fixture
@@ -260,6 +261,20 @@ def test_what_a_view_discarded_does_not_leave(stage: Inside) -> None:
         assert "dropped" not in answer.text
 
 
+@pytest.mark.contract("BND-3")
+def test_answer_that_is_replaced_leaves_nothing_behind(stage: Inside) -> None:
+    empty = ask("answer", 'ETag: "a"', "X-Total-Count: 7", stage=stage, status=409)
+    refused = ask("answer", 'ETag: "a"', f"Location: {EVIL}", stage=stage, status=201, body="4711")
+    expect.error(empty, 409)
+    expect.error(refused, 400, echo="4711")
+    for answer in (empty, refused):
+        assert "etag" not in answer.headers
+        assert "x-total-count" not in answer.headers
+    closed = stage.visitor().get("/stage/raw/any", (PROGRAM,))
+    expect.error(closed, 401)
+    assert closed.json()
+
+
 # What breaks off --------------------------------------------------------------------------------
 
 
@@ -320,9 +335,10 @@ def test_body_that_is_not_whole_does_not_count(
         (MULTIPART[1], b"nonsense\r\n" + part("a", "b") + f"--{BOUNDARY}--\r\n".encode()),
         (MULTIPART[1], part("a", "b") * 6 + f"--{BOUNDARY}--\r\n".encode()),
         (MULTIPART[1], f"--{BOUNDARY}\r\nnonsense\r\n--{BOUNDARY}--\r\n".encode()),
+        (MULTIPART[1], NAMELESS),
     ],
     ids=["no boundary", "empty boundary", "other boundary", "no end", "half an end", "cut",
-         "nonsense", "preamble", "too many parts", "part without a name"],
+         "nonsense", "preamble", "too many parts", "part without a head", "part without a name"],
 )  # fmt: skip
 def test_multipart_that_is_none(stage: Inside, kind: str, content: bytes) -> None:
     answer = stage.visitor().send("POST", "/stage/upload", (SAME, ("Content-Type", kind)), content)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from tempfile import SpooledTemporaryFile
 from typing import Any
+from unittest import mock
 
 import pytest
-from flask import Flask, session
+from flask import Flask, request, session
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from typing_extensions import override
 
-from my_service.adapter import login_not_required
+from my_service.adapter import login_not_required, server
 from my_service.app.users import open_users
 
+from .. import expect
 from ..driver import ORIGIN, Files, Inside
 from .stage import Stage
 
@@ -23,7 +26,10 @@ KEY = "_user_id"
 
 
 class Kept(Stage):
-    """The stage, with its application at hand, and a view that logs out as Flask-Login does."""
+    """The stage, with its application at hand.
+
+    And with a view that logs out as Flask-Login does, and one that swallows what it gets.
+    """
 
     application: Flask
 
@@ -36,7 +42,14 @@ class Kept(Stage):
             session.pop(KEY)
             return ""
 
+        @login_not_required
+        def careless() -> ResponseReturnValue:
+            with suppress(Exception):
+                request.get_json()
+            return "fine"
+
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
+        self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
         return self.application
 
 
@@ -90,6 +103,22 @@ def test_client_raises_what_a_view_raises(kept: Kept, client: FlaskClient) -> No
             client.get("/stage/crash", base_url=ORIGIN)
     finally:
         kept.application.testing = False
+
+
+@pytest.mark.contract("RTE-2")
+def test_body_of_a_stranger_is_not_kept(kept: Kept) -> None:
+    member = kept.member()
+    with mock.patch.object(server, "SpooledTemporaryFile", wraps=SpooledTemporaryFile) as file:
+        expect.error(kept.visitor().api("POST", "/stage/silent", b"{}"), 401)
+        assert not file.called
+        assert member.api("POST", "/stage/silent", b"{}").json() == {"got": {}}
+        assert file.called
+
+
+@pytest.mark.contract("BND-4")
+def test_view_that_swallows_a_bad_body_cannot_accept_it(kept: Kept) -> None:
+    assert kept.visitor().api("POST", "/stage/careless", b"{}").text == "fine"
+    expect.error(kept.visitor().api("POST", "/stage/careless", b"{"), 400)
 
 
 @pytest.mark.contract("BND-4")
