@@ -102,6 +102,8 @@ def with_answers(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if path.is_file() and path.suffix != ".jinja" and path != copy / BASELINE:
             path.unlink()
     (copy / "template" / "hooks").unlink(missing_ok=True)
+    # It speaks of all files.
+    (copy / "template" / ".template" / "manifest.jinja").unlink()
     return copy
 
 
