@@ -23,7 +23,6 @@ from _steps import (
     environment,
     git,
     load_toml,
-    project,
     run_each,
     show_failed,
 )
@@ -189,6 +188,5 @@ def libraries() -> str:
         for each in load_toml(ROOT / "uv.lock").get("package", [])
         if {"editable", "virtual"}.isdisjoint(each.get("source", {}))
     ]
-    # Projects differ in the name of their package alone, which Django's settings are found by.
-    facts = [settings.replace(project()[1], ""), *python, *names]
+    facts = [settings, *python, *names]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
