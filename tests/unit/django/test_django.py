@@ -18,8 +18,8 @@ import pytest
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate, get_user_model, login, logout
-from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.decorators import login_not_required, login_required
 from django.contrib.auth.hashers import check_password, identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.views import LoginView
