@@ -242,6 +242,9 @@ def test_server_restarts(cluster: Cluster, user: User, server: str) -> None:
     backend: Backend = getattr(cluster, server)
     wrong, guessed = User(user.name, "wrong guess"), f"127.0.1.{1 + len(server)}"
     marks = cluster.marks()
+    # Django's user is a row of the database, elsewhere the session knows enough.
+    framework = cluster.hosts[0].project.answers["framework"]
+    lost = (framework, server) == ("django", "postgres")
     with cluster.edge.client("127.0.0.3") as client, cluster.edge.client(guessed) as guesser:
         assert client.login(user).is_redirect
         assert [guesser.login(wrong).status_code for _ in range(3)] == [401] * 3
@@ -249,9 +252,10 @@ def test_server_restarts(cluster: Cluster, user: User, server: str) -> None:
         try:
             assert cluster.ready() == [503] * 2
             for _ in range(ROUNDS):
-                assert client.get("/").status_code == 200
+                assert client.get("/").status_code == (503 if lost else 200)
                 assert client.get("/healthz").status_code == 200
                 with cluster.edge.client("127.0.0.4") as visitor:
+                    assert visitor.get("/").status_code == 200
                     answer = visitor.login(user)
                     assert answer.status_code == 503
                     assert answer.headers["retry-after"]
@@ -340,7 +344,7 @@ def test_stop_loses_no_login(cluster: Cluster, user: User) -> None:
         statuses = [status for visitor in visitors for status in visitor.result()]
     assert len(statuses) > len(visitors)
     refusals = [cluster.events(name, marks) for name in ("sys_store_unavailable", "excess_logins")]
-    assert set(statuses) == {303}, f"{refusals}\n{cluster.edge.errors()}"
+    assert set(statuses) <= {302, 303}, f"{refusals}\n{cluster.edge.errors()}"
 
 
 # Passwords and TLS.

@@ -69,7 +69,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an unhandled exception, which is logged."""
     boundary, context = exchange_of(request)
     error = sys.exc_info()[1] or RuntimeError("handler500 was called without an exception")
-    return to_django(boundary.crash(context, error))
+    # What a middleware asks for, such as who the user is, does not come by `answer_exception`.
+    away = StoreError(f"database: {error}") if isinstance(error, AWAY) else None
+    return to_django(boundary.crash(context, away or error))
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

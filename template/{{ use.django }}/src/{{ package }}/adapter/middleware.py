@@ -286,8 +286,8 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             except Problem as refused:
                 problem = refused
         response = answer(request, problem)
-        if response.status_code == _SEE_OTHER and hasattr(view_func, "login_url"):
-            # A login page of its own, as the admin has.
+        if response.status_code == _SEE_OTHER and getattr(view_func, "login_url", None) is not None:
+            # A login page of its own, as the admin has; `login_required` alone names none.
             boundary.allow(context, public=True)
             return self.handle_no_permission(request, view_func)
         return response
