@@ -241,6 +241,8 @@ def test_challenge_of_http_basic_reaches_the_browser(stage: Inside) -> None:
     ):
         assert answer.status_code == 401
         assert expect.once(answer, "www-authenticate").replace('"', "") == "Basic realm=stage"
+        # Not the framework's words for it.
+        assert "Log in first." in answer.text
         expect.headers(answer)
         assert not expect.FINGERPRINTS.search(answer.text)
 

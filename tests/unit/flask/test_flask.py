@@ -9,10 +9,11 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Flask, request, session
+from flask import Flask, make_response, request, session
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from typing_extensions import override
+from werkzeug.exceptions import Conflict
 
 from my_service.adapter import login_not_required, server
 from my_service.app.users import open_users
@@ -28,7 +29,8 @@ KEY = "_user_id"
 class Kept(Stage):
     """The stage, with its application at hand.
 
-    And with a view that logs out as Flask-Login does, and one that swallows what it gets.
+    And with views more: one logs out as Flask-Login does, one swallows what it gets, one raises an
+    exception with a document.
     """
 
     application: Flask
@@ -48,6 +50,11 @@ class Kept(Stage):
                 request.get_json()
             return "fine"
 
+        @login_not_required
+        def given() -> ResponseReturnValue:
+            raise Conflict(response=make_response({"left": 2}, 409))
+
+        self.application.add_url_rule("/stage/given", view_func=given)
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
         self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
         return self.application
@@ -113,6 +120,14 @@ def test_body_of_a_stranger_is_not_kept(kept: Kept) -> None:
         assert not file.called
         assert member.api("POST", "/stage/silent", b"{}").json() == {"got": {}}
         assert file.called
+
+
+@pytest.mark.contract("BND-2")
+def test_document_in_an_exception_is_the_authors(kept: Kept) -> None:
+    answer = kept.visitor().get("/stage/given")
+    assert answer.status_code == 409
+    assert answer.json() == {"left": 2}
+    expect.headers(answer)
 
 
 @pytest.mark.contract("BND-4")
