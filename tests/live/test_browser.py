@@ -205,7 +205,7 @@ def test_admin_of_django_runs_its_scripts(browser: Browser, installed: Render) -
         window.on("pageerror", lambda error: complaints.append(str(error)))
         log_in(window, user)
         assert window.url == f"{service.origin}/office/"
-        window.goto("/office/app/note/add/")
+        window.goto("/office/notes/note/add/")
         window.get_by_label("Owner").select_option(label=user.name)
         window.get_by_label("Title").fill("From the office")
         window.get_by_label("Body").fill(ATTACK)
@@ -213,7 +213,7 @@ def test_admin_of_django_runs_its_scripts(browser: Browser, installed: Render) -
         window.get_by_role("link", name="Today").click()
         window.get_by_role("link", name="Now").click()
         window.get_by_role("button", name="Save", exact=True).click()
-        assert window.url == f"{service.origin}/office/app/note/"
+        assert window.url == f"{service.origin}/office/notes/note/"
         window.goto("/notes")
         assert ATTACK in window.get_by_role("article").inner_text()
         window.goto("/office/")
