@@ -208,7 +208,7 @@ def test_admin_of_django_runs_its_scripts(browser: Browser, installed: Render) -
         window.goto("/office/notes/note/add/")
         window.get_by_label("Owner").select_option(label=user.name)
         window.get_by_label("Title").fill("From the office")
-        window.get_by_label("Body").fill(ATTACK)
+        window.get_by_label("Text").fill(ATTACK)
         # Links that a script has made.
         window.get_by_role("link", name="Today").click()
         window.get_by_role("link", name="Now").click()
