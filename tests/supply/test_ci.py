@@ -250,7 +250,7 @@ def scheduled(tmp_path: Path) -> Callable[[str], Scheduled]:
         service.commit()
         service.git("clone", "--quiet", "--bare", str(service.path), str(tmp_path / "origin.git"))
         # The jobs above run all tests.
-        environment = {"PYTEST_ADDOPTS": "-k test_supported"}
+        environment = {"PYTEST_ADDOPTS": "-k test_dep_patterns"}
         return Scheduled(Project(tmp_path / "origin.git"), tmp_path / "jobs", environment)
 
     return make
