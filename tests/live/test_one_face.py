@@ -79,8 +79,19 @@ HIDDEN = re.compile(
 )
 """The one thing in which pages of those who have logged in may differ: not all have a token."""
 PROBE = _probes()
-STYLES = ROOT / "template" / "src" / "{{ package }}" / "app" / "static" / "app.css"
-STATIC = f"/static/{hashlib.sha256(STYLES.read_bytes()).hexdigest()[:16]}/app.css"
+FILES = ROOT / "template" / "src" / "{{ package }}" / "app" / "static"
+
+
+def _static_address() -> str:
+    """Return the address of app.css; `test_the_static_file_is_there` holds it against a service."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in FILES.rglob("*") if path.is_file()):
+        body = file.read_bytes()
+        digest.update(f"{file.relative_to(FILES).as_posix()}\0{len(body)}\0".encode() + body)
+    return f"/static/{digest.hexdigest()[:16]}/app.css"
+
+
+STATIC = _static_address()
 LIST: list[Any] = [
     *PROBE.PROBES,
     PROBE.Probe("static file", "GET", STATIC),
@@ -148,8 +159,12 @@ def of_view(face: Face) -> bool:
 
 
 def policy_alone(face: Face, *, free: bool) -> Face:
-    """Leave of a face what does not depend on the view; with `free` its status may be any."""
+    """Leave of a face what does not depend on the view.
+
+    With `free` the view may lead on or refuse, by whatever status; it neither serves nor fails.
+    """
     status, headers, _ = face
+    assert not free or 300 <= status < 500, status
     # Both lead a browser that has sent a form on to a page.
     status = 0 if free else 303 if status == 302 else status
     return status, [pair for pair in headers if pair[0] not in OF_VIEWS], ""
@@ -201,6 +216,14 @@ def test_visitor_sees_one_face(transports: dict[str, httpx.HTTPTransport], probe
     for _, headers, _ in faces.values():
         names = [name for name, _ in headers if name != "set-cookie"]
         assert len(names) == len(set(names))
+
+
+def test_the_static_file_is_there(transports: dict[str, httpx.HTTPTransport]) -> None:
+    """Else its probes would compare one 404 with another."""
+    for transport in transports.values():
+        answer = send(transport, PROBE.Probe("static file", "GET", STATIC))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
 
 
 @pytest.fixture(scope="module")
