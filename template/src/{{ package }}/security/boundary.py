@@ -214,12 +214,12 @@ class Boundary:
     def _own_page(self, context: RequestContext, method: str) -> Response | None:
         path = context.path
         if path.startswith(PREFIX):
-            response: Callable[[], Response] = lambda: self.static.response(path)  # noqa: E731
+            response: Callable[[], Response] = lambda: self.static.response(path)  # noqa: E731 - a choice
         elif path == "/healthz":
             response = health.alive
         elif path == "/.well-known/security.txt":
             service, now = self.policy.service, self.sessions.now()
-            response = lambda: health.security_txt(service, now)  # noqa: E731
+            response = lambda: health.security_txt(service, now)  # noqa: E731 - a choice
         else:
             if path == health.READY and method not in _BODILESS:
                 raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])

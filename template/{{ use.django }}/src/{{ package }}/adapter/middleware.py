@@ -63,8 +63,8 @@ class BoundaryMiddleware:
         self,
         request: HttpRequest,
         view_func: Callable[..., Any],  # noqa: ARG002 - Django calls it so
-        view_args: tuple[Any, ...],  # noqa: ARG002
-        view_kwargs: dict[str, Any],  # noqa: ARG002
+        view_args: tuple[Any, ...],  # noqa: ARG002 - Django calls it so
+        view_kwargs: dict[str, Any],  # noqa: ARG002 - Django calls it so
     ) -> None:
         """Let Django check the token of sessions that have something to lose (CSR-1)."""
         if request.method in SAFE_METHODS:
@@ -76,7 +76,7 @@ class BoundaryMiddleware:
         # A form of another site cannot send JSON, and a script of it is never given leave (CORS).
         json = is_json(media_type(request.META.get("CONTENT_TYPE", "")))
         if json or not (context.session.user or context.session):
-            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined] # Django's
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer what views raise on purpose, and what the stores cannot serve."""
