@@ -11,7 +11,18 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import HOST, ORIGIN, PROXY, Browser, Header, Inside, Service, new_address, new_user
+from .driver import (
+    HOST,
+    ORIGIN,
+    PROXY,
+    Browser,
+    Header,
+    Inside,
+    Service,
+    go,
+    new_address,
+    new_user,
+)
 
 WRONG = "certainly not the password"
 HOSTS = {
@@ -137,6 +148,8 @@ def test_host_counts_from_the_proxy_alone(inside: Inside) -> None:
     believed = browser.send("GET", "/account", (internal, *ours), peer=PROXY)
     assert believed.status_code == 303
     assert expect.place(believed).startswith(f"{ORIGIN}/login")
+    named = browser.send("GET", go(f"{ORIGIN}/notes"), (internal, *ours), peer=PROXY)
+    assert expect.place(named) == f"{ORIGIN}/notes"
     expect.error(browser.send("GET", "/account", (internal, *ours)), 400)
     expect.error(browser.send("GET", "/", evil, peer=PROXY), 400)
     expect.error(

@@ -165,7 +165,8 @@ def test_go_refuses(service: Service, target: str) -> None:
 def test_go_leads_on(service: Service, target: str, place: str) -> None:
     answer = service.visitor().get(go(for_host(target, service.host)))
     assert answer.status_code == 303
-    assert expect.place(answer) == service.origin + place
+    # As it was parsed, not as it was asked for: another parser may read the latter otherwise.
+    assert answer.headers["location"] in {place, service.origin + place}
     expect.headers(answer)
 
 

@@ -63,6 +63,12 @@ _STORES: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
 T = TypeVar("T")
 
 
+def _close(connections: list[sqlite3.Connection]) -> None:
+    with suppress(IndexError):
+        while True:
+            connections.pop().close()
+
+
 def _before_fork() -> None:
     """Close all connections, even those the child would never touch.
 
@@ -107,6 +113,8 @@ class SqliteStore:
         self._idle: list[sqlite3.Connection] = []
         self._inserts = 0
         _STORES.add(self)
+        # Not `__del__`: in a cycle the collector may come to the connections first, and complain.
+        weakref.finalize(self, _close, self._idle)
 
     def get(self, id_hash: str) -> SessionRow | None:
         sql = f"{_ROW} WHERE id_hash = ?"
@@ -200,11 +208,7 @@ class SqliteStore:
         self._write(lambda db: db.execute(f"PRAGMA user_version = {VERSION}"))
 
     def close(self) -> None:
-        with suppress(IndexError):
-            while True:
-                self._idle.pop().close()
-
-    __del__ = close
+        _close(self._idle)
 
     def _sweep(self, db: sqlite3.Connection, now: int) -> None:
         self._inserts += 1

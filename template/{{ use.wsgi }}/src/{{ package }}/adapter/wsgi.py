@@ -185,12 +185,6 @@ class BoundaryMiddleware:
 
     def _crash(self, context: RequestContext, error: Exception) -> tuple[Response, Iterable[bytes]]:
         response = self.boundary.crash(context, error)
-        if not context.access_decided:
-            # How a closed part fails is not for everybody either.
-            try:
-                self.boundary.allow_user(context)
-            except Problem as closed:
-                response = self.boundary.error_response(context, closed)
         if response.status == _CRASH and self._propagate():
             raise error
         if self._debug_page and self.boundary.shows_debug_page(context, response):
