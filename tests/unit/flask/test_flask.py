@@ -16,9 +16,11 @@ from typing_extensions import override
 from werkzeug.exceptions import Conflict
 
 from my_service.adapter import login_not_required, server
+from my_service.app import main
 from my_service.app.users import open_users
 
 from .. import expect
+from ..conftest import Make
 from ..driver import ORIGIN, Files, Inside
 from .stage import Stage
 
@@ -154,3 +156,13 @@ def test_body_that_is_short_does_not_count_with_other_servers(
             environ_overrides={"CONTENT_LENGTH": str(len(content) + more)},
         )
         assert answer.status_code == status
+
+
+@pytest.mark.contract("FPR-4")
+def test_debug_mode_is_refused_in_production(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Debugged(Flask):
+        debug = True
+
+    monkeypatch.setattr(main, "Flask", Debugged)
+    with pytest.raises(ValueError, match="debug=True of the application"):
+        make()

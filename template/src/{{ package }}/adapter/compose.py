@@ -20,6 +20,7 @@ from ..security.stores import open_store
 APP = Path(__file__).parent.parent / "app"
 KEY = "security"
 """Where an ASGI scope and a WSGI environ hold the exchange."""
+DEBUG_PROBLEM = "debug=True of the application; leave it out: it is on in development alone"
 FRAMEWORK_CHECKS: list[Callable[[Settings], list[str]]] = []
 """What the adapter of a framework finds wrong besides, each with its remedy."""
 
@@ -47,15 +48,19 @@ def compose(
     *,
     ready: Iterable[Callable[[], object]] = (),
     libraries_static: Iterable[Path] = (),
+    debug: bool = False,
     clock: Callable[[], float],
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
     `ready` is what `/readyz` calls besides the store; `libraries_static` are folders of files that
-    are served beside app/static. Raises `ConfigError` and `PolicyError`, each naming the place and
-    the remedy.
+    are served beside app/static; `debug` is the application's own switch, refused in production
+    (FPR-4). Raises `ConfigError` and `PolicyError`, each naming the place and the remedy.
     """
-    if problems := [*settings.problems(), *framework_problems(settings)]:
+    problems = [*settings.problems(), *framework_problems(settings)]
+    if settings.production and debug:
+        problems.append(DEBUG_PROBLEM)
+    if problems:
         raise ConfigError("\n".join(problems))
     if not isinstance(accounts, Accounts):
         raise ConfigError(

@@ -108,16 +108,19 @@ class BoundaryMiddleware:
         *,
         content_of: ContentOf | None = None,
         propagate: bool = False,
+        answers_crashes: bool = False,
     ) -> None:
         """Take the application; with `propagate` its exceptions are raised after the answer.
 
-        Test clients and development servers show them; ours has logged them.
+        Test clients and development servers show them; ours has logged them. `answers_crashes`
+        says that what comes before such an exception is a page of the application's own.
         """
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
         self.content_of = content_of or as_mapping
         self.propagate = propagate
+        self.answers_crashes = answers_crashes
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
@@ -341,7 +344,10 @@ class _Exchange:
         page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
             response = self._boundary.debug_page(self._held[0]["headers"], page)
-        await self._respond(response)
+        if page and response.status == _CRASH and self._middleware.answers_crashes:
+            await self._release()
+        else:
+            await self._respond(response)
         if self._middleware.propagate and response.status == _CRASH:
             raise error
 

@@ -8,11 +8,12 @@ from io import BytesIO
 from pathlib import Path
 
 from django.conf import settings as django_settings
-from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth import get_user
 from django.contrib.staticfiles.finders import get_finders
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
 from django.template.loader import select_template
+from django.utils.functional import SimpleLazyObject
 from django.utils.log import configure_logging
 
 from ..config import Settings
@@ -109,5 +110,6 @@ def _request(boundary: Boundary, context: RequestContext) -> HttpRequest:
         }
     )
     request.session = SessionStore(exchange=exchange)
-    request.user = AnonymousUser()
+    # As Django's middleware: looked up only where a template asks for it.
+    request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
     return request

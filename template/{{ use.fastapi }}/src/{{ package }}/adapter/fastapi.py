@@ -39,7 +39,7 @@ def install(
     clock: Callable[[], float],
 ) -> FastAPI:
     """Put the policy around the application; see `adapter.secure`."""
-    boundary = compose(settings, accounts, ready=ready, clock=clock)
+    boundary = compose(settings, accounts, ready=ready, debug=app.debug, clock=clock)
     app.title = boundary.policy.service.name
     app.description = boundary.policy.service.description
     app.state.boundary = boundary
@@ -53,7 +53,10 @@ def install(
             _Face(app, boundary).take_over(part)
             _close(part, boundary)
         _close(app, boundary)
-        return BoundaryMiddleware(build(), boundary, _is_public)
+        own = not {500, Exception}.isdisjoint(app.exception_handlers)
+        # In debug mode Starlette shows its page instead.
+        own = own and boundary.production
+        return BoundaryMiddleware(build(), boundary, _is_public, answers_crashes=own)
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
     setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method

@@ -60,7 +60,7 @@ def install(
     clock: Callable[[], float],
 ) -> Flask:
     """Put the policy around the application; see `adapter.secure`."""
-    boundary = compose(settings, accounts, ready=ready, clock=clock)
+    boundary = compose(settings, accounts, ready=ready, debug=app.debug, clock=clock)
     boundary.session_class = FlaskSession
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False

@@ -30,14 +30,14 @@ from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.template import TemplateConfig
 
-from ..config import Settings
+from ..config import ConfigError, Settings
 from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
 from ..security.errors import Problem
 from . import templates
 from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send
-from .compose import KEY, Exchange, compose
+from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, take_over
 from .requests import (
     PUBLIC,
@@ -80,8 +80,13 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         self.boundary = compose(settings, accounts, ready=ready, clock=clock)
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Register the policy's side of everything, unless the application has its own."""
+        """Register the policy's side of everything, unless the application has its own.
+
+        Raises `ConfigError` where debug mode is on in production.
+        """
         config, policy = app_config, self.boundary.policy
+        if self.boundary.production and (config.debug or config.pdb_on_exception):
+            raise ConfigError(DEBUG_PROBLEM)
         config.openapi_config = self._documentation(config.openapi_config)
         config.logging_config = None
         config.guards.insert(0, _login_required)
