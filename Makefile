@@ -15,6 +15,7 @@ AUDIT_ARGS ?=
 SERVICES ?=
 FLEET_ARGS ?=
 VERSION ?=
+QUICK ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
@@ -57,8 +58,8 @@ manifest: $(VENV)/.new ## Write what is made of other files: the pages of the co
 	@$(BIN)/python scripts/contract.py
 	@$(BIN)/python scripts/manifest.py
 
-bench: $(VENV)/.dev packages ## Run the benchmarks and write their results
-	@$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev packages ## Run the benchmarks and write their results; QUICK=1: in three minutes, for CI
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write docs/grade.md
 	@$(BIN)/python -m tests.live.grade

@@ -1,10 +1,13 @@
 """The two things compared: a generated service, and its bare framework. Run by a project's Python.
 
-    python subject.py cost --rounds N      what the service adds to one call, in process, as JSON
-    python subject.py serve KIND --port N  the project's own server with `bare` or `guarded`
+    python subject.py cost --rounds N      the microseconds of a call, in process, by kind, as JSON
+    python subject.py serve KIND --port N  the project's own server with `bare` or `guarded`, or
+                                           `gunicorn`, with threads, for `bare`
 
 Both have the route /bench, which answers a small JSON object; in the service it stands before the
-others, because the framework's time to find a route is not the policy's.
+others, because the framework's time to find a route is not the policy's. `floor` is the bare
+framework with fixed headers and a host check by hand, the least that anything around it costs;
+`peers` is the framework with the packages that its users add for some of the same.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ import logging
 import os
 import re
 import secrets
-import statistics
 import sys
 import tempfile
 import time
@@ -132,6 +134,52 @@ class Subject:
         self._route(app, PATH, False)
         outermost: App = guarded
         return outermost
+
+    def peers(self) -> App | None:
+        """Return the framework with its users' usual packages, None where they are not there."""
+        makers = {"fastapi": self._fastapi_peers, "flask": self._flask_peers}
+        try:
+            return makers[self.framework]() if self.framework in makers else None
+        except ImportError:
+            return None
+
+    def _fastapi_peers(self) -> App:
+        limiter = importlib.import_module("slowapi").Limiter(
+            key_func=importlib.import_module("slowapi.util").get_remote_address,
+            default_limits=["1000000/minute"],
+        )
+        secure = importlib.import_module("secure").Secure.with_default_headers()
+        app: Any = importlib.import_module("fastapi").FastAPI(openapi_url=None)
+        app.state.limiter = limiter
+
+        async def headers(request: Any, call_next: Any) -> Any:
+            response = await call_next(request)
+            await secure.set_headers_async(response)
+            return response
+
+        app.middleware("http")(headers)
+        app.add_middleware(importlib.import_module("slowapi.middleware").SlowAPIMiddleware)
+        sessions = importlib.import_module("starlette.middleware.sessions")
+        app.add_middleware(sessions.SessionMiddleware, secret_key=secrets.token_hex(32))
+        hosts = importlib.import_module("starlette.middleware.trustedhost")
+        app.add_middleware(hosts.TrustedHostMiddleware, allowed_hosts=[HOST])
+        self._route(app, PATH, False)
+        made: App = app
+        return made
+
+    def _flask_peers(self) -> App:
+        app: Any = importlib.import_module("flask").Flask("bench", static_folder=None)
+        app.secret_key = secrets.token_hex(32)
+        importlib.import_module("flask_talisman").Talisman(app, force_https=False)
+        importlib.import_module("flask_limiter").Limiter(
+            importlib.import_module("flask_limiter.util").get_remote_address,
+            app=app,
+            default_limits=["1000000/minute"],
+            storage_uri="memory://",
+        )
+        self._route(app, PATH, False)
+        made: App = app.wsgi_app
+        return made
 
     def settings(self, folder: str) -> Any:
         """Return settings of a production service behind no proxy."""
@@ -332,29 +380,65 @@ def batch_wsgi(app: App, path: str, cookie: str) -> float:
     return (time.perf_counter() - start) / BATCH
 
 
-def cost(subject: Subject, rounds: int) -> dict[str, dict[str, float]]:
-    """Return the microseconds of a bare call and those added, without and with a session.
+def cost(subject: Subject, rounds: int) -> dict[str, list[float]]:
+    """Return the microseconds of a call of each kind, by round.
 
-    A round is the fastest of its batches, for each kind in turn, batch by batch; the result is the
-    median of the rounds.
+    A round is the fastest of its batches, for each kind in turn, batch by batch.
     """
     with tempfile.TemporaryDirectory() as folder:
         # In this order: what is bare of Django finds its settings made.
-        guarded, bare = subject.guarded(folder), subject.bare()
+        apps = {"guarded": subject.guarded(folder), "bare": subject.bare()}
+        apps["floor"] = floor_asgi(subject.bare()) if subject.asgi else floor_wsgi(subject.bare())
+        if peers := subject.peers():
+            apps["peers"] = peers
         logging.disable()
-        found = asyncio.run(rounds_of(subject, bare, guarded, rounds))
-    return {
-        kind: {
-            "bare_us": median([each["bare"] for each in found]),
-            "added_us": median([each[kind] - each["bare"] for each in found]),
-        }
-        for kind in ("anonymous", "session")
-    }
+        found = asyncio.run(rounds_of(subject, apps, rounds))
+    return {kind: [round(each[kind] * 1e6, 2) for each in found] for kind in found[0]}
 
 
-async def rounds_of(
-    subject: Subject, bare: App, guarded: App, rounds: int
-) -> list[dict[str, float]]:
+FLOOR = (
+    *(("content-security-policy", "default-src 'none'"), ("x-content-type-options", "nosniff")),
+    *(("x-frame-options", "DENY"), ("referrer-policy", "no-referrer")),
+    *(("cross-origin-opener-policy", "same-origin"), ("permissions-policy", "camera=()")),
+    ("strict-transport-security", "max-age=63072000"),
+)
+
+
+def floor_asgi(app: App) -> App:
+    """Add headers and a host check to an ASGI application, by hand."""
+    fixed = [(name.encode(), value.encode()) for name, value in FLOOR]
+    host = (b"host", HOST.encode())
+
+    async def floor(scope: Any, receive: Any, send: Any) -> None:
+        if host not in scope["headers"]:
+            raise ValueError("another host")
+
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *fixed]
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return floor
+
+
+def floor_wsgi(app: App) -> App:
+    """Add headers and a host check to a WSGI application, by hand."""
+
+    def floor(environ: Any, start_response: Any) -> Any:
+        if environ["HTTP_HOST"] != HOST:
+            raise ValueError("another host")
+
+        def starting(status: str, headers: Any, exc_info: Any = None) -> Any:
+            return start_response(status, [*headers, *FLOOR], exc_info)
+
+        return app(environ, starting)
+
+    return floor
+
+
+async def rounds_of(subject: Subject, apps: dict[str, App], rounds: int) -> list[dict[str, float]]:
     """Return the seconds of a call of each kind, by round."""
     batch: Callable[..., Awaitable[float]]
     call: Callable[..., Awaitable[Seen]]
@@ -368,14 +452,12 @@ async def rounds_of(
         async def call(app: App, path: str, cookie: str = "") -> Seen:
             return call_wsgi(app, path, cookie)
 
+    guarded = apps["guarded"]
     login = await call(guarded, PATH_LOGIN)
     (line,) = [value for name, value in login.headers if name == "set-cookie"]
     cookie = line.partition(";")[0]
-    kinds = {
-        "bare": (bare, PATH, ""),
-        "anonymous": (guarded, PATH, ""),
-        "session": (guarded, PATH_SESSION, cookie),
-    }
+    kinds = {kind: (app, PATH, "") for kind, app in apps.items() if kind != "guarded"}
+    kinds |= {"anonymous": (guarded, PATH, ""), "session": (guarded, PATH_SESSION, cookie)}
     for arguments in kinds.values():
         await call(*arguments)
         await batch(*arguments)
@@ -389,11 +471,6 @@ async def rounds_of(
     return found
 
 
-def median(seconds: list[float]) -> float:
-    """Return the median in microseconds."""
-    return round(statistics.median(seconds) * 1e6, 1)
-
-
 def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     """Run the project's `serve.py`: with the service, or with the bare framework alone.
 
@@ -401,6 +478,9 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     the server and the framework and nothing of the service; a WSGI framework has the server's own
     WSGI interface.
     """
+    if kind == "gunicorn":
+        run_gunicorn(subject, port, workers)
+        return
     with tempfile.TemporaryDirectory() as folder:
         name = subject.package
         settings: Any = SimpleNamespace(production=True)
@@ -423,6 +503,28 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
         server.run(settings, host="127.0.0.1", port=port, uds=None, workers=workers)
 
 
+def run_gunicorn(subject: Subject, port: int, workers: int) -> None:
+    """Run the bare framework as its users do: gunicorn with threads."""
+    base = importlib.import_module("gunicorn.app.base").BaseApplication
+    options = {
+        "bind": f"127.0.0.1:{port}",
+        "workers": workers,
+        "worker_class": "gthread",
+        "threads": WSGI_THREADS,
+        "keepalive": 60,
+    }
+
+    class Application(base):  # type: ignore[misc,valid-type] # not here when this is checked
+        def load_config(self) -> None:
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> App:
+            return subject.bare()
+
+    Application().run()
+
+
 def main() -> None:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -430,7 +532,7 @@ def main() -> None:
     measure = commands.add_parser("cost")
     measure.add_argument("--rounds", type=int, default=25)
     run = commands.add_parser("serve")
-    run.add_argument("kind", choices=("bare", "guarded"))
+    run.add_argument("kind", choices=("bare", "guarded", "gunicorn"))
     run.add_argument("--port", type=int, required=True)
     run.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
