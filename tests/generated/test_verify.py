@@ -14,10 +14,12 @@ from tests import projects
 from tests.needs import PACKAGES, find
 from tests.projects import CHOICES, Project
 
-KINDS = ("framework", "sessions", "storage")
+STORAGE = CHOICES["storage"]
+PAIRS = list(itertools.product(CHOICES["framework"], CHOICES["sessions"]))
 MATRIX = [
-    pytest.param(dict(zip(KINDS, row, strict=True)), id="-".join(row))
-    for row in itertools.product(*(CHOICES[kind] for kind in KINDS))
+    # `storage` changes no file in src or tests: one of both is enough.
+    dict(zip(("framework", "sessions", "storage"), (*pair, storage), strict=True))
+    for pair, storage in zip(PAIRS, itertools.cycle((*STORAGE, *reversed(STORAGE))), strict=False)
 ]
 STEPS = {"lock", "install", "format", "lint", "types", "tests", "check", "drift"}
 
@@ -43,7 +45,7 @@ def verify(project: Project, *, ci: str = "", python: str = "") -> str:
     return project.run("hooks/verify", CI=ci, UV_PYTHON=python).stdout
 
 
-@pytest.mark.parametrize("answers", MATRIX)
+@pytest.mark.parametrize("answers", MATRIX, ids=lambda answers: "-".join(answers.values()))
 def test_verifies(template: Path, tmp_path: Path, answers: dict[str, str]) -> None:
     project = projects.render(template, tmp_path / "my-service", answers)
     project.commit()
@@ -75,7 +77,9 @@ def test_verifies_on_newer_python(
     verify(project, python=pythons()[python])
     version = project.run(project.python, "-c", "import sys; print(sys.version)").stdout
     assert version.startswith(python)
-    # The boundary is the template's to prove, on each Python too.
+    if python != max(pythons()):
+        return
+    # The boundary is the template's to prove, on the newest Python too.
     copy = project.copy(tmp_path / "copy")
     unit = [
         f"tests/contract/unit/{name}" for name in ("test_bnd_boundary.py", "test_rte_routes.py")
