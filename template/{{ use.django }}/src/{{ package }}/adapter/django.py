@@ -6,14 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings as django_settings
-from django.contrib.auth import get_user
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.staticfiles.finders import get_finders
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import HttpRequest
 from django.template.loader import select_template
-from django.utils.functional import SimpleLazyObject
 from django.utils.log import configure_logging
 
 from ..config import Settings
@@ -110,6 +111,17 @@ def _request(boundary: Boundary, context: RequestContext) -> HttpRequest:
         }
     )
     request.session = SessionStore(exchange=exchange)
-    # As Django's middleware: looked up only where a template asks for it.
-    request.user = SimpleLazyObject(lambda: get_user(request))  # type: ignore[assignment]
+    request.user = _user(exchange)
     return request
+
+
+def _user(exchange: Exchange) -> Any:
+    """Return who asks as the session knows them: a page about an error must not need a database."""
+    try:
+        known = exchange.auth.user
+    except Problem:
+        known = None
+    if known is None:
+        return AnonymousUser()
+    model = get_user_model()
+    return model(pk=known.id, **{model.USERNAME_FIELD: known.name})
