@@ -143,6 +143,12 @@ class Face:
         kind = self.problem(STATUSES[0], as_json=as_json).header(b"content-type").decode()
         return self.headers({**own, "cache-control": "no-store"}, kind=kind, https=https)
 
+    @property
+    def mark(self) -> str:
+        """Return the name, as nginx's variables write it, of a header of all the application's answers."""
+        always = (name for name, _ in self.headers({}, kind="", https=False))
+        return next((name.replace("-", "_") for name in always), "content_type")
+
     def headers(self, own: dict[str, str], *, kind: str, https: bool) -> list[tuple[str, str]]:
         """Return all headers of an answer of the type `kind`, but those that nginx sets."""
         pairs = [(name.encode(), value.encode()) for name, value in own.items()]
@@ -220,11 +226,14 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
         autoescape=False,  # noqa: S701 - no HTML: `quote` is what this language needs
     )
     environment.filters["quote"] = quote
+    face = Face(policy)
     rendered = environment.get_template("nginx.conf.j2").render(
         m=machine,
         profile=machine.tls_profile,
         policy=policy,
-        face=Face(policy),
+        face=face,
+        bare=face.problem_headers(as_json=True, https=True),
+        mark=face.mark,
         statuses=STATUSES,
         temporary=TEMPORARY,
         names=[domain, *machine.further_names],
