@@ -145,7 +145,7 @@ class Face:
 
     @property
     def mark(self) -> str:
-        """Return the name, as nginx's variables write it, of a header of all the application's answers."""
+        """Return a header that all answers of the application have, as nginx's variables say it."""
         always = (name for name, _ in self.headers({}, kind="", https=False))
         return next((name.replace("-", "_") for name in always), "content_type")
 
