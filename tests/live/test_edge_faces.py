@@ -153,6 +153,70 @@ def test_same_face(chain: Deployed, status: int, line: str, more: tuple[str, ...
     assert b"nginx" not in raw.lower()
 
 
+# What the parser of the application's server refuses, before the application sees it (BND-7).
+UNREADABLE = {
+    "quote in a query": ('/notes?x="', ()),
+    "backtick in a path": ("/a`b", ()),
+    "angle in a path": ("/a<b", ()),
+    "angle in a query": ("/?a>b", ()),
+    "latin-1 in a path": ("/\xe9", ()),
+    "latin-1 in a query": ("/?x=\xff", ()),
+    "overlong utf-8": ("/\xc0\xaf", ()),
+    "surrogate": ("/?\xed\xa0\x80", ()),
+    "control character in a header": ("/", ("User-Agent: a\x01b",)),
+    "delete in a cookie": ("/", ("Cookie: a=\x7f",)),
+}
+
+
+@pytest.mark.parametrize("accept", KINDS)
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_the_parser_refuses(chain: Deployed, accept: str, name: str) -> None:
+    target, more = UNREADABLE[name]
+    count = len(chain.edge.lines())
+    raw = chain.edge.raw(request(chain.edge, f"GET {target} HTTP/1.1", accept, *more))
+    assert parse(raw) == of_application(chain, "GET", "/%00", accept)
+    (line,) = chain.edge.lines()[count:]
+    assert line["status"] == 400
+    assert line["request_id"].encode() in raw
+
+
+def test_what_the_parser_accepts_is_passed_on(chain: Deployed) -> None:
+    wanted = of_application(chain, "GET", "/unknown", HTML)
+    browser = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"#<>')
+    for target in (f"/unknown?{browser}", "/unknown/{}|^[]'\"", "/unknown?\xc3\xa9", "/a//b?c?d"):
+        found = parse(chain.edge.raw(request(chain.edge, f"GET {target} HTTP/1.1", HTML)))
+        assert found == wanted, target
+
+
+@pytest.mark.parametrize(
+    ("status", "more"),
+    [
+        (431, tuple(f"X-{number}: a" for number in range(120))),
+        (400, ("X-Own: a\x01b",)),
+    ],
+)
+def test_what_no_edge_can_know_has_the_headers(
+    chain: Deployed, status: int, more: tuple[str, ...]
+) -> None:
+    wanted = of_application(chain, "GET", "/api/unknown", JSON)
+    count = len(chain.edge.lines())
+    found = parse(chain.edge.raw(request(chain.edge, "GET / HTTP/1.1", HTML, *more)))
+    assert found.status == status
+    varying = ("content-length", "content-type")
+    assert sorted(found.without(*varying)) == sorted(wanted.without(*varying))
+    (line,) = chain.edge.lines()[count:]
+    assert line["status"] == status
+
+
+@pytest.mark.parametrize("accept", KINDS)
+def test_own_400_of_the_application_stays(chain: Deployed, accept: str) -> None:
+    target = "/go?url=https://evil.example/"
+    wanted = of_application(chain, "GET", target, accept)
+    found = parse(chain.edge.raw(request(chain.edge, f"GET {target} HTTP/1.1", accept)))
+    assert found == wanted
+    assert found.status == 400
+
+
 @pytest.mark.parametrize("accept", KINDS)
 def test_misdirected(chain: Deployed, accept: str) -> None:
     # The handshake was for one name, the request is for another.

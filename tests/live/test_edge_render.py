@@ -152,3 +152,70 @@ def test_configuration_belongs_to_the_template(installed: Render) -> None:
     for path in (project.path / "deploy").rglob("*"):
         if path.is_file():
             assert "Owned by the template" in path.read_text("utf-8"), Path(path).name
+
+
+def run_edge(edge: Edge, *options: str) -> tuple[int, str]:
+    """Run the command for the edge's file without saying which machine this is."""
+    project = edge.project
+    command = (project.python, "-m", project.package, "edge", str(edge.file), *options)
+    done = project.run(*command, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_facts_of_the_machine_are_remembered(edge: Edge) -> None:
+    edge.facts["further-names"] = [f"www.{HOST}"]
+    edge.sockets = ["/run/one.sock", "/run/two.sock"]
+    edge.render()
+    before = edge.file.read_text("utf-8")
+    assert f"# machine: {edge.folder}/edge.toml\n" in before
+    assert run_edge(edge)[0] == 0
+    assert edge.file.read_text("utf-8") == before
+
+
+def test_facts_that_are_gone_are_asked_for(edge: Edge) -> None:
+    edge.render()
+    before = edge.file.read_text("utf-8")
+    (edge.folder / "edge.toml").unlink()
+    code, said = run_edge(edge)
+    assert code == 1
+    assert f"{edge.folder}/edge.toml, which is gone: name another one by --machine" in said
+    assert edge.file.read_text("utf-8") == before
+
+
+def test_nothing_vanishes_without_a_word(edge: Edge) -> None:
+    edge.facts["further-names"] = [f"www.{HOST}"]
+    edge.sockets = ["/run/one.sock", "/run/two.sock"]
+    edge.render()
+    before = edge.file.read_text("utf-8")
+    own = (edge.folder / "edge.toml").rename(edge.folder / "own.toml")
+    del edge.facts["further-names"]
+    edge.sockets = ["/run/one.sock"]
+    other = edge.machine().rename(edge.folder / "other.toml")
+    code, said = run_edge(edge, "--machine", str(other))
+    assert code == 1
+    for each in (f"server_name www.{HOST}", "socket unix:/run/two.sock", "--remove"):
+        assert each in said
+    assert edge.file.read_text("utf-8") == before
+    # An edit of the same facts is meant, and listed.
+    edge.file.write_text(before.replace("/edge.toml\n", "/own.toml\n"), "utf-8")
+    own.write_bytes(other.read_bytes())
+    code, said = run_edge(edge)
+    assert code == 0
+    assert f"no longer served: server_name www.{HOST}, socket unix:/run/two.sock" in said
+
+
+def test_other_facts_are_taken_where_that_is_meant(edge: Edge) -> None:
+    edge.facts["further-names"] = [f"www.{HOST}"]
+    edge.render()
+    (edge.folder / "edge.toml").rename(edge.folder / "own.toml")
+    del edge.facts["further-names"]
+    code, said = run_edge(edge, "--machine", str(edge.machine()))
+    assert code == 0, said  # the same place
+    edge.facts["further-names"] = [f"www.{HOST}"]
+    edge.render()
+    del edge.facts["further-names"]
+    other = edge.machine().rename(edge.folder / "other.toml")
+    assert run_edge(edge, "--machine", str(other))[0] == 1
+    code, said = run_edge(edge, "--machine", str(other), "--remove")
+    assert code == 0
+    assert f"no longer served: server_name www.{HOST}" in said

@@ -20,7 +20,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from my_service.security.stores import Counter, SessionRow, Store, StoreError, open_store
+from my_service.security.stores import (
+    PING_SECONDS,
+    Counter,
+    SessionRow,
+    Store,
+    StoreError,
+    open_store,
+)
 from my_service.security.stores import sqlite as sqlite_module
 from my_service.security.stores.redis import RedisStore
 from my_service.security.stores.sqlite import SWEEP_EVERY, SqliteStore
@@ -491,6 +498,31 @@ def test_a_file_of_a_newer_release_is_refused(sqlite: SqliteStore) -> None:
     expect_error(sqlite, "written by a newer release")
 
 
+def test_who_asks_whether_it_is_ready_does_not_make_it_write(sqlite: SqliteStore) -> None:
+    log = sqlite.path.with_name(f"{sqlite.path.name}-wal")
+    sqlite.ping()
+    size = log.stat().st_size
+    for _ in range(20):
+        sqlite.ping()
+    assert log.stat().st_size == size
+    sqlite._pinged -= PING_SECONDS
+    sqlite.ping()
+    assert log.stat().st_size > size
+
+
+def test_who_asks_whether_it_is_ready_does_not_make_redis_write(
+    redis_url: str, prefix: str
+) -> None:
+    with closing(RedisStore(redis_url, prefix)) as store, closing(Redis.from_url(redis_url)) as db:
+        store.ping()
+        assert db.delete(f"{prefix}c:ping") == 1
+        store.ping()
+        assert not db.exists(f"{prefix}c:ping")
+        store._pinged -= PING_SECONDS
+        store.ping()
+        assert db.exists(f"{prefix}c:ping")
+
+
 def test_a_path_that_cannot_be_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     expect_error(SqliteStore(tmp_path), "must be able to write the file and its folder")
@@ -503,13 +535,13 @@ def test_a_corrupt_file_is_named(sqlite: SqliteStore) -> None:
     pages = bytearray(sqlite.path.read_bytes())
     pages[4096:] = b"\xff" * (len(pages) - 4096)
     sqlite.path.write_bytes(pages)
-    with pytest.raises(StoreError, match="malformed: move it away"):
+    with pytest.raises(StoreError, match="malformed: stop the service, move the file away"):
         sqlite.get(ROW.id_hash)
 
 
 def test_a_full_disk_is_named_and_loses_nothing(sqlite: SqliteStore) -> None:
     sqlite.put(ROW, NOW + 60)
-    sqlite._idle[0].execute("PRAGMA max_page_count = 1")
+    sqlite._idle[0][1].execute("PRAGMA max_page_count = 1")
     with pytest.raises(StoreError, match="full: free space"):
         sqlite.put(replace(ROW, id_hash="b" * 64, data="x" * 100_000), NOW + 60)
     assert sqlite.of_user("ada") == [ROW]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from ..security.auth import Auth
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.policy import load
-from ..security.stores import open_store
+from ..security.stores import StoreError, open_store
 
 APP = Path(__file__).parent.parent / "app"
 KEY = "security"
@@ -84,4 +85,10 @@ def compose(
         clock=clock,
     )
     boundary.ready += ready
+    if boundary.store.local:
+        # Made now and never later: forked workers find a file that has gone missing, and do not
+        # begin with an empty one. What is wrong with it, requests will be told.
+        with suppress(StoreError):
+            boundary.store.ping()
+        boundary.store.close()
     return boundary

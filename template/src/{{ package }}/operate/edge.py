@@ -29,6 +29,7 @@ from ..security.headers import SecureHeaders
 from ..security.policy import HostName, Policy, load
 from ..security.responses import Response
 from ..security.static import StaticFiles
+from . import deployed
 
 _PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
@@ -143,6 +144,12 @@ class Face:
         kind = self.problem(STATUSES[0], as_json=as_json).header(b"content-type").decode()
         return self.headers({**own, "cache-control": "no-store"}, kind=kind, https=https)
 
+    @property
+    def mark(self) -> str:
+        """Return a header that all answers of the application have, as nginx's variables say it."""
+        always = (name for name, _ in self.headers({}, kind="", https=False))
+        return next((name.replace("-", "_") for name in always), "content_type")
+
     def headers(self, own: dict[str, str], *, kind: str, https: bool) -> list[tuple[str, str]]:
         """Return all headers of an answer of the type `kind`, but those that nginx sets."""
         pairs = [(name.encode(), value.encode()) for name, value in own.items()]
@@ -192,8 +199,8 @@ def worker_user(machine: Machine) -> str:
     return machine.user or next((name for name in ("www-data", "nginx") if name in known), "")
 
 
-def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
-    """Return the configuration, and what was chosen for this machine."""
+def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[str]]:
+    """Return the configuration, and what was chosen for this machine; its facts are at `place`."""
     nginx = Nginx(machine.nginx)
     domain = policy.service.domain.partition(":")[0]
     modules = [path for path in (Path(each, HEADERS_MORE) for each in MODULES) if path.exists()]
@@ -220,11 +227,15 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
         autoescape=False,  # noqa: S701 - no HTML: `quote` is what this language needs
     )
     environment.filters["quote"] = quote
+    face = Face(policy)
     rendered = environment.get_template("nginx.conf.j2").render(
         m=machine,
+        place=place.resolve(),
         profile=machine.tls_profile,
         policy=policy,
-        face=Face(policy),
+        face=face,
+        bare=face.problem_headers(as_json=True, https=True),
+        mark=face.mark,
         statuses=STATUSES,
         temporary=TEMPORARY,
         names=[domain, *machine.further_names],
@@ -239,6 +250,27 @@ def configure(machine: Machine, policy: Policy) -> tuple[str, list[str]]:
     return rendered, chosen
 
 
+def found(machine: Path | None, file: Path) -> Path:
+    """Return the machine's facts to use; raise `click.ClickException` if they are gone."""
+    try:
+        return machine or deployed.machine_file(file, DEPLOY / "edge.toml")
+    except FileNotFoundError as error:
+        raise click.ClickException(f"{error} by --machine") from None
+
+
+def reloading(machine: Machine, file: Path) -> list[str]:
+    """Return the command by which a running nginx reads `file` and the certificates again."""
+    return [machine.nginx, "-e", "stderr", "-c", str(file.resolve()), "-s", "reload"]
+
+
+def _runs(pid: Path) -> bool:
+    """Tell whether nginx runs; `nginx -t` alone leaves an empty file."""
+    try:
+        return pid.read_text("utf-8").strip() != ""
+    except FileNotFoundError:
+        return False
+
+
 def install(file: Path, text: str, nginx: Nginx) -> None:
     """Put a configuration in place if nginx accepts it; else leave the old one where it is."""
     new = file.with_name(f"{file.name}.new")
@@ -250,7 +282,12 @@ def install(file: Path, text: str, nginx: Nginx) -> None:
 
 _PATH = click.Path(path_type=Path)
 _FILE = click.argument("file", type=_PATH)
-_MACHINE = click.option("--machine", type=_PATH, default=DEPLOY / "edge.toml", show_default=True)
+_MACHINE = click.option(
+    "--machine",
+    type=_PATH,
+    help="Facts of this machine. By default what made FILE, else edge.toml in /etc/<project>, else"
+    " deploy/edge.toml.",
+)
 _POLICY = click.option("--policy", type=_PATH, default="policy.toml", show_default=True)
 
 
@@ -259,16 +296,30 @@ _POLICY = click.option("--policy", type=_PATH, default="policy.toml", show_defau
 @_MACHINE
 @_POLICY
 @click.option("--reload", is_flag=True, help="Let a running nginx read it.")
-def edge(file: Path, machine: Path, policy: Path, *, reload: bool) -> None:
+@click.option("--remove", is_flag=True, help="Agree that names, addresses or sockets vanish.")
+def edge(file: Path, machine: Path | None, policy: Path, *, reload: bool, remove: bool) -> None:
     """Write nginx's configuration to FILE, for the nginx and the certificates that are there."""
-    facts = read(machine)
+    place = found(machine, file)
+    facts = read(place)
     for folder in (facts.cache, facts.webroot):
         Path(folder).mkdir(parents=True, exist_ok=True)
-    text, chosen = configure(facts, load(policy))
+    text, chosen = configure(facts, load(policy), place)
+    gone = ", ".join(deployed.lost(file, text))
+    # An edit of the same facts is meant; other facts are likely to be those of another machine.
+    if gone and not remove and deployed.made_by(file) != place.resolve():
+        raise click.ClickException(
+            f"{file} stays as it was; by {place} it would lose: {gone}. Name the machine's own"
+            " facts by --machine, or agree by --remove"
+        )
     install(file, text, Nginx(facts.nginx))
-    click.echo("\n".join([*chosen, f"{file}: written, nginx -t passes"]))
-    if reload and Path(facts.pid).exists():
-        run([facts.nginx, "-e", "stderr", "-c", str(file.resolve()), "-s", "reload"])
+    click.echo("\n".join([f"machine: {place}", *chosen, f"{file}: written, nginx -t passes"]))
+    if gone:
+        click.echo(f"no longer served: {gone}", err=True)
+    if reload:
+        if _runs(Path(facts.pid)):
+            run(reloading(facts, file))
+        else:
+            click.echo(f"nginx does not run (by {facts.pid}), so nothing is reloaded", err=True)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -276,17 +327,21 @@ def edge(file: Path, machine: Path, policy: Path, *, reload: bool) -> None:
 @_MACHINE
 @_POLICY
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def certificates(file: Path, machine: Path, policy: Path, options: tuple[str, ...]) -> None:
+def certificates(file: Path, machine: Path | None, policy: Path, options: tuple[str, ...]) -> None:
     """Get certificates by certbot, now and whenever it renews; FILE is what `edge` writes.
 
     nginx must run already, with FILE. OPTIONS are passed on to certbot.
     """
-    facts, service = read(machine), load(policy).service
+    place = found(machine, file)
+    facts, service = read(place), load(policy).service
     domain = service.domain.partition(":")[0]
     here = [sys.executable, "-m", _PACKAGE, "edge", str(file.resolve()), "--reload"]
-    places = ["--machine", str(machine.resolve()), "--policy", str(policy.resolve())]
+    places = ["--machine", str(place.resolve()), "--policy", str(policy.resolve())]
     # Not "cd": certbot looks for the first word on the PATH.
-    hook = shlex.join(["env", f"--chdir={Path.cwd()}", *here, *places])
+    make = shlex.join(["env", f"--chdir={Path.cwd()}", *here, *places])
+    # certbot runs it once for a new certificate, whatever comes of it. So nginx reads that first,
+    # with the configuration that it has: a mistake in a new one must not keep the old certificate.
+    hook = shlex.join(["sh", "-c", f"{shlex.join(reloading(facts, file))}; {make}"])
     common = ["certbot", "certonly", "--non-interactive", "--agree-tos", "--email", service.contact]
     common += ["--config-dir", str(Path(facts.certificates).parent), "--deploy-hook", hook]
     common += ["--webroot", "--webroot-path", facts.webroot]

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+PING_SECONDS = 10
+
 
 class StoreError(Exception):
     """Raised if the store cannot answer: server down, disk full, file locked for too long."""
@@ -103,22 +105,27 @@ class Store(Protocol):
         """
 
     def ping(self) -> None:
-        """Return if the store can read and write."""
+        """Return if the store can read and write.
+
+        Everybody may ask `/readyz`, so it writes only where the last write that it made is
+        `PING_SECONDS` old.
+        """
 
     def close(self) -> None:
         """Close all connections; the next call opens new ones."""
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, create: bool = True) -> Store:
     """Return the store at `url`; nothing is opened before its first use.
 
+    Without `create` a file that is missing is a `StoreError` then, and is not made.
     Raises `ValueError` for anything but `sqlite:///path`, `redis[s]://...` and `valkey[s]://...`.
     """
     scheme, _, rest = url.partition(":")
     if scheme == "sqlite" and rest.startswith("///") and rest != "///":
         from .sqlite import SqliteStore
 
-        return SqliteStore(rest[3:])
+        return SqliteStore(rest[3:], create=create)
     if scheme in {"redis", "rediss", "valkey", "valkeys"}:
         # Imported here: the client costs 13 MiB of memory in each worker that does not use it.
         from .redis import RedisStore

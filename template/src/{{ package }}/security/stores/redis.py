@@ -10,6 +10,8 @@ touches keys that may live on several nodes.
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +22,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
 from redis.retry import Retry
 
-from . import Counter, SessionRow, StoreError
+from . import PING_SECONDS, Counter, SessionRow, StoreError
 
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 1.0
@@ -67,6 +69,7 @@ class RedisStore:
         self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "c:"))
         self._epoch = prefix + "e:"
+        self._pinged = -math.inf
 
     def get(self, id_hash: str) -> SessionRow | None:
         key = self._session + id_hash
@@ -120,7 +123,12 @@ class RedisStore:
         self._call(_COUNTERS, "release", keys, (now, *blocks), again=False)
 
     def ping(self) -> None:
+        now = time.monotonic()
+        if now - self._pinged < PING_SECONDS:
+            self._run(self._client.ping)
+            return
         self._run(lambda: self._client.set(self._counter + "ping", 1, ex=1))
+        self._pinged = now
 
     def close(self) -> None:
         self._client.close()

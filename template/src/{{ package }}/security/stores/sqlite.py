@@ -8,6 +8,7 @@ never damages the file, but it may take back what the system had not flushed yet
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -18,8 +19,10 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
-from . import Counter, SessionRow, StoreError
+from ..database_file import DatabaseFile, FileGoneError, Identity
+from . import PING_SECONDS, Counter, SessionRow, StoreError
 
 BUSY_SECONDS = 5.0
 """Longest wait for another writer."""
@@ -47,12 +50,13 @@ _OLD_COUNTERS = """DELETE FROM store_counter WHERE key IN
   (SELECT key FROM store_counter WHERE expires <= ? LIMIT ?)"""
 _NEXT_EPOCH = """INSERT INTO store_epoch VALUES (?, 1)
   ON CONFLICT (user) DO UPDATE SET epoch = epoch + 1"""
+_AWAY = "stop the service, move the file away with its -wal and -shm, start the service"
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "end the program that holds it, for example a backup or a shell",
     sqlite3.SQLITE_FULL: "free space on the disk",
     sqlite3.SQLITE_IOERR: "check the disk's free space and health",
-    sqlite3.SQLITE_CORRUPT: "move it away; a new file starts empty and everybody logs in again",
-    sqlite3.SQLITE_NOTADB: "correct APP_STORE_URL, or move the file away",
+    sqlite3.SQLITE_CORRUPT: f"{_AWAY}: it begins empty, and everybody logs in again",
+    sqlite3.SQLITE_NOTADB: f"correct APP_STORE_URL, or {_AWAY}",
 }
 _RIGHTS = "the service's user must be able to write the file and its folder"
 
@@ -62,11 +66,14 @@ _STORES: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
 
 T = TypeVar("T")
 
+_Idle = list[tuple[Identity, sqlite3.Connection]]
+"""Each with the file that it has opened."""
 
-def _close(connections: list[sqlite3.Connection]) -> None:
+
+def _close(connections: _Idle) -> None:
     with suppress(IndexError):
         while True:
-            connections.pop().close()
+            connections.pop()[1].close()
 
 
 def _before_fork() -> None:
@@ -108,10 +115,12 @@ class SqliteStore:
 
     local = True
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).absolute()
-        self._idle: list[sqlite3.Connection] = []
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+        self._file = DatabaseFile(path, create=create)
+        self.path = self._file.path
+        self._idle: _Idle = []
         self._inserts = 0
+        self._pinged = -math.inf
         _STORES.add(self)
         # Not `__del__`: in a cycle the collector may come to the connections first, and complain.
         weakref.finalize(self, _close, self._idle)
@@ -204,8 +213,13 @@ class SqliteStore:
         self._write(work)
 
     def ping(self) -> None:
+        now = time.monotonic()
+        if now - self._pinged < PING_SECONDS:
+            self._run(lambda db: db.execute("SELECT 1 FROM store_epoch").fetchone())
+            return
         # Really writes: a transaction can begin on a full disk.
         self._write(lambda db: db.execute(f"PRAGMA user_version = {VERSION}"))
+        self._pinged = now
 
     def close(self) -> None:
         _close(self._idle)
@@ -236,37 +250,51 @@ class SqliteStore:
         """Run `work` on a connection that no other thread has. One that failed is given up."""
         db: sqlite3.Connection | None = None
         try:
-            try:
-                db = self._idle.pop()
-            except IndexError:
-                db = self._open()
+            opened, db = self._connection()
             result = work(db)
         except BaseException as error:
             if db:
                 db.close()
+            if isinstance(error, FileGoneError):
+                raise StoreError(str(error)) from error
             if isinstance(error, sqlite3.Error | OSError):
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 raise StoreError(f"{self.path}: {error}: {_REMEDIES.get(code, _RIGHTS)}") from error
             raise
-        self._idle.append(db)
+        self._idle.append((opened, db))
         return result
 
-    def _open(self) -> sqlite3.Connection:
-        with _WRITER:
-            if not self.path.exists():
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                # SQLite would let others read it; its log files copy the mode. Not while another
-                # thread has it open: closing any handle drops all locks of the process on a file.
-                os.close(os.open(self.path, os.O_CREAT, 0o600))
-            db = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
-            try:
-                self._prepare(db)
-            except BaseException:
+    def _connection(self) -> tuple[Identity, sqlite3.Connection]:
+        """Return a connection to the file that is there now (DAT-4), and which file that is."""
+        while self._idle:
+            # Else what is done on it would go to a file that nobody finds any more.
+            current = self._file.current()
+            with suppress(IndexError):
+                opened, db = self._idle.pop()
+                if opened == current:
+                    return opened, db
                 db.close()
-                raise
-            return db
+        return self._open()
+
+    def _open(self) -> tuple[Identity, sqlite3.Connection]:
+        with _WRITER:
+            while True:
+                identity = self._file.settle()
+                db = sqlite3.connect(
+                    f"file:{quote(str(self.path))}?mode=rw",
+                    uri=True,
+                    timeout=BUSY_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
+                )
+                try:
+                    self._prepare(db)
+                    if self._file.opened(identity):
+                        return identity, db
+                except BaseException:
+                    db.close()
+                    raise
+                db.close()
 
     def _prepare(self, db: sqlite3.Connection) -> None:
         deadline = time.monotonic() + BUSY_SECONDS

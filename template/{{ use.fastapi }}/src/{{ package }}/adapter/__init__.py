@@ -24,6 +24,7 @@ from . import templates as _templates
 from .compose import KEY, Exchange
 from .fastapi import ENVIRONMENT as _ENVIRONMENT
 from .fastapi import install
+from .sqlite_file import follow_file
 
 __all__ = [
     "Account",
@@ -38,6 +39,7 @@ __all__ = [
     "SingleValues",
     "StoreError",
     "User",
+    "follow_file",
     "invalid_fields",
     "is_clean",
     "load_settings",

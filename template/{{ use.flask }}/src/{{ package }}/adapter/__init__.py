@@ -24,6 +24,7 @@ from ..security.validation import invalid_fields, is_clean
 from .compose import KEY, Exchange
 from .flask import boundary_middleware as boundary_middleware
 from .flask import install
+from .sqlite_file import follow_file
 
 __all__ = [
     "Account",
@@ -36,6 +37,7 @@ __all__ = [
     "User",
     "current_auth",
     "current_user",
+    "follow_file",
     "form_fields",
     "invalid_fields",
     "is_clean",

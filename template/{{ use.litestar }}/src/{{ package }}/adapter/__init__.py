@@ -25,6 +25,7 @@ from ..security.validation import invalid_fields, is_clean
 from .litestar import ENVIRONMENT as _ENVIRONMENT
 from .litestar import SecurityPlugin, install
 from .requests import exchange as _exchange
+from .sqlite_file import follow_file
 
 __all__ = [
     "Account",
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "StoreError",
     "User",
+    "follow_file",
     "invalid_fields",
     "is_clean",
     "load_settings",

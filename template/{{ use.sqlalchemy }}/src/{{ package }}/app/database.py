@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..adapter import StoreError
+from ..adapter import StoreError, follow_file
 from .models import Base
 
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1)"}
@@ -70,10 +70,8 @@ def _engine(url: str) -> Engine:
     # Without parameters in errors: they are password hashes and what users wrote.
     engine = create_engine(parsed, hide_parameters=True)
     if parsed.drivername == "sqlite" and parsed.database:
-        path = Path(parsed.database)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.touch(mode=0o600)
         event.listen(engine, "connect", _prepare_sqlite)
+        follow_file(engine, Path(parsed.database))
     return engine
 
 

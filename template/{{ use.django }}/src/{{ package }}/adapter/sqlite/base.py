@@ -3,20 +3,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import sqlite3
+from functools import cache
 from typing import Any
 
 from django.db.backends.sqlite3 import base
 
+from ...security.database_file import DatabaseFile, FileGoneError, Identity
+
+
+@cache
+def _file(path: str) -> DatabaseFile:
+    return DatabaseFile(path)
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """SQLite that makes the file's folder, and the file with mode 0600, before it is opened."""
+    """SQLite that makes the file's folder, and the file with mode 0600, before it is opened.
+
+    A connection is given up when another file is in the place of the one that it opened (DAT-4).
+    """
+
+    _opened = Identity()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         name = str(conn_params["database"])
         # Tests of Django's run in memory, at an address that is no path.
-        if not name.startswith((":memory:", "file:")):
-            path = Path(name)
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-        return super().get_new_connection(conn_params)
+        if name.startswith((":memory:", "file:")):
+            return super().get_new_connection(conn_params)
+        file = _file(name)
+        try:
+            self._opened = file.settle()
+        except FileGoneError as error:
+            raise sqlite3.OperationalError(str(error)) from error
+        connection = super().get_new_connection(conn_params)
+        file.opened(self._opened)
+        return connection
+
+    def is_usable(self) -> bool:
+        """Look which file is there: Django asks before the first use in each request."""
+        if self._opened == Identity():
+            return super().is_usable()
+        try:
+            return _file(str(self.settings_dict["NAME"])).current() == self._opened
+        except FileGoneError:
+            return False

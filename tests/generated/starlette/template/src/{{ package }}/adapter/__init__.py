@@ -29,6 +29,7 @@ from . import templates as _templates
 from .compose import KEY, Exchange
 from .starlette import ENVIRONMENT as _ENVIRONMENT
 from .starlette import install
+from .sqlite_file import follow_file
 
 __all__ = [
     "Account",
@@ -41,6 +42,7 @@ __all__ = [
     "User",
     "current_auth",
     "current_user",
+    "follow_file",
     "form_fields",
     "invalid_fields",
     "is_clean",

@@ -1,0 +1,219 @@
+"""A SQLite file that was moved, deleted or replaced under a running service is noticed (DAT-4)."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from my_service.security.stores import StoreError
+from my_service.security.stores.sqlite import SqliteStore
+
+from ..conftest import Make
+from ..driver import new_user
+from .test_stores import ADDRESS, NOW, ROW
+
+OTHER = replace(ROW, id_hash="b" * 64)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        store.put(ROW, NOW + 60)
+        yield store
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def copy_of(store: SqliteStore) -> Path:
+    """Return a whole copy beside it, as a backup makes one."""
+    copy = store.path.with_name("copy.db")
+    with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    return copy
+
+
+def moved(store: SqliteStore) -> None:
+    store.path.rename(store.path.with_name("away.db"))
+
+
+def deleted(store: SqliteStore) -> None:
+    store.path.unlink()
+
+
+@pytest.mark.parametrize("happens", [moved, deleted])
+def test_a_missing_file_is_an_error_and_is_not_made_again(
+    store: SqliteStore, happens: Callable[[SqliteStore], None]
+) -> None:
+    happens(store)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="is gone: put it back, or restart the service"):
+            store.get(ROW.id_hash)
+        with pytest.raises(StoreError, match="is gone"):
+            store.ping()
+    assert not store.path.exists()
+
+
+def test_a_file_that_is_put_back_is_the_same(store: SqliteStore) -> None:
+    moved(store)
+    with pytest.raises(StoreError, match="is gone"):
+        store.put(OTHER, NOW + 60)
+    store.path.with_name("away.db").rename(store.path)
+    store.put(OTHER, NOW + 60)
+    assert len(store.of_user("ada")) == 2
+
+
+def test_a_replaced_file_is_the_truth_at_once(store: SqliteStore) -> None:
+    copy = copy_of(store)
+    store.put(OTHER, NOW + 60)
+    copy.replace(store.path)
+    assert store.get(OTHER.id_hash) is None
+    assert store.get(ROW.id_hash) == ROW
+    assert store.put(OTHER, NOW + 60)
+    with closing(SqliteStore(store.path)) as again:
+        assert len(again.of_user("ada")) == 2
+
+
+def test_the_log_of_the_old_file_is_not_played_into_the_new_one(store: SqliteStore) -> None:
+    copy = copy_of(store)
+    # Not in the file yet, only in its log, which stays where it is and holds whole pages.
+    for number in range(50):
+        store.put(replace(ROW, id_hash=f"{number:064}", data="x" * 2000), NOW + 60)
+    assert log_of(store.path).stat().st_size
+    copy.replace(store.path)
+    assert len(store.of_user("ada")) == 1
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_all_processes_agree(store: SqliteStore) -> None:
+    """Also one that is forked after the file was replaced, in the place of one that died."""
+    copy = copy_of(store)
+    fork = multiprocessing.get_context("fork")
+    replaced = fork.Event()
+    rule = replace(ADDRESS, limit=40)
+
+    def guess() -> None:
+        allowed = sum(not store.reserve((rule,), NOW) for _ in range(20))
+        store.close()
+        os._exit(allowed)
+
+    def work() -> None:
+        store.put(replace(ROW, id_hash=f"{os.getpid():064}"), NOW + 60)
+        replaced.wait(10)
+        guess()
+
+    workers = [fork.Process(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    deadline = time.monotonic() + 10
+    while len(store.of_user("ada")) < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    store.close()
+    copy.replace(store.path)
+    replaced.set()
+    late = fork.Process(target=guess)
+    late.start()
+    for worker in (*workers, late):
+        worker.join()
+    assert sum(worker.exitcode or 0 for worker in (*workers, late)) == 40
+    assert len(store.of_user("ada")) == 1
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_new_process_makes_no_file_in_the_place_of_one_that_is_gone(store: SqliteStore) -> None:
+    store.close()
+    store.path.unlink()
+
+    def work() -> None:
+        try:
+            store.ping()
+        except StoreError:
+            os._exit(3)
+        os._exit(0)
+
+    worker = multiprocessing.get_context("fork").Process(target=work)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 3
+    assert not store.path.exists()
+
+
+def test_threads_agree(store: SqliteStore) -> None:
+    copy = copy_of(store)
+    errors: list[Exception] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                store.reserve((replace(ADDRESS, limit=10**6),), NOW)
+            except Exception as error:  # noqa: BLE001 - what a request would see
+                errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        shutil.copy2(copy, copy.with_name("next.db"))
+        copy.with_name("next.db").replace(store.path)
+        time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(store.of_user("ada")) == 1
+
+
+def test_no_file_is_made_where_none_may_be(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "var" / "store.db", create=False)
+    with pytest.raises(StoreError, match="is not there"):
+        store.ping()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("which", ["store", "database"])
+def test_the_service_is_not_ready_and_says_why(
+    make: Make, capsys: pytest.CaptureFixture[str], which: str
+) -> None:
+    service = make()
+    path: Path = getattr(service.files, which)
+    assert service.visitor().get("/readyz").status_code == 200
+    away = path.with_name("away.db")
+    path.rename(away)
+    assert service.visitor().get("/readyz").status_code == 503
+    assert service.visitor().login("ada", "not the password of ada").status_code == 503
+    assert not path.exists()
+    assert f"{path} is gone: put it back" in capsys.readouterr().err
+    away.rename(path)
+    assert service.visitor().get("/readyz").status_code == 200
+
+
+def test_a_replaced_database_is_the_truth_at_once(make: Make) -> None:
+    service = make()
+    path = service.files.database
+    first, second = service.add_user(), new_user()
+    service.login(first)
+    copy = path.with_name("copy.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    service.add_user(second.name, second.password)
+    service.login(second)
+    copy.replace(path)
+    assert service.visitor().login(second.name, second.password).status_code == 401
+    service.login(first)
+    service.add_user(second.name, second.password)
+    service.login(second)
