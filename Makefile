@@ -19,7 +19,7 @@ QUICK ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new test ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [A
 
 test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) $(TESTS)
+
+ecosystem: $(VENV)/.dev packages ## Prove that packages of others work in a service as docs/ecosystem.md says [TESTS=tests/ecosystem/test_flask.py]
+	@ECOSYSTEM=all $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS) $(if $(filter-out tests,$(TESTS)),$(TESTS),tests/ecosystem)
 
 lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/ruff format --check .
@@ -72,7 +75,7 @@ lock: $(VENV)/.dev ## Lock requirements/*.in again, with hashes
 	done
 
 newest: ## Lift the upper bounds of all versions, for a test of what comes next
-	@sed -Ei 's/,<[0-9.]+//g' requirements/*.in template/pyproject.toml.jinja copier.yml
+	@sed -Ei 's/,<[0-9.]+//g' requirements/*.in tests/ecosystem/*.in template/pyproject.toml.jinja copier.yml
 	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
 	@$(MAKE) lock
 

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
 from my_service.app import main
@@ -18,7 +20,7 @@ from my_service.app import main
 from .. import expect
 from ..conftest import Make
 from ..driver import Files, Inside
-from .stage import Stage
+from .stage import FACTS, Stage
 
 
 class Answering(Stage):
@@ -58,3 +60,68 @@ def test_debug_mode_is_refused_in_production(make: Make, monkeypatch: pytest.Mon
     monkeypatch.setattr(main, "FastAPI", partial(FastAPI, debug=True))
     with pytest.raises(ValueError, match="debug=True of the application"):
         make()
+
+
+class SessionMiddleware:
+    """As Starlette's, whose module needs a package that projects do not have."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["session"] = {}
+        await self.app(scope, receive, send)
+
+
+class Foreign(Stage):
+    """The stage, with a middleware for sessions, and views that have a slash."""
+
+    middleware: type[SessionMiddleware] = SessionMiddleware
+
+    @override
+    def build(self, settings: Any) -> Any:
+        app: FastAPI = super().build(settings)
+
+        async def folder(_: Request) -> PlainTextResponse:
+            return PlainTextResponse("folder")
+
+        app.router.routes.append(Route("/stage/folder/", folder))
+        app.add_middleware(self.middleware)
+        return app
+
+
+class Known(SessionMiddleware):
+    """Starlette's own, by its name."""
+
+
+Known.__module__, Known.__qualname__ = "starlette.middleware.sessions", "SessionMiddleware"
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.parametrize("middleware", [SessionMiddleware, Known])
+def test_sessions_of_a_middleware_do_not_end_ours(
+    tmp_path: Path, middleware: type[SessionMiddleware]
+) -> None:
+    kind = type("Sessions", (Foreign,), {"middleware": middleware})
+    with closing(kind(Files(tmp_path, facts=FACTS))) as service:
+        member = service.member()
+        assert member.post("/stage/session/set?key=a&value=1").status_code == 200
+        assert member.get("/stage/nothing").status_code == 404
+        assert member.logged_in()
+        # One that is known is left out: what a view sees is the policy's session.
+        kept = {"a": "1"} if middleware is Known else {}
+        assert member.get("/stage/session").json() == kept
+
+
+@pytest.mark.contract("BND-2", "RED-4")
+def test_slash_that_is_missing_is_added(tmp_path: Path) -> None:
+    with closing(Foreign(Files(tmp_path, facts=FACTS))) as service:
+        visitor = service.visitor()
+        for path in ("/stage/folder", "/stage/opened", "/stage/included/mounted"):
+            answer = visitor.get(f"{path}?a=1")
+            place = f"{service.origin}{path}/?a=1"
+            assert (answer.status_code, answer.headers["location"]) == (307, place)
+        # What is there is closed as before.
+        assert visitor.get("/stage/folder/").headers["location"].startswith("/login")
+        assert visitor.get("/stage/included/mounted/").headers["location"].startswith("/login")
+        expect.error(visitor.get("/stage/unknown"), 404)

@@ -52,7 +52,7 @@ _DIGITS = 19
 _LABEL = 80
 _DEVICE = 256
 """Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
-_KEPT_OF_ERRORS = frozenset({b"allow", b"retry-after", b"www-authenticate"})
+_OF_BODY = frozenset({b"etag", b"last-modified", b"cache-control", b"transfer-encoding"})
 _TARGETS = frozenset({b"location", b"hx-redirect", b"hx-location", b"refresh", b"content-location"})
 MARK = b"x-boundary-error"
 """Header by which the boundary knows a response of its own again; it never leaves."""
@@ -372,7 +372,7 @@ class Boundary:
         ours = special and self._is_ours(own)
         if not ours and (refusal := self._refusal(context, response, special=special)):
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
-        elif special and not ours:
+        if special:
             own = self._judge_cookies(context, own)
         if status < _CRASH and context._session is not None:
             try:
@@ -419,8 +419,8 @@ class Boundary:
         except Problem as problem:
             return self.error_response(context, problem)
         if response.status >= _ERROR and response.body == b"":
-            # An error without a body is one that nobody wrote.
-            kept = [_kept(*pair) for pair in response.headers if pair[0] in _KEPT_OF_ERRORS]
+            # An error without a body is one that nobody wrote; what its headers say stands.
+            kept = [_kept(*pair) for pair in response.headers if not _is_of_body(pair[0])]
             return self.error_response(context, Problem(response.status, headers=kept))
         return None
 
@@ -539,6 +539,11 @@ def _text(value: str | bytes) -> str:
 
 def _random_mark() -> bytes:
     return secrets.token_hex(16).encode()
+
+
+def _is_of_body(name: bytes) -> bool:
+    """Tell whether a header describes the body that another one replaces."""
+    return name in _OF_BODY or (name.startswith(b"content-") and name != b"content-range")
 
 
 def _kept(name: bytes, value: bytes) -> tuple[str, str]:

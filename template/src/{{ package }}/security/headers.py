@@ -16,6 +16,8 @@ from .policy import Policy, PolicyError
 from .responses import Headers
 
 _NOT_MODIFIED = 304
+_OF_SERVER = frozenset({b"connection", b"keep-alive"})
+"""What is said of a connection is the server's alone (RFC 9110 section 7.6.1): no loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class SecureHeaders:
         gone = dict.fromkeys(
             name.decode("latin-1")
             for name in names
-            if name not in self._rank and name not in self._known
+            if name not in self._rank and name not in self._known and name not in _OF_SERVER
         )
         return _Plan(tuple(kept), shared, typed if typed in kept else -1, tuple(gone))
 

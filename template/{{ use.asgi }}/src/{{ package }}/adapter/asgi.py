@@ -30,6 +30,7 @@ IsPublic = Callable[[Scope], bool]
 ContentOf = Callable[[Any], dict[str, Any] | None]
 """Takes what a framework put in the place of our session; returns its content, None for none."""
 
+_OWN_SESSION = "security.own-session"
 _ERROR, _CRASH = 400, 500
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
@@ -109,11 +110,13 @@ class BoundaryMiddleware:
         content_of: ContentOf | None = None,
         propagate: bool = False,
         answers_crashes: bool = False,
+        marks_views: bool = False,
     ) -> None:
         """Take the application; with `propagate` its exceptions are raised after the answer.
 
         Test clients and development servers show them; ours has logged them. `answers_crashes`
-        says that what comes before such an exception is a page of the application's own.
+        says that what comes before such an exception is a page of the application's own,
+        `marks_views` that `view_begins` is called.
         """
         self.app = app
         self.boundary = boundary
@@ -121,6 +124,7 @@ class BoundaryMiddleware:
         self.content_of = content_of or as_mapping
         self.propagate = propagate
         self.answers_crashes = answers_crashes
+        self.marks_views = marks_views
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
@@ -313,6 +317,9 @@ class _Exchange:
         current = self._scope.get("session")
         if current is context.session:
             return
+        if self._middleware.marks_views and not self._scope.get(_OWN_SESSION):
+            # A middleware keeps sessions of its own in a cookie of its own: ours goes on beside it.
+            return
         self._scope["session"] = context.session
         if current and (content := self._middleware.content_of(current)) is not None:
             context.session.replace(content)
@@ -406,6 +413,11 @@ class _BodyReader:
             if not self._body.held:
                 self._body.finish()
         return message
+
+
+def view_begins(scope: Scope) -> None:
+    """Remember whose session a view finds: what it puts in the place of ours is the new content."""
+    scope[_OWN_SESSION] = scope.get("session") is scope[KEY].context.session
 
 
 def as_mapping(value: Any) -> dict[str, Any] | None:

@@ -11,7 +11,9 @@ from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
 from ..config import Settings
@@ -19,15 +21,17 @@ from ..security import responses
 from ..security.accounts import Accounts
 from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
+from ..security.events import note
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from . import templates
-from .asgi import App, BoundaryMiddleware, Receive, Scope, Send
+from .asgi import App, BoundaryMiddleware, Receive, Scope, Send, view_begins
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
+_SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
 _UNPROCESSABLE, _WRONG_METHOD = 422, 405
 
 
@@ -51,12 +55,16 @@ def install(
         # As late as possible, when all is mounted; outside of what the application adds.
         for part in _mounted(app):
             _Face(app, boundary).take_over(part)
+            _leave_out_sessions(part)
             _close(part, boundary)
+        _leave_out_sessions(app)
         _close(app, boundary)
         own = not {500, Exception}.isdisjoint(app.exception_handlers)
         # In debug mode Starlette shows its page instead.
         own = own and boundary.production
-        return BoundaryMiddleware(build(), boundary, _is_public, answers_crashes=own)
+        return BoundaryMiddleware(
+            build(), boundary, _is_public, answers_crashes=own, marks_views=True
+        )
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
     setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method
@@ -88,6 +96,23 @@ def _is_open(endpoint: object) -> bool:
     return getattr(endpoint, "login_required", True) is False
 
 
+def _leave_out_sessions(app: Starlette) -> None:
+    """Keep the policy's session, which `request.session` is without a middleware (SES-12).
+
+    Starlette's would put another one in its place, readable and alive after logout.
+    """
+    kept = [each for each in app.user_middleware if not _makes_sessions(each.cls)]
+    if len(kept) < len(app.user_middleware):
+        app.user_middleware = kept
+        note("middleware_left_out", middleware=_SESSIONS, reason="request.session is the policy's")
+
+
+def _makes_sessions(made: Any) -> bool:
+    # By name: its module needs a package that is there for those who use it.
+    bases = getattr(made, "__mro__", ())
+    return any(f"{base.__module__}.{base.__qualname__}" == _SESSIONS for base in bases)
+
+
 def _close(app: Starlette, boundary: Boundary) -> None:
     """Ask for a login before a view, a mount or a raw application begins (RTE-2).
 
@@ -114,7 +139,27 @@ class _Closed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             self._boundary.allow(scope[KEY].context, public=self._public)
+            view_begins(scope)
         await self._app(scope, receive, send)
+
+
+class _SlashAdded:
+    """Leads on to an address that lacks but its slash; the other way each page has one address."""
+
+    def __init__(self, app: Starlette, boundary: Boundary) -> None:
+        self._nothing = app.router.default
+        self._routes = app.router.routes
+        self._boundary = boundary
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self._nothing
+        if scope["type"] == "http" and not scope["path"].endswith("/"):
+            longer = {**scope, "path": f"{scope['path']}/"}
+            if any(route.matches(longer)[0] is not Match.NONE for route in self._routes):
+                # As with Flask and Django: a slash too few is no secret.
+                self._boundary.allow(scope[KEY].context, public=True)
+                answer = RedirectResponse(str(URL(scope=longer)))
+        await answer(scope, receive, send)
 
 
 def _mounted(app: Starlette) -> Iterator[Starlette]:
@@ -136,6 +181,7 @@ class _Face:
     def take_over(self, app: Starlette) -> None:
         """Register what answers the framework's own errors, unless the application has its own."""
         app.router.redirect_slashes = False
+        app.router.default = _SlashAdded(app, self._boundary)
         if isinstance(app, FastAPI):
             self._limit_documentation(app)
         default = {HTTPException, RequestValidationError}

@@ -1,0 +1,25 @@
+"""Packages of others in a generated service: `make ecosystem` runs all, `make test` a sample."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+collect_ignore = ["fastapi", "flask", "django", "litestar"]
+"""The files of users, which run in their projects."""
+WHOLE = os.environ.get("ECOSYSTEM") == "all"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of what `make test` runs."""
+    config.addinivalue_line("markers", "sample: runs in `make test` too, which has little time")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the sample, unless all was asked for."""
+    here = [item for item in items if "tests/ecosystem/" in item.path.as_posix()]
+    left_out = [item for item in here if not (WHOLE or item.get_closest_marker("sample"))]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
