@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
 import httpx
 
-from tests.live.service import SAME, Client, Service, free_port, running
+from tests.live.service import SAME, Client, Service, folder, free_port, running
 from tests.projects import Project
 
 JSON = {"accept": "application/json"}
@@ -49,12 +51,11 @@ class Page(HTMLParser):
         elif tag == "option" and "selected" in given and self._select:
             fields[self._select] = given.get("value", "")
 
-    def form(self, with_field: str) -> tuple[str, Fields]:
-        """Return the first form that has such a field."""
-        for action, fields in self.forms:
-            if with_field in fields:
-                return action, fields
-        raise AssertionError(f"no form with {with_field!r}: {self.forms}")
+    def form(self, with_field: str, *, last: bool = False) -> tuple[str, Fields]:
+        """Return the first form that has such a field, or the last one."""
+        found = [pair for pair in self.forms if with_field in pair[1]]
+        assert found, f"no form with {with_field!r}: {self.forms}"
+        return found[-1 if last else 0]
 
 
 def submit(
@@ -63,15 +64,17 @@ def submit(
     fields: Mapping[str, str | list[str]],
     *,
     files: Any = None,
-    token: str = "",
+    known_by: str = "",
+    last: bool = False,
 ) -> httpx.Response:
     """Open a page, fill in the form that has `fields`, and send it as a browser does.
 
-    `token` names a field by which the form is found where the others are no inputs of text.
+    `known_by` names a field by which the form is found where `fields` has none that are
+    shown; the first one that has it, or the `last`.
     """
     page = client.get(url)
     assert page.status_code == 200, (url, page.status_code, page.headers.get("location"))
-    action, given = Page(page.text).form(token or next(iter(fields)))
+    action, given = Page(page.text).form(known_by or next(iter(fields)), last=last)
     target = page.url.join(action) if action else page.url
     # Not `Client.post`, which adds a header that only scripts of the page could.
     data = {**given, **fields}
@@ -84,11 +87,45 @@ def title(answer: httpx.Response) -> str:
     return found[1].strip() if found else ""
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What a user writes into `policy.toml`."""
+
+    service: Mapping[str, list[str]] = field(default_factory=dict)
+    """Lists of `[service]`, by name."""
+    csp: Mapping[str, list[str]] = field(default_factory=dict)
+    routes: Sequence[Mapping[str, Any]] = ()
+
+    def text(self, project: Project) -> str:
+        """Return the project's `policy.toml` with them."""
+        text = (project.path / "policy.toml").read_text("utf-8")
+        for name, values in self.service.items():
+            before = f"\n{name} = []\n"
+            assert before in text, name
+            text = text.replace(before, f"\n{name} = {json.dumps(values)}\n")
+        lines = [f"{name} = {json.dumps(values)}" for name, values in self.csp.items()]
+        text = text.replace("\n[service.csp]\n", "\n".join(["\n[service.csp]", *lines, ""]))
+        for route in self.routes:
+            text += "\n[[route]]\n"
+            text += "".join(f"{name} = {json.dumps(value)}\n" for name, value in route.items())
+        return text
+
+
 @contextmanager
-def production(project: Project, **facts: Any) -> Iterator[Service]:
-    """Run the service as in production, behind an edge, by one worker."""
-    with running(project, workers=facts.pop("workers", 1), **facts) as started:
-        yield started
+def production(
+    project: Project, facts: Facts | None = None, workers: int = 1, **variables: str
+) -> Iterator[Service]:
+    """Run the service as in production, behind an edge, with `facts` in its policy."""
+    with folder() as made:
+        policy = made / "policy.toml"
+        policy.write_text((facts or Facts()).text(project), "utf-8")
+        own = {"APP_POLICY": str(policy), "PARTS_FOLDER": str(made), **variables}
+        service = Service(project, made, own, workers=workers)
+        service.start()
+        try:
+            yield service
+        finally:
+            service.stop()
 
 
 @contextmanager
@@ -107,6 +144,7 @@ __all__ = [
     "JSON",
     "SAME",
     "Client",
+    "Facts",
     "Page",
     "Service",
     "development",

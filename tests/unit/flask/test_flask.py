@@ -9,9 +9,10 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from flask import Flask, make_response, request, session
+from flask import Flask, Response, make_response, request, session, stream_with_context
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
+from markupsafe import Markup
 from typing_extensions import override
 from werkzeug.exceptions import Conflict
 
@@ -56,6 +57,20 @@ class Kept(Stage):
         def given() -> ResponseReturnValue:
             raise Conflict(response=make_response({"left": 2}, 409))
 
+        @login_not_required
+        def pieces() -> ResponseReturnValue:
+            def made() -> Iterator[str]:
+                for _ in range(3):
+                    yield request.args["text"]
+
+            return Response(stream_with_context(made()), mimetype="text/event-stream")
+
+        @login_not_required
+        def asked_from() -> ResponseReturnValue:
+            return {"referer": request.referrer, "origin": request.origin}
+
+        self.application.add_url_rule("/stage/pieces", view_func=pieces)
+        self.application.add_url_rule("/stage/from", view_func=asked_from, methods=["GET", "POST"])
         self.application.add_url_rule("/stage/given", view_func=given)
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
         self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
@@ -156,6 +171,55 @@ def test_body_that_is_short_does_not_count_with_other_servers(
             environ_overrides={"CONTENT_LENGTH": str(len(content) + more)},
         )
         assert answer.status_code == status
+
+
+@pytest.mark.contract("BND-8")
+def test_pieces_of_a_body_have_the_request_at_hand(kept: Kept) -> None:
+    """Each may be made by another thread."""
+    assert kept.visitor().get("/stage/pieces?text=ab").text == "ababab"
+
+
+@pytest.mark.contract("BND-1")
+@pytest.mark.parametrize(
+    ("method", "headers", "seen"),
+    [
+        ("POST", {"Sec-Fetch-Site": "same-origin", "Origin": "null"}, (f"{ORIGIN}/", ORIGIN)),
+        ("POST", {"Origin": ORIGIN}, (f"{ORIGIN}/", ORIGIN)),
+        (
+            "POST",
+            {"Sec-Fetch-Site": "same-origin", "Referer": f"{ORIGIN}/a"},
+            (f"{ORIGIN}/a", None),
+        ),
+        ("POST", {"Sec-Fetch-Site": "none"}, (None, None)),
+        ("POST", {}, (None, None)),
+        ("GET", {"Sec-Fetch-Site": "same-origin"}, (None, None)),
+    ],
+)
+def test_extension_sees_where_a_form_comes_from(
+    kept: Kept, method: str, headers: dict[str, str], seen: tuple[str | None, str | None]
+) -> None:
+    """Flask-WTF refuses a form without a Referer on https, which our Referrer-Policy keeps away."""
+    answer = kept.visitor().send(method, "/stage/from", tuple(headers.items())).json()
+    assert (answer["referer"], answer["origin"]) == seen
+
+
+@pytest.mark.contract("BND-8")
+def test_token_of_an_extension_is_in_our_forms(kept: Kept) -> None:
+    """As Flask-WTF's `CSRFProtect`, which then refuses a form without it."""
+    application = kept.application
+    token = "<input type=hidden name=csrf_token value=4711>"
+    own = application.template_context_processors[None]
+    own.append(lambda: {"csrf_field": Markup(token)})  # noqa: S704 - ours
+    application.extensions["csrf"] = True
+    application.config["WTF_CSRF_FIELD_NAME"] = "csrf_token"
+    try:
+        browser, user = kept.visitor(), kept.add_user()
+        assert token in browser.get("/login").text
+        assert browser.login(user.name, user.password, csrf_token="4711").status_code == 303
+    finally:
+        own.pop()
+        del application.extensions["csrf"]
+    expect.error(kept.visitor().login(user.name, user.password, csrf_token="4711"), 422)
 
 
 @pytest.mark.contract("FPR-4")

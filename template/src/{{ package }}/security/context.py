@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable
+from contextvars import Context
 from typing import NamedTuple, Protocol
 
 from .body import Body
@@ -57,6 +58,8 @@ class RequestContext:
     _request_id = ""
     _nonce = ""
     _session: Session | None = None
+    variables: Context | None = None
+    """Context variables of what answers, where that runs in more than one thread."""
     _access_decided = False
 
     def __init__(

@@ -24,3 +24,8 @@ def forged(method: str, site: str, origin: str, own_origin: str, *, has_session:
     if origin:
         return origin != own_origin
     return has_session
+
+
+def from_own_page(site: str, origin: str, own_origin: str) -> bool:
+    """Tell whether the browser says that a page of the service asks; headers as for `forged`."""
+    return site == "same-origin" if site else origin == own_origin

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from flask import Flask, request
+from flask import Flask, current_app, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.local import LocalProxy
 
@@ -95,11 +95,17 @@ def password_min_length() -> int:
 
 
 def form_fields(form: MultiDict[str, str] | None = None) -> dict[str, str]:
-    """Return the fields of a form in which each name stands for one text; else `Problem` 400."""
+    """Return the fields of a form in which each name stands for one text; else `Problem` 400.
+
+    Without the token of Flask-WTF's `CSRFProtect`, which has looked at it by then.
+    """
     form = request.form if form is None else form
     if any(len(values) > 1 for values in form.listvalues()) or request.files:
         raise Problem(400, reason="a field that comes twice, or a file, where one text is taken")
-    return form.to_dict()
+    fields = form.to_dict()
+    if "csrf" in current_app.extensions:
+        fields.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
+    return fields
 
 
 def _exchange() -> Exchange:

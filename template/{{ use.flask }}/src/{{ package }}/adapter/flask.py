@@ -65,7 +65,11 @@ def install(
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
-    app.context_processor(lambda: variables(_exchange()) if has_request_context() else {})
+    # Before those of the application, which may fill in what it knows better, as `csrf_field`.
+    own: Callable[[], dict[str, Any]] = lambda: (  # noqa: E731 - a hook
+        variables(_exchange()) if has_request_context() else {}
+    )
+    app.template_context_processors[None].insert(0, own)
     _adopt(app, mounted=False)
     middleware = BoundaryMiddleware(
         app.wsgi_app,

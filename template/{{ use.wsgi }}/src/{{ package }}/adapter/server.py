@@ -13,6 +13,7 @@ import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import lru_cache
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, cast
@@ -165,7 +166,12 @@ class WsgiServer:
             finally:
                 REQUEST.set(None)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+        # What the application leaves in context variables, as Flask its own contexts, is there for
+        # each piece of the body as well, whichever thread asks for it.
+        if context.variables is None:
+            context.variables = copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, context.variables.run, run)
 
 
 class _Unreadable(io.BytesIO):

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
+from ..security.csrf import SAFE_METHODS, from_own_page
 from ..security.errors import Problem
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
@@ -226,8 +227,16 @@ class BoundaryMiddleware:
         if context.session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).
             environ.pop("HTTP_ACCEPT_ENCODING", None)
-        if context.head.method == "HEAD":
+        head = context.head
+        if head.method == "HEAD":
             environ["REQUEST_METHOD"] = "GET"
+        elif head.method not in SAFE_METHODS and from_own_page(
+            head.header("sec-fetch-site"), head.header("origin"), context.origin
+        ):
+            # What extensions look at beside a token, and our Referrer-Policy keeps from them.
+            environ.setdefault("HTTP_REFERER", f"{context.origin}/")
+            if environ.get("HTTP_ORIGIN") == "null":
+                environ["HTTP_ORIGIN"] = context.origin
         environ["wsgi.input"] = body
         # It ends by itself, also where no length was announced.
         environ["wsgi.input_terminated"] = True

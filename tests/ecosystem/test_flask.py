@@ -1,0 +1,518 @@
+"""Packages for Flask, written as their documentation shows, in a service as it runs in production.
+
+`flask/app/parts/` has the code; each test starts a service with one part of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from tests.ecosystem import environment
+from tests.ecosystem.environment import Edit
+from tests.ecosystem.loopback import Received, mail_server, provider, silent, web_server
+from tests.ecosystem.service import (
+    FOREIGN,
+    Client,
+    Facts,
+    Page,
+    Service,
+    production,
+    submit,
+)
+from tests.live.service import HOST, ORIGIN, User
+from tests.projects import Project
+
+EDITS = (
+    Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
+    Edit(
+        "app/main.py",
+        "    return secure(app, settings, Users(database), ready=[database.ping], clock=clock)",
+        "    parts.init_app(app)\n"
+        "    secure(app, settings, Users(database), ready=[database.ping], clock=clock)\n"
+        "    return parts.around(app)",
+    ),
+)
+SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
+TOKEN = "csrf_token"  # noqa: S105 - the name of a field
+GZIP = {"accept-encoding": "gzip"}
+
+PARTS = (
+    "models login babel admin cors mails caching basics compress oauth sentry metrics dispatched"
+)
+
+
+def public(path: str, **more: Any) -> dict[str, Any]:
+    """Return the fact that opens a path."""
+    return {"path": path, "access": "public", **more}
+
+
+FACTS = Facts(
+    service={
+        "redirect-hosts": ["provider.example"],
+        "response-headers": ["access-control-allow-origin", "x-started"],
+    },
+    routes=[
+        *map(public, ("/club/", "/metrics", "/backend/", "/basics/bearer", "/shop/assets/")),
+        public("/basics/webhook", **{"cross-site": "without-session"}),
+    ],
+)
+"""What rows of the page name as the fact that opens something."""
+
+
+@pytest.fixture(scope="session")
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project with all packages and the code for them."""
+    target = tmp_path_factory.mktemp("flask") / "project"
+    return environment.build("flask", template, target, EDITS)
+
+
+@dataclass(frozen=True)
+class World:
+    """What the packages talk to."""
+
+    mails: Received
+    provider: Received
+    sentry: Received
+
+    def variables(self) -> Any:
+        """Return the environment that says where."""
+        return {
+            "PARTS_SECRET": SECRET,
+            "PARTS_MAIL_PORT": str(self.mails.port),
+            "PARTS_PROVIDER": f"http://127.0.0.1:{self.provider.port}",
+            "PARTS_DSN": f"http://key@127.0.0.1:{self.sentry.port}/1",
+        }
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """Run services of others on loopback."""
+    with mail_server() as mails, web_server(provider) as oauth, web_server(silent) as sentry:
+        yield World(mails, oauth, sentry)
+
+
+@pytest.fixture(scope="session")
+def opened(project: Project, world: World) -> Iterator[Service]:
+    """Run the service with all parts that go together, and their facts."""
+    with production(project, FACTS, PARTS=PARTS, **world.variables()) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def closed(project: Project, world: World) -> Iterator[Service]:
+    """Run the same without a fact."""
+    with production(project, PARTS=PARTS, **world.variables()) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def user(opened: Service) -> User:
+    """Return a user of the service with the facts."""
+    return opened.add_user()
+
+
+@pytest.fixture
+def visitor(opened: Service) -> Iterator[Client]:
+    """Open a browser without a session."""
+    with opened.client() as client:
+        yield client
+
+
+@pytest.fixture
+def client(opened: Service, user: User) -> Iterator[Client]:
+    """Open a browser in which the user has logged in."""
+    with member(opened, user) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(closed: Service) -> Iterator[Client]:
+    """Open a browser without a session, where no fact opens anything."""
+    with closed.client() as client:
+        yield client
+
+
+@contextmanager
+def member(service: Service, user: User) -> Iterator[Client]:
+    """Open a browser in which a user has logged in by the service's own page."""
+    with service.client() as client:
+        fields = {"username": user.name, "password": user.password}
+        assert submit(client, "/login", fields).status_code == 303
+        yield client
+
+
+def asks_for_login(answer: httpx.Response) -> bool:
+    """Tell whether the boundary leads to the login page of the service."""
+    return answer.status_code == 303 and "/login?next=" in answer.headers["location"]
+
+
+@pytest.mark.sample
+def test_flask_wtf(project: Project) -> None:
+    with production(project, PARTS="forms", PARTS_SECRET=SECRET) as service:
+        user = service.add_user()
+        with member(service, user) as client:
+            check_files(client)
+            check_forms(client)
+
+
+def check_forms(client: Client) -> None:
+    fields: dict[str, str | list[str]] = {"name": "Ada", "email": "a@example.com"}
+    answer = submit(client, "/forms/submit", {**fields, "colours": ["r", "g"]})
+    assert answer.headers["location"].endswith("/forms/success/rg")
+    answer = submit(client, "/forms/submit", {"name": "", "email": "no"})
+    assert "Invalid email address." in answer.text
+    forged = client.request("POST", "/forms/submit", data=fields)
+    assert forged.status_code == 400
+    assert "The CSRF token is missing." in forged.text
+    token = Page(client.get("/forms/submit").text).form(TOKEN)[1][TOKEN]
+    assert isinstance(token, str)
+    sent = client.request("POST", "/forms/script", json={}, headers={"X-CSRFToken": token})
+    assert sent.json() == {"ok": True}
+    # The pages of the template have its token too.
+    assert submit(client, "/account", {}, known_by=TOKEN).status_code == 303
+
+
+def check_files(client: Client) -> None:
+    photo = {"photo": ("a.png", b"12345", "image/png")}
+    sent = submit(client, "/forms/upload", {}, files=photo, known_by=TOKEN, last=True)
+    assert sent.json() == {"name": "a.png", "size": 5}
+    wrong = {"photo": ("a.exe", b"12345", "image/png")}
+    sent = submit(client, "/forms/upload", {}, files=wrong, known_by=TOKEN, last=True)
+    assert "Images only!" in sent.text
+    album = [("photos", ("a.png", b"1")), ("photos", ("b.png", b"22"))]
+    sent = submit(client, "/forms/album", {}, files=album, known_by=TOKEN, last=True)
+    assert sent.json() == {"sizes": [1, 2]}
+
+
+def test_flask_login(stranger: Client, client: Client, visitor: Client, opened: Service) -> None:
+    # Without the fact the login of the service comes first.
+    assert asks_for_login(stranger.get("/club/settings"))
+    for name in ("ada", "bob"):
+        fields = {"username": name, "email": f"key-{name}"}
+        assert submit(client, "/members/create", fields).status_code == 302
+    refused = visitor.get("/club/settings")
+    assert refused.headers["location"].endswith("/club/login?next=%2Fclub%2Fsettings")
+    assert "Please log in to access this page." in visitor.get("/club/login").text
+    before = visitor.cookies.get("__Host-session")
+    answer = submit(visitor, "/club/login?next=/club/settings", {"username": "ada"})
+    assert answer.headers["location"].endswith("/club/settings")
+    assert visitor.cookies["__Host-session"] != before
+    page = visitor.get("/club/settings").text
+    assert "Hi ada!" in page
+    assert "Logged in successfully." in page
+    assert visitor.get("/club/fresh").text == "fresh"
+    assert visitor.request("POST", "/club/logout").status_code == 302
+    assert "/club/login" in visitor.get("/club/settings").headers["location"]
+    by_key = visitor.get("/club/api", headers={"authorization": "key-bob"})
+    assert by_key.json() == {"name": "bob"}
+    submit(visitor, "/club/login", {"username": "bob", "remember": "on"})
+    cookie = visitor.cookies.get("remember_token")
+    assert cookie
+    with opened.client() as again:
+        again.cookies.set("remember_token", cookie, domain=HOST)
+        assert "Hi bob!" in again.get("/club/settings").text
+        assert "/club/login" in again.get("/club/fresh").headers["location"]
+
+
+def test_flask_login_refuses_what_leads_elsewhere(client: Client, visitor: Client) -> None:
+    submit(client, "/members/create", {"username": "eve", "email": ""})
+    # The documentation's view has to check it; here it is checked once more as it leaves.
+    astray = submit(visitor, "/club/login?next=https://evil.example/", {"username": "eve"})
+    assert astray.status_code == 400
+
+
+def test_flask_sqlalchemy(client: Client) -> None:
+    answer = submit(client, "/members/create", {"username": "cyd", "email": ""})
+    page = client.get(answer.headers["location"])
+    assert "<h1>cyd</h1>" in page.text
+    assert "Created." in page.text
+    assert "<li>cyd" in client.get("/members/").text
+    assert len(client.get("/members/page?page=1").json()["items"]) == 1
+    missing = client.get("/members/999")
+    assert missing.status_code == 404
+    assert "Not found" in missing.text
+
+
+def test_flask_migrate(project: Project, tmp_path: Path) -> None:
+    variables: Any = {"PARTS": "models", "PARTS_MIGRATED": "yes", "PARTS_FOLDER": str(tmp_path)}
+    folder = str(tmp_path / "migrations")
+    for command in ("init", "migrate", "upgrade", "current"):
+        done = project.run(
+            project.python, "-m", "flask", "db", command, "--directory", folder, **variables
+        )
+    assert "(head)" in done.stdout
+
+
+def test_flask_admin(stranger: Client, client: Client) -> None:
+    for path in ("/admin/", "/admin/member/", "/admin/post/", "/admin/fileadmin/"):
+        assert asks_for_login(stranger.get(path))
+    assert "microblog" in client.get("/admin/").text
+    assert "display some data" in client.get("/admin/analytics/").text
+    made = submit(client, "/admin/member/new/", {"username": "zoe", "email": "a@b.c"})
+    assert made.headers["location"].endswith("/admin/member/")
+    listed = client.get("/admin/member/?search=zoe")
+    assert "Record was successfully created." in listed.text
+    assert "There are no items" in client.get("/admin/member/?search=nobody").text
+    edit = re.search(r'href="(/admin/member/edit/[^"]+)"', listed.text)
+    assert edit
+    url = edit[1].replace("&amp;", "&")
+    assert submit(client, url, {"username": "eva", "email": ""}).status_code == 302
+    assert "eva" in client.get("/admin/member/export/csv/").text
+    deleted = submit(client, "/admin/member/?search=eva", {}, known_by="id", last=True)
+    assert deleted.status_code == 302
+    assert "eva" not in client.get("/admin/member/").text
+    upload = {"upload": ("a.txt", b"hello")}
+    assert client.request("POST", "/admin/fileadmin/upload/", files=upload).status_code == 302
+    assert "a.txt" in client.get("/admin/fileadmin/").text
+    script = re.search(r'<script[^>]* src="(/admin/static/[^"]+)"', listed.text)
+    assert script
+    assert client.get(script[1].replace("&amp;", "&")).status_code == 200
+
+
+def test_flask_cors(stranger: Client, visitor: Client) -> None:
+    name = "access-control-allow-origin"
+    origin = {"origin": "https://spa.example.com", **FOREIGN}
+    closed = stranger.get("/shared/data", headers=origin)
+    assert closed.json() == {"data": 1}
+    assert name not in closed.headers
+    opened = visitor.get("/shared/data", headers=origin)
+    assert opened.headers[name] == "https://spa.example.com"
+    assert (
+        name not in visitor.get("/shared/data", headers={"origin": "https://evil.example"}).headers
+    )
+    asked = {**origin, "access-control-request-method": "PUT"}
+    assert name not in visitor.options("/shared/data", headers=asked).headers
+
+
+def test_flask_limiter(project: Project) -> None:
+    names = ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]
+    facts = Facts(service={"response-headers": names})
+    with production(project, facts, PARTS="limiter") as service:
+        with service.client("198.51.100.7") as client:
+            answers = [client.get("/slow") for _ in range(3)]
+            assert [answer.status_code for answer in answers] == [200, 200, 429]
+            assert answers[0].headers["x-ratelimit-remaining"] == "1"
+            assert "retry-after" in answers[2].headers
+            assert "2 per 1 day" in answers[2].text
+        with service.client("198.51.100.8") as other:
+            assert other.get("/slow").status_code == 200
+            assert [other.get("/ping").text for _ in range(2)] == ["PONG"] * 2
+
+
+def test_flask_mail(client: Client, world: World) -> None:
+    assert client.post("/mail").text == "sent"
+    assert "<b>testing</b>" in world.mails.wait()
+
+
+def test_flask_mailman(client: Client, world: World) -> None:
+    assert client.post("/mailman").text == "sent"
+    world.mails.wait(lambda mail: "Body goes here" in mail)
+
+
+def test_flask_babel(visitor: Client) -> None:
+    german = visitor.get("/today", headers={"accept-language": "de-DE,de;q=0.9"}).json()
+    assert (german["locale"], german["date"]) == ("de", "01.03.2026")
+    english = visitor.get("/today", headers={"accept-language": "en"}).json()
+    assert english["date"] == "Mar 1, 2026"
+    assert (english["text"], english["template"]) == ("Hello World!", "Hello")
+
+
+def test_flask_caching(client: Client, visitor: Client) -> None:
+    assert visitor.get("/cached").text == visitor.get("/cached").text
+    assert visitor.get("/cached/part").text == visitor.get("/cached/part").text
+    memoized = visitor.get("/memoized/1").json()
+    assert visitor.get("/memoized/1").json() == memoized
+    assert visitor.get("/memoized/2").json() != memoized
+    seen = client.get("/cached/private").text
+    assert client.get("/cached/private").text == seen
+    assert asks_for_login(visitor.get("/cached/private"))
+
+
+def test_flask_caching_keeps_the_nonce_of_another_answer(visitor: Client) -> None:
+    pages = [visitor.get("/cached/page") for _ in range(2)]
+    nonces = [re.findall(r'nonce="([^"]+)"', page.text)[0] for page in pages]
+    policies = [page.headers["content-security-policy"] for page in pages]
+    assert nonces[0] in policies[0]
+    assert nonces[1] not in policies[1]
+
+
+def test_flask_smorest(project: Project) -> None:
+    with production(project, PARTS="smorest") as service:
+        user = service.add_user()
+        with member(service, user) as client:
+            check_pets(client)
+            # It answers all errors by its own document, as it documents.
+            assert client.get("/nothing").json() == {"code": 404, "status": "Not Found"}
+
+
+def check_pets(client: Client) -> None:
+    wrong = client.post("/pets/", json={"name": 5})
+    assert wrong.status_code == 422
+    assert wrong.json() == {
+        "code": 422,
+        "errors": {"json": {"name": ["Not a valid string."]}},
+        "status": "Unprocessable Entity",
+    }
+    made = client.post("/pets/", json={"name": "Kim"})
+    assert (made.status_code, made.json()) == (201, {"id": 2, "name": "Kim"})
+    missing = client.get("/pets/9")
+    assert missing.json() == {"code": 404, "message": "Item not found.", "status": "Not Found"}
+    found = client.get("/pets/2")
+    etag = found.headers["etag"]
+    assert client.get("/pets/2", headers={"if-none-match": etag}).status_code == 304
+    changed = client.put("/pets/2", json={"name": "Tim"}, headers={"if-match": etag})
+    assert changed.json()["name"] == "Tim"
+    assert client.put("/pets/2", json={"name": "Tom"}).status_code == 428
+    assert client.get("/openapi.json").json()["info"]["title"] == "My API"
+
+
+def test_flask_compress(client: Client, visitor: Client) -> None:
+    answer = visitor.get("/long", headers=GZIP)
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.text == "word " * 2000
+    assert "content-encoding" not in client.get("/long", headers=GZIP).headers
+
+
+def test_authlib(stranger: Client, visitor: Client) -> None:
+    assert stranger.get("/oauth/login").status_code == 400
+    sent = visitor.get("/oauth/login", headers={"sec-fetch-site": "none"})
+    target = urlsplit(sent.headers["location"])
+    asked = {name: values[0] for name, values in parse_qs(target.query).items()}
+    assert target.netloc == "provider.example"
+    assert asked["redirect_uri"] == f"{ORIGIN}/oauth/authorize"
+    forged = visitor.get("/oauth/authorize?code=c0de&state=wrong", headers=FOREIGN)
+    assert forged.status_code == 500
+    back = f"/oauth/authorize?code=c0de&state={asked['state']}"
+    assert visitor.get(back, headers=FOREIGN).status_code == 302
+    assert visitor.get("/oauth/profile").json() == {"profile": "ada"}
+
+
+def test_sentry(visitor: Client, world: World, project: Project, tmp_path: Path) -> None:
+    answer = visitor.get("/debug-sentry")
+    assert answer.status_code == 500
+    assert "ZeroDivisionError" not in answer.text
+    unpack = "import brotli, sys; print(brotli.decompress(open(sys.argv[1], 'rb').read()).decode())"
+
+    def names_error(item: tuple[str, bytes, Any]) -> bool:
+        if item[2].get("content-encoding") != "br":
+            return b"ZeroDivisionError" in item[1]
+        file = tmp_path / "envelope"
+        file.write_bytes(item[1])
+        return "ZeroDivisionError" in project.run(project.python, "-c", unpack, str(file)).stdout
+
+    world.sentry.wait(names_error)
+
+
+def test_prometheus_flask_exporter(stranger: Client, visitor: Client) -> None:
+    assert asks_for_login(stranger.get("/metrics"))
+    visitor.get("/")
+    text = visitor.get("/metrics").text
+    assert 'flask_http_request_total{method="GET",status="200"}' in text
+
+
+def test_dispatcher_middleware(stranger: Client, client: Client, visitor: Client) -> None:
+    assert asks_for_login(stranger.get("/backend/"))
+    assert visitor.get("/backend/").text == "backend"
+    assert client.get("/backend/missing").status_code == 404
+    assert visitor.get("/").status_code == 200
+
+
+def test_repeated_names_and_several_uploads(client: Client) -> None:
+    answer = client.post("/basics/list?q=1&q=2", data={"name": ["a", "b"]})
+    assert answer.json() == {"names": ["a", "b"], "args": ["1", "2"]}
+    answer = client.post("/basics/files", files=[("file", b"1"), ("file", b"22")])
+    assert answer.json() == {"sizes": [1, 2]}
+
+
+def test_server_sent_events(visitor: Client) -> None:
+    begun = time.monotonic()
+    with visitor.stream("GET", "/basics/events?q=x") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        pieces = [(time.monotonic() - begun, piece) for piece in answer.iter_text()]
+    assert "".join(piece for _, piece in pieces) == "data: 0 x\n\ndata: 1 x\n\ndata: 2 x\n\n"
+    assert pieces[-1][0] - pieces[0][0] > 0.4
+
+
+def test_conditional_and_range_requests(visitor: Client) -> None:
+    found = visitor.get("/basics/etag")
+    for name, value in (
+        ("if-none-match", found.headers["etag"]),
+        ("if-modified-since", found.headers["last-modified"]),
+    ):
+        assert visitor.get("/basics/etag", headers={name: value}).status_code == 304
+    part = visitor.get("/basics/video", headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.text) == (206, "0123456789")
+    assert part.headers["content-range"] == "bytes 10-19/10001"
+    assert visitor.get("/basics/video", headers={"range": "bytes=99999-"}).status_code == 416
+    head = visitor.head("/basics/video", headers={"accept-encoding": "identity"})
+    assert (head.headers["content-length"], head.content) == ("10001", b"")
+    saved = visitor.get("/basics/download").headers["content-disposition"]
+    assert "attachment" in saved
+    assert "%C3%BCbung.txt" in saved
+
+
+def test_webhook_with_a_signature(visitor: Client) -> None:
+    body = json.dumps({"event": "push", "odd": "  spacing "}, indent=3).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {
+        "content-type": "application/json",
+        "x-hub-signature-256": f"sha256={signature}",
+    }
+    del visitor.headers["sec-fetch-site"]
+    url = "/basics/webhook"
+    sent = visitor.request("POST", url, content=body, headers=headers)
+    assert sent.json() == {"event": "push"}
+    changed = visitor.request("POST", url, content=body + b" ", headers=headers)
+    assert changed.status_code == 403
+
+
+def test_bearer_tokens(visitor: Client) -> None:
+    refused = visitor.get("/basics/bearer")
+    assert (refused.status_code, refused.json()) == (401, {"error": "no token"})
+    assert refused.headers["www-authenticate"] == "Bearer"
+    wrong = visitor.get("/basics/bearer", headers={"authorization": "Bearer bad"})
+    assert (wrong.status_code, wrong.json()) == (403, {"error": "invalid_token"})
+    right = visitor.get("/basics/bearer", headers={"authorization": "Bearer good"})
+    assert right.json() == {"token": "good"}
+
+
+def test_own_error_pages(visitor: Client) -> None:
+    assert "Resource not found" in visitor.get("/basics/missing").text
+    assert visitor.get("/basics/teapot").status_code == 418
+    answer = visitor.get("/basics/json-error")
+    assert (answer.status_code, answer.json()) == (409, {"error": "left"})
+    assert visitor.get("/basics/invalid").json() == {"message": "No user id provided!"}
+    gone = visitor.get("/shop/own-errors/410")
+    assert gone.status_code == 410
+    assert "<h1>Own page: Gone</h1>" in gone.text
+    generic = visitor.get("/shop/own-errors/409")
+    assert (generic.status_code, generic.json()["name"]) == (409, "Conflict")
+    assert generic.headers["x-started"] == "True"
+
+
+def test_static_files_of_a_blueprint(stranger: Client, visitor: Client) -> None:
+    assert asks_for_login(stranger.get("/shop/assets/video.txt"))
+    assert len(visitor.get("/shop/assets/video.txt").text) == 10001
+
+
+def test_flask_commands(project: Project, world: World, tmp_path: Path) -> None:
+    variables: Any = {"PARTS": PARTS, "PARTS_FOLDER": str(tmp_path), **world.variables()}
+
+    def flask(*arguments: str) -> str:
+        return project.run(project.python, "-m", "flask", *arguments, **variables).stdout
+
+    assert re.search(r"shop\.static\s+GET\s+/shop/assets/<path:filename>", flask("routes"))
+    assert "db" in flask("--help")
