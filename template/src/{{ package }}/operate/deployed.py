@@ -24,7 +24,7 @@ def folder() -> Path:
 
 
 def made_by(file: Path) -> Path | None:
-    """Return the facts by which `file`, nginx's configuration, was made, None if it does not say."""
+    """Return the facts by which `file`, nginx's configuration, was made, None if unsaid."""
     found = _MACHINE.search(_read(file))
     return Path(found[1]) if found else None
 
