@@ -24,6 +24,14 @@ except ModuleNotFoundError:
     print(f"{name}: needs Python 3.11 or newer, this is {version}", file=sys.stderr)
     sys.exit(2)
 
+if sys.platform == "win32":
+    print(
+        f"{Path(sys.argv[0]).name}: runs on Linux and macOS, as the service does; on Windows work in"
+        " WSL: https://learn.microsoft.com/windows/wsl/install",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
 ROOT = Path(__file__).resolve().parent.parent
 FAILED, REFUSED, CONFLICTS = 1, 2, 3
 INSTALL_UV = "install it with `pipx install uv` (other ways: https://docs.astral.sh/uv/)"

@@ -348,6 +348,24 @@ def test_old_python_can_read_the_hooks(name: str) -> None:
     ast.parse(source, feature_version=(3, 7))
 
 
+@pytest.mark.parametrize("name", ["verify", "update", "pre-commit", "propose"])
+def test_windows_is_told_of_wsl(project: Project, name: str) -> None:
+    code = (
+        # What they import does look for modules of Windows.
+        "import argparse, concurrent.futures, pathlib, runpy, shutil, signal, subprocess, sys\n"
+        "import tempfile, urllib.request\n"
+        "sys.platform = 'win32'\n"
+        f"sys.argv = [{name!r}]\n"
+        "sys.path.insert(0, 'hooks')\n"
+        f"runpy.run_path('hooks/{name}', run_name='__main__')\n"
+    )
+    done = project.run(sys.executable, "-c", code)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"{name}: runs on Linux and macOS")
+    assert "WSL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_hooks_can_be_run(name: str) -> None:
     path = ROOT / "hooks" / name
