@@ -26,7 +26,7 @@ except ModuleNotFoundError:
 
 if sys.platform == "win32":
     print(
-        f"{Path(sys.argv[0]).name}: runs on Linux and macOS, as the service does; on Windows work in"
+        f"{Path(sys.argv[0]).name}: runs on Linux and macOS, like the service; on Windows work in"
         " WSL: https://learn.microsoft.com/windows/wsl/install",
         file=sys.stderr,
     )
