@@ -5,12 +5,14 @@ anything is installed.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,14 @@ try:
 except ModuleNotFoundError:
     name, version = Path(sys.argv[0]).name, ".".join(map(str, sys.version_info[:3]))
     print(f"{name}: needs Python 3.11 or newer, this is {version}", file=sys.stderr)
+    sys.exit(2)
+
+if sys.platform == "win32":
+    print(
+        f"{Path(sys.argv[0]).name}: runs on Linux and macOS, like the service; on Windows work in"
+        " WSL: https://learn.microsoft.com/windows/wsl/install",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,6 +60,18 @@ OFFLINE = (
     "tcp connect error",
     "operation timed out",
 )
+# What else keeps uv from working, found in what it says, and the remedy.
+UNDATED = re.compile(r"is missing an upload date")
+NO_CACHE = re.compile(r"Failed to initialize cache at `([^`]+)`")
+WITHOUT_HOOKS = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.hooksPath",
+    "GIT_CONFIG_VALUE_0": os.devnull,
+}
+"""For Copier, which commits in folders of its own: a company's hooks are about people's commits."""
+
+
+NOTHING: Mapping[str, str] = {}
 
 
 class Refused(Exception):
@@ -79,6 +101,24 @@ class Result(NamedTuple):
     def offline(self) -> bool:
         """Tell whether the step failed because there is no network."""
         return self.code != 0 and any(sign in self.output for sign in OFFLINE)
+
+    @property
+    def remedy(self) -> str:
+        """Return in a sentence why uv cannot work here and what helps, "" if that is not known."""
+        if self.code == 0:
+            return ""
+        if self.offline:
+            return "offline: uv cannot reach the package index"
+        if UNDATED.search(self.output):
+            return (
+                "the package index does not say when a release was uploaded, so all are too new:"
+                " delete the line `exclude-newer` of pyproject.toml and write `cooldown_days: '0'`"
+                " in .copier-answers.yml (a new project: the answer cooldown_days=0)"
+            )
+        found = NO_CACHE.search(self.output)
+        if found:
+            return f"uv cannot write {found[1]}: name a folder of yours by UV_CACHE_DIR"
+        return ""
 
     @property
     def failed(self) -> bool:
@@ -129,9 +169,10 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def find_uv() -> str:
-    """Return the path of uv: environment variable `UV`, PATH, then where its installers put it."""
-    home = Path.home()
-    places = [home / ".local/bin", home / ".cargo/bin"]
+    """Return the path of uv: variable `UV`, PATH, where installers put it, the project's own."""
+    places = [environment() / "bin", environment() / "Scripts"]
+    with suppress(RuntimeError):  # a user without a home
+        places = [Path.home() / ".local/bin", Path.home() / ".cargo/bin", *places]
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *map(str, places)])
     found = shutil.which(os.environ.get("UV") or "uv", path=path)
     if found is None:
@@ -195,11 +236,12 @@ def is_repository() -> bool:
     return bool(top) and Path(top).resolve() == ROOT
 
 
-def run(step: Step) -> Result:
-    """Run one step in the project's folder without input."""
+def run(step: Step, more: Mapping[str, str] = NOTHING) -> Result:
+    """Run one step in the project's folder without input; `more` are variables."""
     # VIRTUAL_ENV of another project makes uv warn at every call.
     left_out = GIT_LOCAL | {"VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
+    variables.update(more)
     start = time.monotonic()
     done = subprocess.run(
         step.command,

@@ -22,6 +22,11 @@ def main() -> int:
     if not os.environ.get("DEST"):
         sys.exit(USAGE)
     target = Path(os.environ["DEST"]).expanduser().resolve()
+    if is_project(target):
+        print(
+            f"make new: {target} was made before, its answers stay; now it is verified", flush=True
+        )
+        return verify(target)
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         sys.exit(f"make new: {target} exists and is not empty; choose another DEST")
     if target.is_relative_to(ROOT):
@@ -31,16 +36,34 @@ def main() -> int:
         sys.exit(f"make new: there is no terminal to ask on; give ANSWERS\n{USAGE}")
     # HEAD: the newest tag would win over what this clone holds.
     copy = [str(BIN / "copier"), "copy", "--vcs-ref", "HEAD", *options, str(ROOT), str(target)]
+    # Copier commits in a folder of its own: a company's hooks are about people's commits.
+    hooks = {"GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": os.devnull}
+    environment = {**os.environ, "GIT_CONFIG_COUNT": "1", **hooks}
     if options:
         # An answer that a validator refuses ends in a traceback whose last line is the message.
-        done = subprocess.run(copy, capture_output=True, text=True, check=False)
+        done = subprocess.run(copy, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit("make new: " + (done.stderr.strip() or done.stdout.strip()).splitlines()[-1])
-    elif subprocess.run(copy, check=False).returncode:
+    elif subprocess.run(copy, env=environment, check=False).returncode:
         return 1
-    environment = {**os.environ, "UV": str(BIN / "uv")}
-    verify = [sys.executable, str(target / "hooks" / "verify")]
-    return subprocess.run(verify, env=environment, check=False).returncode
+    return verify(target)
+
+
+def is_project(target: Path) -> bool:
+    """Tell whether a project was generated there, perhaps by a run that did not come to its end."""
+    answers = target / ".copier-answers.yml"
+    return answers.is_file() and (target / "hooks" / "verify").is_file()
+
+
+def verify(target: Path) -> int:
+    """Run the project's `hooks/verify`, and say how to go on if it fails."""
+    command = [sys.executable, str(target / "hooks" / "verify")]
+    code = subprocess.run(
+        command, env={**os.environ, "UV": str(BIN / "uv")}, check=False
+    ).returncode
+    if code:
+        print(f"make new: {target} is there; {target}/hooks/verify goes on", file=sys.stderr)
+    return code
 
 
 def answer_options(answers: str) -> list[str]:
@@ -76,4 +99,8 @@ def check_names(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("make new: interrupted; the same command goes on", file=sys.stderr)
+        sys.exit(130)

@@ -441,3 +441,19 @@ def test_the_way_back_from_an_interrupted_update(
     assert service.files() != before
     assert service.run("sh", "-c", f"rm -f .git/index.lock && {way}").returncode == 0
     assert service.files() == before
+
+
+def test_hooks_of_a_company_are_about_commits_of_people(service: Project, tmp_path: Path) -> None:
+    """Copier commits in folders of its own, past pre-commit, but not past prepare-commit-msg."""
+    company = tmp_path / "company"
+    company.mkdir()
+    hook = company / "prepare-commit-msg"
+    hook.write_text('#!/bin/sh\necho "no ticket in the message" >&2\nexit 1\n')
+    hook.chmod(0o755)
+    settings = tmp_path / "gitconfig"
+    settings.write_text(f"[core]\n\thooksPath = {company}\n")
+    variables = {"GIT_CONFIG_GLOBAL": str(settings)}
+    done = service.hook("update", "--accept-weaker", **variables)
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "ticket" not in done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -193,6 +199,91 @@ def test_offline(
     assert not (project.path / ".venv").exists()
 
 
+WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
+
+class _Undated(BaseHTTPRequestHandler):
+    """An index that has every package, in version 1.0, and says no dates."""
+
+    def do_GET(self) -> None:
+        page = re.fullmatch(r"/simple/([^/]+)/", self.path)
+        name = page[1].replace("-", "_") if page else Path(self.path).name.partition("-")[0]
+        file = f"{name}-1.0-py3-none-any.whl"
+        body = f'<!DOCTYPE html><a href="/files/{file}">{file}</a>'.encode()
+        if not page:
+            buffer = BytesIO()
+            with zipfile.ZipFile(buffer, "w") as wheel:
+                about = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+                wheel.writestr(f"{name}-1.0.dist-info/METADATA", about)
+                wheel.writestr(f"{name}-1.0.dist-info/WHEEL", WHEEL)
+                wheel.writestr(f"{name}-1.0.dist-info/RECORD", "")
+            body = buffer.getvalue()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if page else "application/octet-stream")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def undated() -> Iterator[str]:
+    """Run that index on loopback, and return its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Undated) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/simple"
+        server.shutdown()
+        thread.join()
+
+
+def test_index_without_dates(project: Project, tmp_path: Path, undated: str) -> None:
+    """Private indexes seldom have them; uv warns of each file, and finds nothing."""
+    text = project.files()["pyproject.toml"].decode()
+    project.write("pyproject.toml", f'{text}\n[tool.uv]\nexclude-newer = "7 days"\n')
+    before = project.files()
+    variables = {"UV_DEFAULT_INDEX": undated, "UV_CACHE_DIR": str(tmp_path / "empty")}
+    done = project.hook("verify", **variables)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    for each in ("does not say when", "`exclude-newer`", "cooldown_days"):
+        assert each in done.stderr
+    assert project.files() == before
+    # The way out leads out.
+    project.write("pyproject.toml", text)
+    uv = shutil.which("uv", path=project.environment["PATH"])
+    assert project.run(str(uv), "lock", **variables).returncode == 0
+
+
+def test_cache_that_cannot_be_written(project: Project) -> None:
+    before = project.files()
+    done = project.hook("verify", UV_CACHE_DIR="/dev/null/uv")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "verify: uv cannot write /dev/null/uv: name a folder of yours by UV_CACHE_DIR, nothing"
+        " was changed\n"
+    )
+    assert project.files() == before
+
+
+def test_uv_of_the_project(project: Project, tmp_path: Path) -> None:
+    uv = shutil.which("uv", path=project.environment["PATH"])
+    assert uv is not None
+    own = project.path / ".venv" / "bin" / "uv"
+    own.parent.mkdir(parents=True)
+    own.symlink_to(uv)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    done = project.hook("verify", PATH=str(programs), UV_CACHE_DIR="/dev/null/uv")
+    assert "uv is not there" not in done.stderr
+    assert "uv cannot write /dev/null/uv" in done.stderr
+
+
 def test_network_lost_half_way(project: Project, tmp_path: Path) -> None:
     """The lock could be made, but nothing can be downloaded: the lock goes again."""
     uv = shutil.which("uv", path=project.environment["PATH"])
@@ -257,6 +348,24 @@ def test_old_python_can_read_the_hooks(name: str) -> None:
     ast.parse(source, feature_version=(3, 7))
 
 
+@pytest.mark.parametrize("name", ["verify", "update", "pre-commit", "propose"])
+def test_windows_is_told_of_wsl(project: Project, name: str) -> None:
+    code = (
+        # What they import does look for modules of Windows.
+        "import argparse, concurrent.futures, pathlib, runpy, shutil, signal, subprocess, sys\n"
+        "import tempfile, urllib.request\n"
+        "sys.platform = 'win32'\n"
+        f"sys.argv = [{name!r}]\n"
+        "sys.path.insert(0, 'hooks')\n"
+        f"runpy.run_path('hooks/{name}', run_name='__main__')\n"
+    )
+    done = project.run(sys.executable, "-c", code)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"{name}: runs on Linux and macOS")
+    assert "WSL" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_hooks_can_be_run(name: str) -> None:
     path = ROOT / "hooks" / name
@@ -289,6 +398,36 @@ def test_git_hooks_of_the_user_stay(repository: Project, case: str) -> None:
     path = repository.run("git", "config", "core.hooksPath").stdout.strip()
     assert path == ("theirs" if case == "own-path" else "")
     assert ("your own hooks" in done.stdout) == (case == "own-hook")
+    if case == "own-path":
+        assert (
+            "git runs the hooks in theirs: let its pre-commit run hooks/pre-commit" in done.stdout
+        )
+    elif case == "own-hook":
+        assert "let its pre-commit run hooks/pre-commit\n" in done.stdout
+        assert (repository.path / ".git/hooks/pre-push").resolve().parent.name == "hooks"
+
+
+def test_git_hooks_of_a_company_run_beside_ours(repository: Project) -> None:
+    """Git for another name than ours, so that both can run."""
+    company = repository.path / ".git" / "hooks" / "prepare-commit-msg"
+    company.parent.mkdir(exist_ok=True)
+    company.write_text('#!/bin/sh\necho "T-1" >> "$1"\n')
+    company.chmod(0o755)
+    for _ in range(2):
+        done = repository.hook("verify")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "git runs the hooks from now on, beside your own" in done.stdout
+    assert repository.run("git", "config", "core.hooksPath").stdout == ""
+    repository.write("src/demo/it.py", "x  = 1\n")
+    repository.git("add", ".")
+    refused = repository.run("git", "commit", "-m", "Unsound")
+    assert refused.returncode == 1
+    assert "FAIL  format" in refused.stdout + refused.stderr
+    repository.write("src/demo/it.py", '"""It."""\n')
+    repository.git("add", ".")
+    made = repository.run("git", "commit", "-m", "Sound")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "T-1" in repository.git("log", "-1", "--format=%B")
 
 
 def test_uv_off_the_path_is_named_by_variable(project: Project, tmp_path: Path) -> None:

@@ -50,7 +50,12 @@ def test_a_new_project_has_no_drift_and_one_owner_for_each_file(
     made = drift.read(project.path)
     assert compared(project) == {"files": len(made), "edited": [], "deleted": []}
     owned = {name for name, owner in whose.items() if owner == "template"}
-    assert made.keys() == owned - {drift.MANIFEST} | {".gitignore", "mypy.ini", "pytest.ini"}
+    assert made.keys() == owned - {drift.MANIFEST} | {
+        ".gitattributes",
+        ".gitignore",
+        "mypy.ini",
+        "pytest.ini",
+    }
 
 
 def test_text_of_answers_counts_as_it_was_rendered(template: Path, tmp_path: Path) -> None:

@@ -441,7 +441,7 @@ def test_protection_that_is_left_out_fails_the_check(tmp_path: Path, name: str) 
     files = Files(tmp_path, {"headers.dangerously-omit": [name]})
     result = run_cli("check", "--json", environment=files.environment())
     assert result.exit_code == 1
-    failed = [item for item in json.loads(result.output) if item["state"] == "fail"]
+    failed = [item for item in json.loads(result.stdout) if item["state"] == "fail"]
     assert len(failed) == 1
     assert name in failed[0]["remedy"]
 

@@ -210,6 +210,18 @@ def lines(
 
 
 @pytest.mark.contract("LOG-1")
+def test_commands_log_as_the_service_does(inside: Inside) -> None:
+    user = inside.add_user()
+    # Nothing of this process says where log lines go.
+    logging.getLogger().handlers.clear()
+    result = inside.cli("sessions", "revoke", user.name)
+    assert result.stdout == f"0 sessions of {user.name} ended\n"
+    first, event = result.stderr.splitlines()
+    assert first == f"production, database {inside.files.settings().database_url.partition('?')[0]}"
+    assert one([json.loads(event)], "session_revoked")["user"] == user.name
+
+
+@pytest.mark.contract("LOG-1")
 def test_end_of_sessions_names_the_user(inside: Inside, lines: pytest.LogCaptureFixture) -> None:
     member = inside.member()
     member.post("/account/sessions/end-others")

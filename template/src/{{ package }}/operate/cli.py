@@ -21,7 +21,7 @@ from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
 from ..security.stores import StoreError, open_store
 from . import audit as auditing
-from . import checks
+from . import checks, deployed
 from . import drift as drifting
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
@@ -37,9 +37,26 @@ class _Group(click.Group):
             raise click.ClickException(str(error)) from None
 
 
+_ELSEWHERE = frozenset({"audit", "certificates", "drift", "edge", "run"})
+"""Commands that do not look after a service that runs somewhere."""
+_BEFORE = frozenset({"check", "db", "move", "policy", "restore"})
+"""Commands that may come before there is a database."""
+
+
 @click.group(cls=_Group)
-def main() -> None:
+@click.option(
+    "--env-file",
+    type=click.Path(path_type=Path),
+    help="Settings of the service. By default, without APP_ENV, /etc/<project>/env if it is there.",
+)
+@click.pass_context
+def main(context: click.Context, env_file: Path | None) -> None:
     """Run and look after the service."""
+    command = context.invoked_subcommand
+    if command not in _ELSEWHERE or env_file:
+        file = deployed.adopt(env_file)
+        if command not in _ELSEWHERE:
+            deployed.announce(file, before=command in _BEFORE)
 
 
 @main.command()
@@ -173,10 +190,11 @@ def sessions() -> None:
 def sessions_revoke(name: str) -> None:
     """End all sessions of a user."""
     settings = load()
+    deployed.require_database(settings)
     account = open_users(settings.database_url).find(normalise(name))
     if account is None:
         raise click.ClickException(f"there is no user {name!r}")
-    ended = open_store(settings.store_url).delete_of_user(account.id)
+    ended = open_store(settings.store_url, create=False).delete_of_user(account.id)
     emit("session_revoked", user=account.name, sessions=ended)
     click.echo(f"{ended} sessions of {account.name} ended")
 

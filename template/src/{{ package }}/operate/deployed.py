@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
+
+import click
+
+from ..config import ConfigError, Settings, load
+from ..security import events
 
 _PACKAGE = __name__.partition(".")[0]
 _ETC = Path("/etc")
@@ -24,7 +30,7 @@ def folder() -> Path:
 
 
 def made_by(file: Path) -> Path | None:
-    """Return the facts by which `file`, nginx's configuration, was made, None if unsaid."""
+    """Return the facts by which `file`, nginx's configuration, was made, None if unknown."""
     found = _MACHINE.search(_read(file))
     return Path(found[1]) if found else None
 
@@ -48,6 +54,81 @@ def lost(file: Path, text: str) -> list[str]:
     """Return names, addresses and sockets that `file` has and the new `text` has not."""
     before, after = _served(_read(file)), _served(text)
     return [each for each in before if each not in after]
+
+
+def adopt(env_file: Path | None) -> Path | None:
+    """Put the service's settings into the environment; return the file that they came from.
+
+    By default that is /etc/<project>/env, where it exists and nothing says another environment.
+    Raises `click.ClickException` if it cannot be read.
+    """
+    file = env_file
+    if not file:
+        if "APP_ENV" in os.environ:
+            return None
+        file = folder() / "env"
+        if not file.exists():
+            return None
+    try:
+        lines = file.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise click.ClickException(
+            f"{file}: {reason}: the settings of the service on this machine; run as root, or say"
+            " APP_ENV=development to work without them"
+        ) from None
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise click.ClickException(f"{file}, line {number}: write it as NAME=value")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        os.environ[name.strip()] = value
+    return file
+
+
+def announce(file: Path | None, *, before: bool) -> None:
+    """Say which service a command speaks of, and log its events as that service does.
+
+    On standard error: standard output is the command's own, perhaps JSON. Unless the command may
+    come `before` there is a database, production must have one.
+    """
+    events.configure(production=os.environ.get("APP_ENV") == "production")
+    try:
+        settings = load()
+    except ConfigError:
+        click.echo(_origin(os.environ.get("APP_ENV", "development"), file), err=True)
+        return
+    where = f"{settings.env}, database {_shown(settings.database_url)}"
+    click.echo(_origin(where, file), err=True)
+    if settings.production and not before:
+        require_database(settings)
+
+
+def require_database(settings: Settings) -> None:
+    """Raise `click.ClickException` if there is no database yet: who only asks creates none."""
+    path = Path(settings.database_url.removeprefix("sqlite:///"))
+    if settings.database_url.startswith("sqlite:") and not path.exists():
+        raise click.ClickException(
+            f"{path} is not there: name the settings of the service by --env-file, or start it once"
+        )
+
+
+def _origin(text: str, file: Path | None) -> str:
+    return f"{text}, settings of {file}" if file else text
+
+
+def _shown(url: str) -> str:
+    """Return an address without its password."""
+    if url.startswith("sqlite:"):
+        return url
+    scheme, mark, rest = url.partition("?")[0].partition("://")
+    name, at, host = rest.rpartition("@")
+    return f"{scheme}{mark}{name.partition(':')[0]}{at}{host}"
 
 
 def _read(file: Path) -> str:

@@ -12,6 +12,7 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ class Identity(NamedTuple):
 
 
 _NONE = Identity()
+_SECONDS = 5
 _KNOWN = struct.Struct("4Q")
 
 
@@ -112,10 +114,22 @@ class DatabaseFile:
         """Wait until no other process settles. The file itself has locks that belong to SQLite."""
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            deadline = time.monotonic() + _SECONDS
+            while not _locked(folder):
+                if time.monotonic() > deadline:
+                    raise OSError("another process holds its folder")
+                time.sleep(0.01)
             yield
         finally:
             os.close(folder)
+
+
+def _locked(folder: int) -> bool:
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _of(path: Path) -> Identity:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -92,6 +92,14 @@ def _add_request(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     return line
 
 
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at the time: a test or a reloader may have replaced it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 # A dictionary's repr escapes control characters, so the terminal is safe in development too.
 _line = structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
 
@@ -125,7 +133,7 @@ def configure(*, production: bool) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StandardError()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

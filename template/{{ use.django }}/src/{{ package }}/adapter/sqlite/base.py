@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sqlite3
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.db.backends.sqlite3 import base
@@ -13,7 +14,7 @@ from ...security.database_file import DatabaseFile, FileGoneError, Identity
 
 
 @cache
-def _file(path: str) -> DatabaseFile:
+def _file(path: Path) -> DatabaseFile:
     return DatabaseFile(path)
 
 
@@ -24,13 +25,15 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     _opened = Identity()
+    _path = Path()
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         name = str(conn_params["database"])
         # Tests of Django's run in memory, at an address that is no path.
         if name.startswith((":memory:", "file:")):
             return super().get_new_connection(conn_params)
-        file = _file(name)
+        self._path = Path(name).absolute()
+        file = _file(self._path)
         try:
             self._opened = file.settle()
         except FileGoneError as error:
@@ -44,6 +47,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._opened == Identity():
             return super().is_usable()
         try:
-            return _file(str(self.settings_dict["NAME"])).current() == self._opened
+            return _file(self._path).current() == self._opened
         except FileGoneError:
             return False
