@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from types import MappingProxyType
 from typing import Any
 
 import httpx
+from playwright.sync_api import Page as BrowserPage
+from playwright.sync_api import Route, sync_playwright
 
 from tests.live.service import SAME, Client, Service, folder, free_port, running
-from tests.projects import Project
+from tests.needs import needs
+from tests.projects import Project, clean_environment
 
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
@@ -139,6 +147,85 @@ def development(project: Project, **variables: str) -> Iterator[Service]:
         yield started
 
 
+@contextmanager
+def tool(project: Project, *command: str, **variables: str) -> Iterator[Callable[[str], int]]:
+    """Run a framework's own server for developers; yields what asks it for the status of a path.
+
+    `{port}` in `command` is where it is to listen.
+    """
+    port = free_port()
+    with folder() as made, (made / "log").open("wb") as log:
+        own = {
+            "APP_DATABASE_URL": f"sqlite:///{made}/app.sqlite3",
+            "APP_STORE_URL": f"sqlite:///{made}/store.sqlite3",
+        }
+        process = subprocess.Popen(
+            [part.format(port=port) for part in command],
+            cwd=project.path,
+            env={**clean_environment(), **own, **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+        def status(path: str) -> int:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code
+                except httpx.TransportError:
+                    gone = process.poll() is not None or time.monotonic() > deadline
+                    assert not gone, (made / "log").read_text("utf-8")[-3000:]
+                    time.sleep(0.1)
+
+        try:
+            yield status
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+@contextmanager
+def window(
+    service: Service, stubs: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[tuple[BrowserPage, list[str]]]:
+    """Open a browser's window in which somebody has logged in, with the list of its complaints.
+
+    Of other hosts it gets a script: the text of the first of `stubs` that is in the address, or
+    an empty one.
+    """
+    complaints: list[str] = []
+    user = service.add_user()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=needs("chromium"), args=["--no-sandbox"]
+        )
+        page = browser.new_context(base_url=service.origin).new_page()
+
+        def elsewhere(route: Route) -> None:
+            text = next((text for part, text in stubs.items() if part in route.request.url), "")
+            kind = "text/css" if route.request.resource_type == "stylesheet" else "text/javascript"
+            headers = {"cross-origin-resource-policy": "cross-origin", "content-type": kind}
+            route.fulfill(body=text, headers=headers)
+
+        page.route(lambda url: not url.startswith(service.origin), elsewhere)
+        page.goto("/login")
+        page.get_by_label("User name").fill(user.name)
+        page.get_by_label("Password", exact=True).fill(user.password)
+        page.get_by_role("main").get_by_role("button", name="Log in").click()
+        page.on(
+            "console",
+            # Not every build of the browser has every feature that the policy turns off.
+            lambda line: (
+                None if "Unrecognized feature" in line.text else complaints.append(line.text)
+            ),
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page, complaints
+        browser.close()
+
+
 __all__ = [
     "FOREIGN",
     "JSON",
@@ -151,4 +238,6 @@ __all__ = [
     "production",
     "submit",
     "title",
+    "tool",
+    "window",
 ]

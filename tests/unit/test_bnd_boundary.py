@@ -17,6 +17,7 @@ from typing_extensions import override
 from .. import expect
 from ..conftest import Make
 from ..driver import (
+    CHEAP,
     DEVICE,
     FORM,
     HOST,
@@ -31,7 +32,7 @@ from ..driver import (
     development,
     new_address,
 )
-from .stage import Stage
+from .stage import FACTS, Stage
 
 SAME = ("Sec-Fetch-Site", "same-origin")
 JSON = ("Content-Type", "application/json")
@@ -241,6 +242,17 @@ def test_fact_adds_a_source_to_the_policy_of_pages(make: Make) -> None:
     assert directives["img-src"] == "'self' https://i.test"
     # One that the policy has not said anything of before.
     assert directives["media-src"] == "https://media.test"
+
+
+@pytest.mark.contract("FPR-2")
+def test_page_of_a_view_that_asks_for_more_than_a_login(stage: Inside, tmp_path: Path) -> None:
+    target = "/stage/raise?status=401"
+    assert stage.visitor().get(target).headers["location"].startswith("/login?next=")
+    expect.error(stage.member().get(target), 401)
+    # A path that a fact has opened has a check of its own, of a token in a header for example.
+    facts = f'{FACTS}[[route]]\npath = "/stage/raise"\naccess = "public"\n'
+    with closing(Stage(Files(tmp_path, CHEAP, facts=facts))) as service:
+        expect.error(service.visitor().get(target), 401)
 
 
 @pytest.mark.contract("FPR-2")

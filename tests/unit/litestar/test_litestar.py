@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Request, asgi, get, post
+from litestar.middleware.session.server_side import ServerSideSessionConfig
+from litestar.params import FromPath
+from litestar.plugins.flash import FlashConfig, FlashPlugin, flash, get_flashes
+from litestar.types import Receive, Scope, Send
+from typing_extensions import override
 
+from my_service.adapter import templates
 from my_service.app import main
 
 from ..conftest import Make
+from ..driver import Files, Inside
 
 
 @pytest.mark.contract("FPR-4")
@@ -17,6 +30,108 @@ from ..conftest import Make
 def test_debug_mode_is_refused_in_production(
     make: Make, monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
-    monkeypatch.setattr(main, "Litestar", partial(Litestar, **{switch: True}))
+    switches: dict[str, Any] = {switch: True}
+    monkeypatch.setattr(main, "Litestar", partial(Litestar, **switches))
     with pytest.raises(ValueError, match="debug=True of the application"):
         make()
+
+
+@post("/own/{value:str}")
+async def fill(value: FromPath[str], request: Request[Any, Any, Any]) -> None:
+    request.session["own"] = value
+
+
+@get("/own")
+async def show(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    return request.session
+
+
+@get("/layer", middleware=[ServerSideSessionConfig().middleware])
+async def layer(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    return dict(request.session)
+
+
+@post("/flash")
+async def flashing(request: Request[Any, Any, Any]) -> None:
+    flash(request, "done", category="info")
+
+
+@get("/flash")
+async def flashed(request: Request[Any, Any, Any]) -> list[Any]:
+    messages: list[Any] = get_flashes({"request": request})
+    return messages
+
+
+class Documented:
+    """An application of another framework, which writes documentation as FastAPI does."""
+
+    openapi_url, docs_url, redoc_url = "/openapi.json", "/docs", None
+
+    def __init__(self) -> None:
+        routes = [SimpleNamespace(path=path) for path in ("/openapi.json", "/docs", "/page")]
+        self.router = SimpleNamespace(routes=routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer nothing: it is only looked at."""
+
+
+DOCUMENTED = Documented()
+
+
+class Configured(Inside):
+    """The service with what Litestar's documentation says of sessions."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        engine: Any = SimpleNamespace(engine_instance=_Engine())
+        plugin = FlashPlugin(FlashConfig(engine))
+        made = partial(Litestar, middleware=[ServerSideSessionConfig().middleware])
+
+        def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
+            mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
+            more = [fill, show, layer, flashing, flashed, mounted]
+            return made([*handlers, *more], plugins=[*plugins, plugin], **options)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(main, "Litestar", create)
+            return super().build(settings)
+
+
+class _Engine:
+    def register_template_callable(self, key: str, template_callable: Any) -> None:
+        templates.globals[key] = template_callable
+
+
+@pytest.fixture
+def configured(tmp_path: Path) -> Iterator[Inside]:
+    with closing(Configured(Files(tmp_path))) as service:
+        yield service
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.usefixtures("restored_logging")
+def test_middleware_for_sessions_gives_the_policys(
+    configured: Inside, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    member = configured.member()
+    answer = member.post("/own/a")
+    assert answer.status_code == 201
+    assert "set-cookie" not in answer.headers
+    assert member.get("/nothing").status_code == 404
+    assert member.get("/own").json() == member.get("/layer").json() == {"own": "a"}
+    assert member.logged_in()
+
+
+@pytest.mark.contract("BND-8")
+def test_plugin_for_flash_messages_works(configured: Inside) -> None:
+    member = configured.member()
+    assert member.post("/flash").status_code == 201
+    assert [message["message"] for message in member.get("/flash").json()] == ["done"]
+    assert member.get("/flash").json() == []
+
+
+@pytest.mark.contract("FPR-4")
+@pytest.mark.usefixtures("configured")
+def test_documentation_of_an_application_of_another_framework_is_gone() -> None:
+    assert [route.path for route in DOCUMENTED.router.routes] == ["/page"]

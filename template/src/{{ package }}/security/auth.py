@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .accounts import Account, Attempt, LoginService, closed, normalise
-from .errors import Problem
+from .errors import LoginRequired, Problem
 from .events import emit
 from .sessions import HANDLE, Session, Sessions
 from .throttle import Devices
@@ -72,7 +72,7 @@ class Auth:
         """Return the signed-in user, or raise `Problem` 401."""
         user = self.user
         if user is None:
-            raise Problem(401)
+            raise LoginRequired
         return user
 
     def attempt(self, name: str) -> Attempt:

@@ -22,7 +22,7 @@ from .auth import Auth
 from .body import Body
 from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name
-from .errors import Problem, allow_header, wants_json
+from .errors import LoginRequired, Problem, allow_header, wants_json
 from .events import REQUEST, emit, note
 from .headers import SecureHeaders
 from .hosts import AllowedHosts
@@ -301,8 +301,12 @@ class Boundary:
         prefix = self.policy.input.api_prefix
         as_json = wants_json(path, accept, prefix)
         challenged = any(name == "www-authenticate" for name, _ in problem.headers)
-        if problem.status == _UNAUTHENTICATED and not (
-            as_json or challenged or path.startswith(prefix)
+        # Who is known, or came by a path that a fact has opened, is asked for something else.
+        other = context.known_user or (context.path and context.route.public)
+        if (
+            problem.status == _UNAUTHENTICATED
+            and not (as_json or challenged or path.startswith(prefix))
+            and (not other or isinstance(problem, LoginRequired))
         ):
             response = Response.of(303, "", b"", (("location", _login(head)),))
         else:

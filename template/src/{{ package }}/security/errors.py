@@ -69,6 +69,14 @@ class Problem(Exception):
         self.reason = reason
 
 
+class LoginRequired(Problem):
+    """Nobody is signed in, where the policy asks for it: leads a browser to the login page."""
+
+    def __init__(self) -> None:
+        """Status 401."""
+        super().__init__(401)
+
+
 def title(status: int) -> str:
     """Return the title of a status: our own, or the one that HTTP gives it."""
     if status in _TEXTS:

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
+from pydantic_core import SchemaSerializer, core_schema
 from starlette.applications import Starlette
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
@@ -22,10 +23,11 @@ from ..security.accounts import Accounts
 from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
 from ..security.events import note
+from ..security.sessions import Session
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from . import templates
-from .asgi import App, BoundaryMiddleware, Receive, Scope, Send, view_begins
+from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, view_begins
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
@@ -33,6 +35,24 @@ ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
 _SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
 _UNPROCESSABLE, _WRONG_METHOD = 422, 405
+_DOCUMENTATION = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
+        b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
+        b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:",
+    ),
+    (b"cross-origin-embedder-policy", b"unsafe-none"),
+)
+"""What FastAPI's pages about the API need; they are there in development alone."""
+
+
+class _Session(Session):
+    """Starlette's is a dictionary, which a view may return whatever it says that it returns."""
+
+    __pydantic_serializer__ = SchemaSerializer(
+        core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(dict))
+    )
 
 
 def install(
@@ -47,6 +67,7 @@ def install(
     app.title = boundary.policy.service.name
     app.description = boundary.policy.service.description
     app.state.boundary = boundary
+    boundary.session_class = _Session
     _raise_limits(app, boundary)
     _Face(app, boundary).take_over(app)
     build = app.build_middleware_stack
@@ -171,6 +192,20 @@ def _mounted(app: Starlette) -> Iterator[Starlette]:
             yield from _mounted(part)
 
 
+def _documented(app: App) -> App:
+    """Let a page of FastAPI's about the API load what it is made of."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        async def opened(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *_DOCUMENTATION]}
+            await send(message)
+
+        await app(scope, receive, opened)
+
+    return call
+
+
 class _Face:
     """Our error pages and problem documents in the place of the framework's."""
 
@@ -206,6 +241,7 @@ class _Face:
                 kept.append(route)
             elif not self._boundary.production:
                 route.endpoint.login_required = False  # type: ignore[attr-defined]
+                setattr(route, "app", _documented(route.app))  # type: ignore[attr-defined]  # noqa: B010
                 kept.append(route)
         app.router.routes[:] = kept
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
@@ -35,8 +35,9 @@ from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
 from ..security.errors import Problem
+from ..security.sessions import Session
 from . import templates
-from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send
+from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, view_begins
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, take_over
 from .requests import (
@@ -49,6 +50,7 @@ from .requests import (
     is_public,
     scope_of,
 )
+from .session_backend import offer_sessions, take_over_sessions
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
@@ -97,6 +99,9 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             **config.dependencies,
         }
         take_over(config.exception_handlers)
+        offer_sessions(config)
+        # As their documentation shows it, a handler may return it.
+        config.type_encoders = {Session: dict, **(config.type_encoders or {})}
         config.request_class = config.request_class or Request
         config.template_config = config.template_config or TemplateConfig(
             instance=JinjaTemplateEngine.from_environment(ENVIRONMENT)
@@ -111,10 +116,14 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         return config
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Give an application that is mounted our face, too."""
-        if (app := _mounted(route)) is None:
-            return
+        """Give an application that is mounted our face, too; sessions are the policy's."""
+        for handler in _handlers(route):
+            take_over_sessions(handler)
         production = self.boundary.production
+        if (app := _mounted(route)) is None:
+            if production and isinstance(route, ASGIRoute):
+                _drop_documentation(route.route_handler.fn)
+            return
         take_over(app.exception_handlers)
         _set_debug(app, production=production)
         # It has set up a log of its own when it was made.
@@ -126,8 +135,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         # Of handlers that it gets later, and of those that have resolved theirs.
         app.guards = [_check_access, *app.guards]
         for inner in app.routes:
-            found = inner.route_handlers if isinstance(inner, HTTPRoute) else [inner.route_handler]
-            for handler in found:
+            for handler in _handlers(inner):
                 handler.resolve_guards().insert(0, _check_access)
             self.receive_route(inner)
 
@@ -177,7 +185,9 @@ def install(app: Litestar) -> Litestar:
 
         boundary.render_error = render_error
     session_content = partial(content_of, app)
-    around = BoundaryMiddleware(_inside(app), boundary, is_public, content_of=session_content)
+    around = BoundaryMiddleware(
+        _inside(app), boundary, is_public, content_of=session_content, marks_views=True
+    )
     app.asgi_handler = cast("Any", around)
     return app
 
@@ -237,6 +247,22 @@ def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
     return call
 
 
+def _drop_documentation(app: Any) -> None:
+    """Take schema and documentation pages from an application of FastAPI's (FPR-4)."""
+    names = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
+    paths = {getattr(app, name, None) for name in names} - {None}
+    if paths:
+        routes = app.router.routes
+        routes[:] = [each for each in routes if getattr(each, "path", None) not in paths]
+
+
+def _handlers(route: BaseRoute) -> Sequence[BaseRouteHandler]:
+    if isinstance(route, HTTPRoute):
+        return list(route.route_handlers)
+    handler: BaseRouteHandler = route.route_handler  # type: ignore[attr-defined]
+    return [handler]
+
+
 def _mounted(route: BaseRoute) -> Litestar | None:
     """Return the application of this kind that a route mounts."""
     app = route.route_handler.fn if isinstance(route, ASGIRoute) else None
@@ -257,6 +283,8 @@ async def _check_access(connection: Connection, handler: BaseRouteHandler) -> No
     """Ask for a login unless the handler says otherwise (RTE-2)."""
     found = exchange(connection)
     boundary, context = found
+    if not isinstance(handler, ASGIRouteHandler):
+        view_begins(scope_of(connection))
     if isinstance(handler.fn, Litestar) and not handler.opt.get(PUBLIC):
         # What is mounted has the same guard, and its handlers may say more.
         return
