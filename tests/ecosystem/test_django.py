@@ -28,6 +28,7 @@ from tests.ecosystem.service import (
     Facts,
     Page,
     Service,
+    development,
     production,
     submit,
 )
@@ -497,3 +498,114 @@ def test_own_errors(client: Client, visitor: Client) -> None:
     answer = visitor.get("/parts/missing/409/")
     assert (answer.status_code, answer.json()) == (409, {"left": 2})
     assert client.get("/parts/astray/").status_code == 400
+
+
+def test_debug_toolbar(project: Project) -> None:
+    with development(project, PARTS="toolbar", PARTS_SECRET=SECRET) as service:
+        with service.client() as client:
+            page = client.get("/")
+            assert 'id="djDebug"' in page.text
+            script = re.search(r'src="(/static/[^"]*debug_toolbar[^"]*\.js)"', page.text)
+            assert script
+            assert client.get(script[1]).status_code == 200
+
+
+def test_pytest_django(project: Project, tmp_path: Path) -> None:
+    file = project.path / "tests" / "app" / "test_with_pytest_django.py"
+    file.write_text(PYTEST_DJANGO, "utf-8")
+    done = project.run(
+        project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/app", str(file)
+    )
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+PYTEST_DJANGO = """
+import pytest
+from pytest_django.asserts import assertRedirects
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(django_user_model):
+    return django_user_model.objects.create_user(username="ada", password="Birke Tisch 84 Wolke")
+
+
+def test_client(client, ada):
+    assertRedirects(client.get("/parts/"), "/login?next=/parts/", status_code=303)
+    assert client.login(username="ada", password="Birke Tisch 84 Wolke")
+    assert client.get("/parts/").status_code == 200
+    client.logout()
+    client.force_login(ada)
+    response = client.post("/parts/add/", {"question_text": "Why?"}, follow=True)
+    assert response.redirect_chain
+    assert "Why? was created successfully" in response.content.decode()
+
+
+def test_settings_and_mail(client, settings, mailoutbox, ada):
+    ada.email = "ada@example.com"
+    ada.save()
+    response = client.post("/auth/reset/", {"email": "ada@example.com"})
+    assertRedirects(response, "/auth/reset/done/")
+    assert len(mailoutbox) == 1
+
+
+def test_queries(client, ada, django_assert_max_num_queries):
+    client.force_login(ada)
+    with django_assert_max_num_queries(10):
+        client.get("/parts/")
+"""
+
+
+@pytest.mark.parametrize("facts", [Facts(routes=[public("/files/")]), Facts()])
+def test_whitenoise(project: Project, facts: Facts) -> None:
+    with production(project, facts, PARTS="whitenoise", PARTS_SECRET=SECRET) as service:
+        own: Any = service.environment()
+        project.run(project.python, "manage.py", "collectstatic", "--noinput", **own)
+        service.stop()
+        service.start()
+        with service.client() as client:
+            style = re.search(r'href="(/files/[^"]+\.css)"', client.get("/").text)
+            assert style
+            answer = client.get(style[1])
+            if facts.routes:
+                assert answer.status_code == 200
+                assert "immutable" in answer.headers["cache-control"]
+            else:
+                assert asks_for_login(answer)
+
+
+def test_axes(project: Project) -> None:
+    with production(project, PARTS="axes", PARTS_SECRET=SECRET) as service:
+        user = service.add_user()
+        with service.client("198.51.100.60") as client:
+            fields = {"username": user.name, "password": "wrong"}
+            answers = [submit(client, "/login", fields) for _ in range(3)]
+            assert [answer.status_code for answer in answers[:1]] == [401]
+            assert answers[2].status_code in {403, 429}
+        with member(service, user, "198.51.100.61") as client:
+            assert client.logged_in()
+
+
+def test_startapp_beside_the_app(project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "copy")
+    (copy.path / ".venv").symlink_to(project.path / ".venv")
+    own: Any = {"PYTHONPATH": str(copy.path / "src"), "PARTS_FOLDER": str(tmp_path)}
+    copy.run(copy.python, "manage.py", "startapp", "polls", **own)
+    (copy.path / "polls" / "views.py").write_text(
+        "from django.http import HttpResponse\n\n\n"
+        "def index(request):\n"
+        '    return HttpResponse("Hello, world. You\'re at the polls index.")\n'
+    )
+    settings = copy.path / "src" / "my_service" / "app" / "settings.py"
+    settings.write_text(settings.read_text() + '\nINSTALLED_APPS += ["polls"]\n')
+    urls = settings.with_name("urls.py")
+    urls.write_text(
+        f"{urls.read_text()}\nfrom polls.views import index\n\n"
+        'urlpatterns += [path("polls/", index)]\n'
+    )
+    with production(copy, PARTS_SECRET=SECRET, PYTHONPATH=own["PYTHONPATH"]) as service:
+        with service.client() as visitor:
+            assert asks_for_login(visitor.get("/polls/"))
+        with member(service, service.add_user()) as client:
+            assert "polls index" in client.get("/polls/").text

@@ -75,4 +75,5 @@ def settings(names):
         }
     if "toolbar" in parts:
         names["INSTALLED_APPS"] += ["debug_toolbar"]
-        names["MIDDLEWARE"].insert(1, "debug_toolbar.middleware.DebugToolbarMiddleware")
+        after = names["MIDDLEWARE"].index("django.middleware.gzip.GZipMiddleware") + 1
+        names["MIDDLEWARE"].insert(after, "debug_toolbar.middleware.DebugToolbarMiddleware")
