@@ -27,6 +27,8 @@ class Edit:
     """Below the project; `app/` is that of its package."""
     old: str
     new: str
+    unless: str = ""
+    """Text that makes it needless."""
 
 
 def build(
@@ -46,6 +48,8 @@ def build(
     for edit in edits:
         place = path(project, edit.file)
         text = place.read_text("utf-8")
+        if edit.unless and edit.unless in text:
+            continue
         if text.count(edit.old) != 1:
             raise ValueError(f"{edit.file}: {text.count(edit.old)} places for {edit.old!r}")
         place.write_text(text.replace(edit.old, edit.new), "utf-8")

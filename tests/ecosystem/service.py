@@ -50,8 +50,9 @@ class Page(HTMLParser):
         name = given.get("name", "")
         kind = given.get("type", "text")
         if tag == "input" and name and kind not in {"submit", "button", "file", "image"}:
-            if kind not in {"checkbox", "radio"} or "checked" in given:
-                fields[name] = given.get("value", "on")
+            ticked = kind in {"checkbox", "radio"}
+            if not ticked or "checked" in given:
+                fields[name] = given.get("value", "on" if ticked else "")
         elif tag == "textarea" and name:
             fields[name] = ""
         elif tag == "select":
@@ -72,6 +73,7 @@ def submit(
     fields: Mapping[str, str | list[str]],
     *,
     files: Any = None,
+    headers: Mapping[str, str] | None = None,
     known_by: str = "",
     last: bool = False,
 ) -> httpx.Response:
@@ -80,13 +82,13 @@ def submit(
     `known_by` names a field by which the form is found where `fields` has none that are
     shown; the first one that has it, or the `last`.
     """
-    page = client.get(url)
+    page = client.get(url, headers=headers)
     assert page.status_code == 200, (url, page.status_code, page.headers.get("location"))
     action, given = Page(page.text).form(known_by or next(iter(fields)), last=last)
     target = page.url.join(action) if action else page.url
     # Not `Client.post`, which adds a header that only scripts of the page could.
     data = {**given, **fields}
-    return client.request("POST", target, data=data, files=files)
+    return client.request("POST", target, data=data, files=files, headers=headers)
 
 
 def title(answer: httpx.Response) -> str:

@@ -287,6 +287,24 @@ def test_authenticate_goes_through_the_throttle(pages: Inside) -> None:
             authenticate(username=own.name, password=own.password)
 
 
+@pytest.mark.contract("ACC-2")
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_password_that_a_view_checks_counts_like_a_login(pages: Inside, signed_in: bool) -> None:
+    """As Django's own change of password does, and a login by an e-mail address."""
+    user = pages.add_user()
+    stored = by_name(pages, user).password
+    browser = pages.login(user) if signed_in else pages.visitor()
+    _Views.run = staticmethod(lambda _: check_password("a wrong password", stored))
+    for _ in range(pages.policy.throttle.pair.limit):
+        assert browser.get("/try").text == "False"
+    _Views.run = staticmethod(lambda _: check_password(user.password, stored))
+    expect.error(browser.get("/try"), 429)
+    assert run(pages.visitor(), lambda _: check_password(user.password, stored)) == "True"
+    # Whose password it is, a request that is signed in knows: one count for both ways.
+    answer = Browser(pages, browser.address).login(user.name, user.password)
+    assert answer.status_code == (429 if signed_in else 303)
+
+
 @pytest.mark.contract("SES-7")
 @pytest.mark.parametrize("how", ["inactive", "deleted", "password"])
 def test_changed_user_is_out(pages: Inside, how: str) -> None:

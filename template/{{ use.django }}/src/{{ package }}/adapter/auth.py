@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -34,8 +36,10 @@ class Users:
 
     def find(self, name: str) -> Account | None:
         """Return the account of a normalised user name, unless it is not active."""
+        users = get_user_model()
+        named = {users.USERNAME_FIELD: name, "is_active": True}
         with answering():
-            user = get_user_model()._default_manager.filter(username=name, is_active=True).first()
+            user = users._default_manager.filter(**named).first()
         if user is None or not user.password.startswith(f"{_PREFIX}$"):
             return None
         return Account(str(user.pk), user.get_username(), user.password.removeprefix(_PREFIX))
@@ -49,12 +53,23 @@ class Users:
 
     def add(self, name: str, password_hash: str) -> None:
         """Store a new user. Raises `ValueError` if the name is taken."""
-        user = get_user_model()(username=name, password=f"{_PREFIX}{password_hash}")
+        users = get_user_model()
+        user = users(**{users.USERNAME_FIELD: name}, password=f"{_PREFIX}{password_hash}")
         try:
             with answering():
                 user.save(force_insert=True)
         except IntegrityError:
             raise ValueError(f"there is a user {name!r} already") from None
+
+
+class _Known(Users):
+    """One account that somebody else has found."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def find(self, name: str) -> Account | None:  # noqa: ARG002 - there is one
+        return self._account
 
 
 class Backend(ModelBackend):
@@ -65,9 +80,14 @@ class Backend(ModelBackend):
         request: HttpRequest | None,  # noqa: ARG002 - the one at work is known, also where it is None
         username: str | None = None,
         password: str | None = None,
-        **kwargs: Any,  # noqa: ARG002 - what other backends ask for
+        **kwargs: Any,
     ) -> Any:
-        """Return the user, or None. Raises `Problem` 429 while blocked, and 503."""
+        """Return the user, or None. Raises `Problem` 429 while blocked, and 503.
+
+        The name may be given as the model calls it (`USERNAME_FIELD`), as Django's own backend has
+        it.
+        """
+        username = username or kwargs.get(get_user_model().USERNAME_FIELD)
         if not username or password is None:
             return None
         exchange = CURRENT.get()
@@ -126,7 +146,23 @@ class PasswordHasher(BasePasswordHasher):
         return _PREFIX + current_boundary().passwords.hash(password)
 
     def verify(self, password: str, encoded: str) -> bool:
-        return current_boundary().passwords.verify(encoded.removeprefix(_PREFIX), password)
+        """Tell whether a password is right; in a request that counts as a login does.
+
+        So do forms, views and backends that call `check_password` (ACC-2). Raises `Problem`.
+        """
+        exchange = CURRENT.get()
+        hashed = encoded.removeprefix(_PREFIX)
+        if exchange is None:
+            return current_boundary().passwords.verify(hashed, password)
+        session = exchange.context.session
+        mine = Users().find(session.user_name) if session.user else None
+        if mine is None or mine.password_hash != hashed:
+            # Somebody else's: who that is, only the hash tells.
+            digest = sha256(hashed.encode()).hexdigest()
+            mine = Account(f"hash {digest}", f"hash {digest[:16]}", hashed)
+        login = copy(exchange.boundary.login)
+        login.accounts = _Known(mine)
+        return login.authenticate(mine.name, password, exchange.auth.attempt(mine.name)) is not None
 
     def must_update(self, encoded: str) -> bool:
         return current_boundary().passwords.outdated(encoded.removeprefix(_PREFIX))

@@ -1,0 +1,79 @@
+"""What the documentation of packages shows, as an application beside those of the service."""
+
+import os
+
+
+def settings(names):
+    """Change Django's settings, as a user does at the end of `app/settings.py`."""
+    package = names["_PACKAGE"]
+    names["INSTALLED_APPS"] += [
+        f"{package}.app.parts",
+        "rest_framework",
+        "rest_framework.authtoken",
+        "django_filters",
+        "django_htmx",
+        "crispy_forms",
+        "crispy_bootstrap5",
+        "corsheaders",
+        "allauth",
+        "allauth.account",
+        "allauth.mfa",
+    ]
+    names["MIDDLEWARE"] += [
+        "django.middleware.locale.LocaleMiddleware",
+        "django_htmx.middleware.HtmxMiddleware",
+        "allauth.account.middleware.AccountMiddleware",
+    ]
+    common = names["MIDDLEWARE"].index("django.middleware.common.CommonMiddleware")
+    names["MIDDLEWARE"].insert(common, "corsheaders.middleware.CorsMiddleware")
+    names["MIDDLEWARE"].insert(common, "django.middleware.gzip.GZipMiddleware")
+    names["CORS_ALLOWED_ORIGINS"] = ["https://spa.example.com"]
+    names["AUTHENTICATION_BACKENDS"] += ["allauth.account.auth_backends.AuthenticationBackend"]
+    names["ACCOUNT_LOGIN_METHODS"] = {"email"}
+    names["ACCOUNT_SIGNUP_FIELDS"] = ["email*", "password1*", "password2*"]
+    # Its own limits would come first.
+    names["ACCOUNT_RATE_LIMITS"] = False
+    names["CRISPY_ALLOWED_TEMPLATE_PACKS"] = names["CRISPY_TEMPLATE_PACK"] = "bootstrap5"
+    names["EMAIL_HOST"] = "127.0.0.1"
+    names["EMAIL_PORT"] = int(os.environ.get("PARTS_MAIL_PORT", "25"))
+    names["USE_I18N"] = True
+    names["LANGUAGES"] = [("en", "English"), ("de", "Deutsch")]
+    names["MEDIA_ROOT"] = os.environ.get("PARTS_FOLDER", ".") + "/media"
+    names["MEDIA_URL"] = "/media/"
+    names["REST_FRAMEWORK"] = {
+        "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+        "DEFAULT_AUTHENTICATION_CLASSES": [
+            "rest_framework.authentication.SessionAuthentication",
+            "rest_framework.authentication.TokenAuthentication",
+            "rest_framework.authentication.BasicAuthentication",
+        ],
+        "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+        "DEFAULT_THROTTLE_RATES": {"few": "2/hour"},
+        "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+        "PAGE_SIZE": 2,
+    }
+    names["DATABASES"]["archive"] = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("PARTS_FOLDER", ".") + "/archive.sqlite3",
+    }
+    parts = os.environ.get("PARTS", "").split()
+    if "axes" in parts:
+        names["INSTALLED_APPS"] += ["axes"]
+        names["AUTHENTICATION_BACKENDS"].insert(0, "axes.backends.AxesStandaloneBackend")
+        names["MIDDLEWARE"] += ["axes.middleware.AxesMiddleware"]
+        names["AXES_FAILURE_LIMIT"] = 2
+    if "whitenoise" in parts:
+        security = names["MIDDLEWARE"].index("django.middleware.security.SecurityMiddleware")
+        names["MIDDLEWARE"].insert(security + 1, "whitenoise.middleware.WhiteNoiseMiddleware")
+        names["STATIC_URL"] = "/files/"
+        names["STATIC_ROOT"] = os.environ["PARTS_FOLDER"] + "/collected"
+        names["STORAGES"] = {
+            "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+            "staticfiles": {
+                "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
+            },
+        }
+    if "toolbar" in parts:
+        names["INSTALLED_APPS"] += ["debug_toolbar"]
+        after = names["MIDDLEWARE"].index("django.middleware.gzip.GZipMiddleware") + 1
+        names["MIDDLEWARE"].insert(after, "debug_toolbar.middleware.DebugToolbarMiddleware")

@@ -1,0 +1,39 @@
+from django.urls import include, path
+
+from . import api, views
+
+app_name = "parts"
+urlpatterns = [
+    path("", views.IndexView.as_view(), name="index"),
+    path("<int:pk>/", views.DetailView.as_view(), name="detail"),
+    path("add/", views.QuestionCreateView.as_view(), name="add"),
+    path("<int:pk>/edit/", views.QuestionUpdateView.as_view()),
+    path("<int:pk>/delete/", views.QuestionDeleteView.as_view()),
+    path("<int:question_id>/vote/", views.vote, name="vote"),
+    path("<int:question_id>/choices/", views.manage_choices),
+    path("name/", views.get_name),
+    path("files/", views.FileFieldFormView.as_view()),
+    path("crispy/", views.crispy),
+    path("filtered/", views.filtered),
+    path("filter-view/", views.Filtered.as_view()),
+    path("htmx/", views.htmx),
+    path("limited/", views.limited),
+    path("translated/", views.translated),
+    path("forget/", views.forget),
+    path("export/", views.export),
+    path("events/", views.events),
+    path("etag/", views.etag),
+    path("video/", views.video),
+    path("long/", views.long),
+    path("cached/", views.cached),
+    path("webhook/", views.webhook),
+    path("missing/<str:kind>/", views.missing),
+    path("list/", views.post_list),
+    path("archive/", views.archive),
+    path("astray/", views.astray),
+    path("rest/token/", api.obtain_auth_token),
+    path("rest/few/", api.few),
+    path("rest/hello/", api.hello),
+    path("rest/upload/<str:filename>", api.FileUploadView.as_view()),
+    path("rest/", include(api.router.urls)),
+]

@@ -1,0 +1,611 @@
+"""Packages for Django, written as their documentation shows, in a service as in production.
+
+`django/app/parts/` has the code, an application beside those of the service.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.ecosystem import environment
+from tests.ecosystem.environment import Edit
+from tests.ecosystem.loopback import Received, mail_server
+from tests.ecosystem.service import (
+    FOREIGN,
+    JSON,
+    Client,
+    Facts,
+    Page,
+    Service,
+    development,
+    production,
+    submit,
+)
+from tests.live.service import ORIGIN, User
+from tests.projects import Project
+
+ANSWERS = {"admin_path": "backoffice"}
+EDITS = (
+    Edit(
+        "app/settings.py",
+        "_PACKAGE = __name__",
+        "from . import parts\n\n_PACKAGE = __name__",
+    ),
+    Edit("app/settings.py", '.app.notes",\n]\n', '.app.notes",\n]\nparts.settings(globals())\n'),
+    Edit(
+        "app/urls.py",
+        '    path("", include("my_service.app.notes.urls")),\n',
+        '    path("", include("my_service.app.notes.urls")),\n'
+        '    path("", include("my_service.app.parts.root")),\n',
+    ),
+    Edit(
+        "app/models.py",
+        "    is_active = models",
+        "    email = models.EmailField(blank=True)\n    is_active = models",
+        unless=" email = ",
+    ),
+    Edit(
+        "app/migrations/0001_initial.py",
+        '                ("is_active", models',
+        '                ("email", models.EmailField(blank=True, max_length=254)),\n'
+        '                ("is_active", models',
+        unless='"email"',
+    ),
+)
+SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
+PLAIN = {"accept-encoding": "identity"}
+GZIP = {"accept-encoding": "gzip"}
+TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of a field
+
+
+def public(path: str, **more: Any) -> dict[str, Any]:
+    """Return the fact that opens a path."""
+    return {"path": path, "access": "public", **more}
+
+
+FACTS = Facts(
+    service={"response-headers": ["access-control-allow-origin", "hx-trigger"]},
+    routes=[
+        *map(public, ("/accounts/", "/parts/rest/")),
+        public("/parts/webhook/", **{"cross-site": "without-session"}),
+        {"path": "/parts/rest/upload/", "access": "public", "body": ["text/plain"]},
+    ],
+)
+"""What rows of the page name as the fact that opens something."""
+
+
+@pytest.fixture(scope="session")
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project with all packages and the code for them."""
+    target = tmp_path_factory.mktemp("django") / "project"
+    made = environment.build("django", template, target, EDITS, **ANSWERS)
+    manage(made, target, "makemigrations", "parts")
+    return made
+
+
+def manage(project: Project, folder: Path, *arguments: str, **variables: Any) -> str:
+    """Run `manage.py`, with state in a folder, and return what it prints."""
+    own: dict[str, Any] = {
+        "APP_DATABASE_URL": f"sqlite:///{folder}/app.sqlite3",
+        "APP_STORE_URL": f"sqlite:///{folder}/store.sqlite3",
+        "PARTS_FOLDER": str(folder),
+        **variables,
+    }
+    return project.run(project.python, "manage.py", *arguments, **own).stdout
+
+
+@pytest.fixture(scope="session")
+def mails() -> Iterator[Received]:
+    """Run a mail server on loopback."""
+    with mail_server() as received:
+        yield received
+
+
+@pytest.fixture(scope="session")
+def opened(project: Project, mails: Received) -> Iterator[Service]:
+    """Run the service with all parts, and their facts."""
+    own = {"PARTS_SECRET": SECRET, "PARTS_MAIL_PORT": str(mails.port)}
+    with production(project, FACTS, **own) as service:  # type: ignore[arg-type]
+        yield service
+
+
+@pytest.fixture(scope="session")
+def closed(project: Project) -> Iterator[Service]:
+    """Run the same without a fact."""
+    with production(project, PARTS_SECRET=SECRET) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def user(opened: Service) -> User:
+    """Return a user of the service with the facts, who may use the admin."""
+    return superuser(opened)
+
+
+def superuser(service: Service) -> User:
+    """Make somebody who may do everything."""
+    user = service.add_user()
+    code = (
+        "from django.contrib.auth import get_user_model as m; u = m().objects.get(username={!r});"
+        "u.is_staff = u.is_superuser = True; u.email = u.username + '@example.com'; u.save()"
+    )
+    command = [service.project.python, "manage.py", "shell", "-c", code.format(user.name)]
+    service.project.run(*command, **service.environment())  # type: ignore[arg-type]
+    return user
+
+
+@pytest.fixture
+def visitor(opened: Service) -> Iterator[Client]:
+    """Open a browser without a session."""
+    with opened.client() as client:
+        yield client
+
+
+@pytest.fixture
+def client(opened: Service, user: User) -> Iterator[Client]:
+    """Open a browser in which the user has logged in."""
+    with member(opened, user) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(closed: Service) -> Iterator[Client]:
+    """Open a browser without a session, where no fact opens anything."""
+    with closed.client() as client:
+        yield client
+
+
+@contextmanager
+def member(service: Service, user: User, address: str = "198.51.100.1") -> Iterator[Client]:
+    """Open a browser in which a user has logged in by the service's own page."""
+    with service.client(address) as client:
+        fields = {"username": user.name, "password": user.password}
+        assert submit(client, "/login", fields).status_code in {302, 303}
+        yield client
+
+
+def asks_for_login(answer: httpx.Response) -> bool:
+    """Tell whether the boundary leads to the login page of the service."""
+    return answer.status_code == 303 and "/login?next=" in answer.headers["location"]
+
+
+def add_question(client: Client, text: str, **fields: str) -> str:
+    """Add one by the generic view, and return its address."""
+    answer = submit(client, "/parts/add/", {"question_text": text, **fields})
+    assert answer.status_code == 302, Page(answer.text).forms
+    return str(answer.headers["location"])
+
+
+@pytest.mark.sample
+def test_rest_framework(opened: Service, user: User) -> None:
+    with member(opened, user) as client, opened.client() as visitor:
+        made = client.post("/parts/rest/questions/", json={"question_text": "Why?"})
+        assert made.status_code == 201
+        wrong = client.post("/parts/rest/questions/", json={"status": "x"})
+        assert wrong.status_code == 400
+        assert wrong.json() == {
+            "question_text": ["This field is required."],
+            "status": ['"x" is not a valid choice.'],
+        }
+        found = client.get("/parts/rest/questions/?question_text=WHY&status=d").json()
+        assert found["results"][0]["question_text"] == "Why?"
+        url = f"/parts/rest/questions/{made.json()['id']}/"
+        assert client.request("PATCH", url, json={"status": "p"}).json()["status"] == "p"
+        token = {"x-csrftoken": client.token()}
+        assert client.request("DELETE", url).status_code == 403
+        assert client.request("DELETE", url, headers=token).status_code == 204
+        assert client.get(url).json() == {"detail": "No Question matches the given query."}
+        answers = [client.get("/parts/rest/few/") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert "Request was throttled." in answers[2].json()["detail"]
+        assert int(answers[2].headers["retry-after"]) > 3000
+        assert visitor.get("/parts/rest/questions/", headers=JSON).status_code in {401, 403}
+        assert visitor.get("/parts/rest/hello/").status_code == 200
+
+
+def test_rest_framework_is_closed_without_a_fact(stranger: Client) -> None:
+    assert stranger.get("/parts/rest/hello/", headers=JSON).status_code == 401
+    assert asks_for_login(stranger.get("/parts/rest/questions/"))
+
+
+def test_rest_framework_browsable(client: Client) -> None:
+    page = client.get("/parts/rest/questions/", headers={"accept": "text/html"})
+    assert "Django REST framework" in page.text
+    style = re.search(r'href="(/static/[^"]*rest_framework[^"]*\.css)"', page.text)
+    assert style
+    assert client.get(style[1]).status_code == 200
+    sent = submit(
+        client,
+        "/parts/rest/questions/",
+        {"question_text": "By the form?"},
+        headers={"accept": "text/html"},
+    )
+    assert sent.status_code == 201
+    # The scripts have no nonce: what they do, such as tabs, is missing.
+    assert "script-src 'nonce-" in page.headers["content-security-policy"]
+
+
+def test_rest_framework_tokens(visitor: Client, user: User) -> None:
+    fields = {"username": user.name, "password": user.password}
+    token = visitor.post("/parts/rest/token/", json=fields).json()["token"]
+    by_token = {"authorization": f"Token {token}"}
+    assert visitor.get("/parts/rest/questions/", headers=by_token).status_code == 200
+    made = visitor.post("/parts/rest/questions/", json={"question_text": "T?"}, headers=by_token)
+    assert made.status_code == 201
+    wrong = visitor.get("/parts/rest/questions/", headers={"authorization": "Token no"})
+    # The status by its first way to authenticate, which is the session.
+    assert (wrong.status_code, wrong.json()) == (403, {"detail": "Invalid token."})
+    basic = httpx.BasicAuth(user.name, user.password)
+    assert visitor.get("/parts/rest/hello/", auth=basic).json() == {"user": user.name}
+
+
+def test_rest_framework_tokens_are_throttled(opened: Service) -> None:
+    victim = opened.add_user()
+    with opened.client("198.51.100.77") as client:
+        fields = {"username": victim.name, "password": "wrong"}
+        answers = [client.post("/parts/rest/token/", json=fields) for _ in range(6)]
+        assert [answer.status_code for answer in answers] == [400] * 5 + [429]
+
+
+def test_rest_framework_upload(client: Client) -> None:
+    headers = {"content-type": "text/plain", "content-disposition": "attachment; filename=a.txt"}
+    url = "/parts/rest/upload/a.txt"
+    sent = client.request(
+        "PUT", url, content=b"12345", headers={**headers, "x-csrftoken": client.token()}
+    )
+    assert (sent.status_code, sent.json()) == (201, {"name": "a.txt", "size": 5})
+
+
+def test_allauth(opened: Service, visitor: Client, mails: Received) -> None:
+    email = f"ada-{time.monotonic_ns()}@example.com"
+    password = "Birke Tisch 4711 Wolke"  # noqa: S105 - of this test
+    fields = {"email": email, "password1": password, "password2": password}
+    answer = submit(visitor, "/accounts/signup/", fields)
+    assert answer.status_code == 302, re.findall("errorlist.*", answer.text)
+    mail = mails.wait(lambda text: email in text)
+    assert f"{ORIGIN}/accounts/confirm-email/" in mail
+    assert visitor.get("/account").status_code == 200
+    with opened.client() as again:
+        login = {"login": email, "password": password}
+        assert submit(again, "/accounts/login/", login).status_code == 302
+        assert "<title>" in again.get("/account").text
+        assert submit(again, "/accounts/logout/", {}, known_by=TOKEN, last=True).status_code == 302
+        assert asks_for_login(again.get("/account"))
+    for page in ("email", "password/change", "2fa", "2fa/recovery-codes", "reauthenticate"):
+        assert visitor.get(f"/accounts/{page}/").status_code in {200, 302, 404}, page
+
+
+def test_allauth_counts_in_the_throttle(opened: Service, user: User) -> None:
+    with opened.client("198.51.100.78") as client:
+        login = {"login": f"{user.name}@example.com", "password": "wrong"}
+        answers = [submit(client, "/accounts/login/", login) for _ in range(6)]
+        assert [answer.status_code for answer in answers][:5] == [200] * 5
+        assert answers[5].status_code == 429
+
+
+def test_admin(opened: Service, client: Client) -> None:
+    base = "/backoffice/parts/question"
+    tag = submit(client, "/backoffice/parts/tag/add/", {"name": "green"})
+    assert tag.status_code == 302
+    texts = {"question_text": "Admin?", "choice_set-0-choice_text": "yes"}
+    picture = {"picture": ("a.txt", b"file")}
+    page = client.get(f"{base}/add/")
+    number = re.search(r'<option value="(\d+)">green', page.text)
+    assert number
+    made = submit(client, f"{base}/add/", {**texts, "tags": [number[1]]}, files=picture)
+    assert made.status_code == 302, re.findall("errorlist.*", made.text)
+    listed = client.get(f"{base}/?q=Admin&status__exact=d&tags__id__exact={number[1]}")
+    assert "was added successfully" in listed.text
+    assert "1 question" in listed.text
+    key = re.search(r'name="_selected_action" value="(\d+)"', listed.text)
+    assert key
+    fields: dict[str, Any] = {"action": "make_published", "_selected_action": [key[1]]}
+    done = submit(client, f"{base}/", fields, known_by="action")
+    assert done.status_code == 302
+    changed = client.get(f"{base}/{key[1]}/change/").text
+    assert re.search(r'<option value="p" selected', changed)
+    assert 'value="yes"' in changed
+    assert "questions/a" in changed
+    fields["action"] = "delete_selected"
+    confirm = submit(client, f"{base}/", fields, known_by="action")
+    assert "Are you sure" in confirm.text
+    hidden = Page(confirm.text).form("post")[1]
+    client.request("POST", confirm.url, data=hidden)
+    assert "0 questions" in client.get(f"{base}/?q=Admin").text
+    assert client.get("/backoffice/jsi18n/").status_code == 200
+
+
+def test_generic_views_and_messages(client: Client) -> None:
+    url = add_question(client, "Generic?")
+    page = client.get(url)
+    assert "Generic? was created successfully" in page.text
+    assert "was created" not in client.get(url).text
+    changed = submit(client, f"{url}edit/", {"question_text": "Changed?"})
+    assert changed.headers["location"] == page.url.path or changed.status_code == 302
+    assert "Changed?" in client.get("/parts/").text
+    assert submit(client, f"{url}delete/", {"sent": "yes"}).status_code == 302
+    assert client.get(url).status_code == 404
+
+
+def test_formsets_and_votes(client: Client) -> None:
+    url = add_question(client, "Formset?")
+    fields = {"choice_set-0-choice_text": "a", "choice_set-1-choice_text": "b"}
+    assert submit(client, f"{url}choices/", fields).status_code == 302
+    assert submit(client, url, {}, known_by="choice").status_code == 302
+    assert "b: 1" in client.get(url).text
+    none = client.post(f"{url}vote/", data={})
+    assert "select a choice." in none.text
+
+
+def test_repeated_names_and_several_uploads(client: Client) -> None:
+    answer = client.post("/parts/list/?q=1&q=2", data={"name": ["a", "b"]})
+    assert answer.json() == {"names": ["a", "b"], "q": ["1", "2"]}
+    sent = submit(client, "/parts/name/", {"your_name": "Ada", "colours": ["r", "g"]})
+    assert sent.headers["location"].endswith("/parts/?rg")
+    assert "Profile details updated." in client.get("/parts/").text
+    files = [("file_field", ("a", b"1")), ("file_field", ("b", b"22"))]
+    sent = submit(client, "/parts/files/", {"sent": "yes"}, files=files)
+    assert sent.json() == {"sizes": [1, 2]}
+
+
+def test_forms_need_their_token(client: Client) -> None:
+    refused = client.request("POST", "/parts/list/", data={"name": "a"})
+    assert refused.status_code == 403
+
+
+def test_password_change_stock(opened: Service, visitor: Client) -> None:
+    user = opened.add_user()
+    new = "Wolke Birke 84 Tisch"
+    with member(opened, user) as client:
+        fields = {"old_password": "wrong", "new_password1": new, "new_password2": new}
+        before = client.cookies["__Host-session"]
+        wrong = [submit(client, "/auth/change/", fields) for _ in range(5)]
+        assert [answer.status_code for answer in wrong] == [200] * 5
+        # The right one too: it counts as a login does.
+        fields["old_password"] = user.password
+        assert submit(client, "/auth/change/", fields).status_code == 429
+    with opened.client("198.51.100.99") as client, member(opened, user, "198.51.100.98") as other:
+        login = {"username": user.name, "password": user.password}
+        assert submit(client, "/login", login).status_code in {302, 303}
+        answer = submit(client, "/auth/change/", fields)
+        assert answer.status_code == 302, re.findall("errorlist.*", answer.text)
+        assert client.cookies["__Host-session"] != before
+        assert client.logged_in()
+        assert not other.logged_in()
+
+
+def test_password_reset(opened: Service, mails: Received) -> None:
+    user = superuser(opened)
+    with member(opened, user) as signed_in, opened.client() as client:
+        asked = submit(client, "/auth/reset/", {"email": f"{user.name}@example.com"})
+        assert asked.status_code == 302
+        mail = mails.wait(lambda text: f"To: {user.name}@example.com" in text)
+        mail = mail.replace("=\r\n", "").replace("=3D", "=")
+        link = re.search(rf"{ORIGIN}(/auth/reset/\S+)", mail)
+        assert link
+        page = client.get(link[1], headers={"sec-fetch-site": "none"})
+        assert page.status_code == 302
+        new = "Wolke Birke 84 Tisch"
+        fields = {"new_password1": new, "new_password2": new}
+        assert submit(client, page.headers["location"], fields).status_code == 302
+        login = {"username": user.name, "password": new}
+        assert submit(client, "/login", login).status_code in {302, 303}
+        assert not signed_in.logged_in()
+
+
+def test_crispy_forms(client: Client) -> None:
+    page = client.get("/parts/crispy/").text
+    assert 'id="div_id_question_text" class="mb-3"' in page
+    assert "csrfmiddlewaretoken" in page
+    again = submit(client, "/parts/crispy/", {"question_text": ""})
+    assert "This field is required." in again.text
+
+
+def test_django_filter(client: Client) -> None:
+    add_question(client, "Filter me")
+    for url in ("/parts/filtered/", "/parts/filter-view/"):
+        assert "<li>Filter me" in client.get(f"{url}?question_text=filter").text
+        assert "<li>Filter me" not in client.get(f"{url}?question_text=other").text
+
+
+def test_django_htmx(stranger: Client, visitor: Client) -> None:
+    asked = {"hx-request": "true"}
+    assert visitor.get("/parts/htmx/").text == "whole page"
+    answer = visitor.get("/parts/htmx/", headers=asked)
+    assert (answer.text, answer.headers["hx-trigger"]) == ("<b>part</b>", "done")
+    assert "hx-trigger" not in stranger.get("/parts/htmx/", headers=asked).headers
+
+
+def test_django_cors_headers(stranger: Client, visitor: Client) -> None:
+    name = "access-control-allow-origin"
+    origin = {"origin": "https://spa.example.com", **FOREIGN}
+    assert name not in stranger.get("/parts/etag/", headers=origin).headers
+    answer = visitor.get("/parts/etag/", headers=origin)
+    assert answer.headers[name] == "https://spa.example.com"
+    asked = {**origin, "access-control-request-method": "PUT"}
+    assert name not in visitor.options("/parts/etag/", headers=asked).headers
+
+
+def test_django_ratelimit(opened: Service) -> None:
+    with opened.client("198.51.100.50") as client:
+        answers = [client.get("/parts/limited/") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 403]
+        assert answers[0].text == "198.51.100.50"
+    with opened.client("198.51.100.51") as other:
+        assert other.get("/parts/limited/").status_code == 200
+
+
+def test_locale_middleware(visitor: Client) -> None:
+    for language, text in (("de", "Montag de"), ("en", "Monday en")):
+        assert visitor.get("/parts/translated/", headers={"accept-language": language}).text == text
+
+
+def test_set_expiry_of_zero(client: Client) -> None:
+    assert client.get("/parts/forget/").text == "True"
+
+
+def test_second_database(client: Client) -> None:
+    assert client.get("/parts/archive/").json() == {"two": 2}
+
+
+def test_streaming(client: Client, visitor: Client) -> None:
+    for number in range(3):
+        add_question(client, f"Row {number}")
+    answer = client.get("/parts/export/")
+    assert answer.text.count("\r\n") >= 3
+    assert "somefilename.csv" in answer.headers["content-disposition"]
+    begun = time.monotonic()
+    with visitor.stream("GET", "/parts/events/", headers=PLAIN) as events:
+        pieces = [(time.monotonic() - begun, piece) for piece in events.iter_text()]
+    assert "".join(piece for _, piece in pieces) == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
+    assert pieces[-1][0] - pieces[0][0] > 0.4
+
+
+def test_conditional_requests_and_gzip(client: Client, visitor: Client) -> None:
+    found = visitor.get("/parts/etag/", headers=PLAIN)
+    headers = {"if-none-match": found.headers["etag"]}
+    assert visitor.get("/parts/etag/", headers=headers).status_code == 304
+    assert b"FileResponse" in visitor.get("/parts/video/").content
+    assert visitor.get("/parts/cached/").text == visitor.get("/parts/cached/").text
+    assert visitor.get("/parts/long/", headers=GZIP).headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in client.get("/parts/long/", headers=GZIP).headers
+
+
+def test_webhook_with_a_signature(visitor: Client) -> None:
+    body = json.dumps({"event": "push", "odd": "  spacing "}, indent=3).encode()
+    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={signature}"}
+    del visitor.headers["sec-fetch-site"]
+    url = "/parts/webhook/"
+    assert visitor.request("POST", url, content=body, headers=headers).json() == {"event": "push"}
+    assert visitor.request("POST", url, content=body + b" ", headers=headers).status_code == 403
+
+
+def test_own_errors(client: Client, visitor: Client) -> None:
+    assert "Poll does not exist" in visitor.get("/parts/missing/404/").text
+    assert "Not yours" in visitor.get("/parts/missing/403/").text
+    answer = visitor.get("/parts/missing/409/")
+    assert (answer.status_code, answer.json()) == (409, {"left": 2})
+    assert client.get("/parts/astray/").status_code == 400
+
+
+def test_debug_toolbar(project: Project) -> None:
+    with development(project, PARTS="toolbar", PARTS_SECRET=SECRET) as service:
+        with service.client() as client:
+            page = client.get("/")
+            assert 'id="djDebug"' in page.text
+            script = re.search(r'src="(/static/[^"]*debug_toolbar[^"]*\.js)"', page.text)
+            assert script
+            assert client.get(script[1]).status_code == 200
+
+
+def test_pytest_django(project: Project, tmp_path: Path) -> None:
+    file = project.path / "tests" / "app" / "test_with_pytest_django.py"
+    file.write_text(PYTEST_DJANGO, "utf-8")
+    done = project.run(
+        project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/app", str(file)
+    )
+    assert re.search(r"\d+ passed", done.stdout)
+
+
+PYTEST_DJANGO = """
+import pytest
+from pytest_django.asserts import assertRedirects
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(django_user_model):
+    return django_user_model.objects.create_user(username="ada", password="Birke Tisch 84 Wolke")
+
+
+def test_client(client, ada):
+    assertRedirects(client.get("/parts/"), "/login?next=/parts/", status_code=303)
+    assert client.login(username="ada", password="Birke Tisch 84 Wolke")
+    assert client.get("/parts/").status_code == 200
+    client.logout()
+    client.force_login(ada)
+    response = client.post("/parts/add/", {"question_text": "Why?"}, follow=True)
+    assert response.redirect_chain
+    assert "Why? was created successfully" in response.content.decode()
+
+
+def test_settings_and_mail(client, settings, mailoutbox, ada):
+    ada.email = "ada@example.com"
+    ada.save()
+    response = client.post("/auth/reset/", {"email": "ada@example.com"})
+    assertRedirects(response, "/auth/reset/done/")
+    assert len(mailoutbox) == 1
+
+
+def test_queries(client, ada, django_assert_max_num_queries):
+    client.force_login(ada)
+    with django_assert_max_num_queries(10):
+        client.get("/parts/")
+"""
+
+
+@pytest.mark.parametrize("facts", [Facts(routes=[public("/files/")]), Facts()])
+def test_whitenoise(project: Project, facts: Facts) -> None:
+    with production(project, facts, PARTS="whitenoise", PARTS_SECRET=SECRET) as service:
+        own: Any = service.environment()
+        project.run(project.python, "manage.py", "collectstatic", "--noinput", **own)
+        service.stop()
+        service.start()
+        with service.client() as client:
+            style = re.search(r'href="(/files/[^"]+\.css)"', client.get("/").text)
+            assert style
+            answer = client.get(style[1])
+            if facts.routes:
+                assert answer.status_code == 200
+                assert "immutable" in answer.headers["cache-control"]
+            else:
+                assert asks_for_login(answer)
+
+
+def test_axes(project: Project) -> None:
+    with production(project, PARTS="axes", PARTS_SECRET=SECRET) as service:
+        user = service.add_user()
+        with service.client("198.51.100.60") as client:
+            fields = {"username": user.name, "password": "wrong"}
+            answers = [submit(client, "/login", fields) for _ in range(3)]
+            assert [answer.status_code for answer in answers[:1]] == [401]
+            assert answers[2].status_code in {403, 429}
+        with member(service, user, "198.51.100.61") as client:
+            assert client.logged_in()
+
+
+def test_startapp_beside_the_app(project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "copy")
+    (copy.path / ".venv").symlink_to(project.path / ".venv")
+    own: Any = {"PYTHONPATH": str(copy.path / "src"), "PARTS_FOLDER": str(tmp_path)}
+    copy.run(copy.python, "manage.py", "startapp", "polls", **own)
+    (copy.path / "polls" / "views.py").write_text(
+        "from django.http import HttpResponse\n\n\n"
+        "def index(request):\n"
+        '    return HttpResponse("Hello, world. You\'re at the polls index.")\n'
+    )
+    settings = copy.path / "src" / "my_service" / "app" / "settings.py"
+    settings.write_text(settings.read_text() + '\nINSTALLED_APPS += ["polls"]\n')
+    urls = settings.with_name("urls.py")
+    urls.write_text(
+        f"{urls.read_text()}\nfrom polls.views import index\n\n"
+        'urlpatterns += [path("polls/", index)]\n'
+    )
+    with production(copy, PARTS_SECRET=SECRET, PYTHONPATH=own["PYTHONPATH"]) as service:
+        with service.client() as visitor:
+            assert asks_for_login(visitor.get("/polls/"))
+        with member(service, service.add_user()) as client:
+            assert "polls index" in client.get("/polls/").text
