@@ -11,6 +11,7 @@ may see them. Parameters come in the query.
 | GET document | the same with 409 and the document `{"left": 2}` |
 | GET problem | raises the door's `Problem` with `status` and `detail` |
 | GET crash | raises `ValueError("secret-4711")` |
+| GET slow | "slow" after `seconds`; with `begin` it is sent in pieces, the first at once |
 | GET broken | streams "first", then fails |
 | GET drop | makes a page and a redirect to /stage/dropped, drops both, then as `then` says: answers the page "kept", raises `Problem(409)`, or crashes |
 | GET redirect | the framework's redirect to `to` |
@@ -34,6 +35,11 @@ may see them. Parameters come in the query.
 | raw/ | a raw ASGI or WSGI application, mounted: "raw" for all below |
 | extension | a route as an extension adds it, beside the application's own means: "extension" |
 | early | answered by a middleware before any route is looked for: "early"; silent |
+| WebSocket socket/echo | sends back what comes; says first `{"user": its name or null, "session": its content}`; "bye" ends it; "set" writes into the session |
+| WebSocket socket/silent | the same, silent |
+| WebSocket socket/header | accepts with the headers `x-secret: 1` and `x-total-count: 1` |
+| WebSocket socket/refuses | closes instead of accepting |
+| WebSocket socket/crash | raises `ValueError("secret-4711")` |
 | opened/ | the raw application again; a fact opens it |
 """  # noqa: E501 - a table
 
@@ -70,6 +76,9 @@ body = ["application/xml", "text/*"]
 [[route]]
 path = "/stage/callback"
 cross-site = "without-session"
+[[route]]
+path = "/stage/slow"
+max-seconds = 1
 """
 
 

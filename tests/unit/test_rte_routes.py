@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -230,3 +231,72 @@ def test_callback_passes_from_elsewhere_and_sees_no_session(stage: Inside) -> No
         assert answer.json() == {"size": 2, "user": False}
         assert "set-cookie" not in answer.headers
     assert member.logged_in()
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("HDR-3")
+def test_fact_adds_to_the_csp_of_its_path(make: Make) -> None:
+    facts = """
+[service.csp]
+img-src = ["https://images.test"]
+[[route]]
+path = "/login"
+csp.img-src = "https://more.test"
+csp.frame-src = "https://frame.test"
+csp.frame-ancestors = "https://partner.test"
+"""
+    visitor = make(facts=facts).visitor()
+    elsewhere, answer = visitor.get("/"), visitor.get("/login")
+    before, after = expect.csp(elsewhere), expect.csp(answer)
+    assert before.pop("script-src") != after.pop("script-src")
+    assert after == {
+        **before,
+        "img-src": "'self' https://images.test https://more.test",
+        "frame-src": "https://frame.test",
+        "frame-ancestors": "https://partner.test",
+    }
+    # It cannot say who, and would forbid what the other allows.
+    assert "x-frame-options" not in answer.headers
+    assert expect.once(elsewhere, "x-frame-options") == "DENY"
+    assert expect.once(answer, "x-content-type-options") == "nosniff"
+    # On its errors, too.
+    refused = visitor.post("/login", username="nobody", password="a")
+    assert refused.status_code == 401
+    assert expect.csp(refused)["frame-ancestors"] == "https://partner.test"
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("HDR-3")
+def test_who_may_frame_counts_for_what_is_no_page(tmp_path: Path) -> None:
+    facts = '[[route]]\npath = "/stage/answer"\ncsp = { frame-ancestors = "https://a.test" }'
+    with closing(Stage(Files(tmp_path, facts=facts))) as stage:
+        answer = stage.visitor().get("/stage/answer?body=a&header=content-type:application/pdf")
+        assert expect.csp(answer) == {"default-src": "'none'", "frame-ancestors": "https://a.test"}
+
+
+@pytest.mark.contract("HDR-3")
+def test_fact_may_ask_for_the_nonce_in_styles(make: Make) -> None:
+    answer = make(facts="[service.csp]\nstyle-src = [\"'nonce'\"]").visitor().get("/login")
+    nonce = expect.nonce(answer)
+    assert expect.csp(answer)["style-src"] == f"'self' 'nonce-{nonce}'"
+    assert expect.csp(answer)["script-src"] == f"'nonce-{nonce}' 'strict-dynamic'"
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("BND-5")
+def test_answer_has_the_time_that_its_fact_says(stage: Inside) -> None:
+    visitor = stage.visitor()
+    began = time.monotonic()
+    expect.error(visitor.get("/stage/slow?seconds=3"), 503)
+    assert time.monotonic() - began < 2.5
+    assert visitor.get("/stage/slow?seconds=0").text == "slow"
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.contract("BND-5")
+def test_answer_that_has_begun_breaks_off(stage: Inside) -> None:
+    """Nobody takes a part for the whole."""
+    began = time.monotonic()
+    with pytest.raises(Exception, match="max-seconds"):
+        stage.visitor().get("/stage/slow?seconds=3&begin=yes")
+    assert time.monotonic() - began < 2.5

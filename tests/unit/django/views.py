@@ -6,6 +6,7 @@ They stand in an urlconf of their own, which has the service's addresses too.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -72,6 +73,21 @@ def problem(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def crash(_: HttpRequest) -> HttpResponse:
     raise ValueError("secret-4711")
+
+
+@login_not_required
+def slow(request: HttpRequest) -> HttpResponseBase:
+    seconds = float(request.GET["seconds"])
+    if "begin" not in request.GET:
+        time.sleep(seconds)
+        return HttpResponse("slow")
+
+    def parts() -> Iterator[str]:
+        yield "first"
+        time.sleep(seconds)
+        yield "second"
+
+    return StreamingHttpResponse(parts(), content_type="text/plain")
 
 
 @login_not_required
@@ -250,6 +266,7 @@ urlpatterns = [
     path("stage/document", document),
     path("stage/problem", problem),
     path("stage/crash", crash),
+    path("stage/slow", slow),
     path("stage/broken", broken),
     path("stage/drop", drop),
     path("stage/redirect", redirect),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,6 +19,8 @@ from fastapi import (
     Query,
     Request,
     Response,
+    WebSocket,
+    WebSocketDisconnect,
 )
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import (
@@ -66,6 +71,21 @@ def problem(status: int, detail: str = "") -> None:
 @login_not_required
 def crash() -> None:
     raise ValueError("secret-4711")
+
+
+@router.get("/slow")
+@login_not_required
+def slow(seconds: float, begin: str = "") -> Response:
+    if not begin:
+        time.sleep(seconds)
+        return PlainTextResponse("slow")
+
+    async def parts() -> AsyncIterator[str]:
+        yield "first"
+        await asyncio.sleep(seconds)
+        yield "second"
+
+    return StreamingResponse(parts(), media_type="text/plain")
 
 
 @router.get("/broken")
@@ -196,6 +216,45 @@ def clear(request: Request) -> None:
 @login_not_required
 def replace(request: Request) -> None:
     request.scope["session"] = {"b": "2"}
+
+
+@router.websocket("/unlisted")
+@router.websocket("/socket/echo")
+@login_not_required
+async def echo(socket: WebSocket, auth: CurrentAuth) -> None:
+    await socket.accept()
+    user = auth.user
+    await socket.send_json({"user": user and user.name, "session": dict(socket.session)})
+    with suppress(WebSocketDisconnect):
+        while (text := await socket.receive_text()) != "bye":
+            if text == "set":
+                socket.session["a"] = "b"
+            await socket.send_text(text)
+        await socket.close()
+
+
+@router.websocket("/socket/silent")
+async def silent_socket(socket: WebSocket, auth: CurrentAuth) -> None:
+    await echo(socket, auth)
+
+
+@router.websocket("/socket/header")
+@login_not_required
+async def header_socket(socket: WebSocket) -> None:
+    await socket.accept(headers=[(b"x-secret", b"1"), (b"x-total-count", b"1")])
+    await socket.close()
+
+
+@router.websocket("/socket/refuses")
+@login_not_required
+async def refusing_socket(socket: WebSocket) -> None:
+    await socket.close(4404)
+
+
+@router.websocket("/socket/crash")
+@login_not_required
+async def crashing_socket(_: WebSocket) -> None:
+    raise ValueError("secret-4711")
 
 
 async def middleware(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -68,6 +69,22 @@ def problem() -> ResponseReturnValue:
 @login_not_required
 def crash() -> ResponseReturnValue:
     raise ValueError("secret-4711")
+
+
+@blueprint.get("/slow")
+@login_not_required
+def slow() -> ResponseReturnValue:
+    seconds = float(request.args["seconds"])
+    if "begin" not in request.args:
+        time.sleep(seconds)
+        return "slow"
+
+    def parts() -> Iterator[str]:
+        yield "first"
+        time.sleep(seconds)
+        yield "second"
+
+    return parts(), {"Content-Type": "text/plain"}
 
 
 @blueprint.get("/broken")

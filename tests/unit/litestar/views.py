@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from litestar import Controller, Litestar, MediaType, Response, asgi, get, post
+from litestar import (
+    Controller,
+    Litestar,
+    MediaType,
+    Response,
+    WebSocket,
+    asgi,
+    get,
+    post,
+    websocket,
+)
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.exceptions import HTTPException, NotAuthorizedException, WebSocketDisconnect
 from litestar.params import FromQuery, JSONBody, URLEncodedBody
 from litestar.response import Redirect, Stream
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 from pydantic import BaseModel
 
-from my_service.adapter import CurrentAuth, Problem, Request, single_values
+from my_service.adapter import Auth, CurrentAuth, Problem, Request, single_values
+
+Socket = WebSocket[Any, Any, Any]
 
 
 class Text(BaseModel):
     text: str
 
 
+async def answer_all(socket: Socket, auth: Auth) -> None:
+    await socket.accept()
+    user = auth.user
+    await socket.send_json({"user": user and user.name, "session": dict(socket.session)})
+    with suppress(WebSocketDisconnect):
+        while (text := await socket.receive_text()) != "bye":
+            if text == "set":
+                socket.session["a"] = "b"
+            await socket.send_text(text)
+        await socket.close()
+
+
+@websocket("/stage/socket/silent")
+async def silent_socket(socket: Socket, auth: CurrentAuth) -> None:
+    await answer_all(socket, auth)
+
+
 class Stage(Controller):
     path = "/stage"
     opt = {"exclude_from_auth": True}  # noqa: RUF012 - as Litestar's documentation writes it
+
+    @websocket(["/socket/echo", "/unlisted"])
+    async def echo(self, socket: Socket, auth: CurrentAuth) -> None:
+        await answer_all(socket, auth)
+
+    @websocket("/socket/header")
+    async def header_socket(self, socket: Socket) -> None:
+        await socket.accept(headers={"x-secret": "1", "x-total-count": "1"})
+        await socket.close()
+
+    @websocket("/socket/refuses")
+    async def refusing_socket(self, socket: Socket) -> None:
+        await socket.close(4404)
+
+    @websocket("/socket/crash")
+    async def crashing_socket(self, socket: Socket) -> None:  # noqa: ARG002 - Litestar wants it
+        raise ValueError("secret-4711")
 
     @get("/answer")
     async def answer(self, request: Request) -> ASGIApp:
@@ -52,6 +101,19 @@ class Stage(Controller):
     @get("/crash")
     async def crash(self) -> None:
         raise ValueError("secret-4711")
+
+    @get("/slow", sync_to_thread=True)
+    def slow(self, seconds: FromQuery[float], begin: FromQuery[str] = "") -> Response[str] | Stream:
+        if not begin:
+            time.sleep(seconds)
+            return Response("slow", media_type=MediaType.TEXT)
+
+        async def parts() -> AsyncIterator[str]:
+            yield "first"
+            await asyncio.sleep(seconds)
+            yield "second"
+
+        return Stream(parts())
 
     @get("/broken")
     async def broken(self) -> Stream:
@@ -208,6 +270,7 @@ def add_views(app: Litestar) -> None:
         Stage,
         closed,
         silent,
+        silent_socket,
         raw,
         extension,
         asgi("/stage/included/mounted", is_mount=True, copy_scope=True)(mounted),

@@ -15,7 +15,7 @@ from ..security.accounts import Accounts
 from ..security.auth import Auth
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
-from ..security.policy import load
+from ..security.policy import PolicyError, load
 from ..security.stores import StoreError, open_store
 
 APP = Path(__file__).parent.parent / "app"
@@ -70,6 +70,11 @@ def compose(
         )
     events.configure(production=settings.production)
     policy = load(settings.policy)
+    # Not above: it knows this module.
+    from .sockets import objection
+
+    if problem := objection(policy):
+        raise PolicyError(f"{settings.policy.name}: {problem}")
     for item in policy.expired(datetime.fromtimestamp(clock(), UTC).date()):
         events.emit("policy_exception_expired", setting=item.setting, owner=item.owner)
     boundary = Boundary(

@@ -18,6 +18,7 @@ from granian.server import Server
 from ..adapter.server import server_app
 from ..app.main import create_app
 from ..config import Settings
+from ..security.policy import load as load_policy
 from .listening import claim_port, claim_socket
 from .workers import Watch, keep_memory_apart
 
@@ -68,7 +69,8 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         http1_settings=HTTP1Settings(
             header_read_timeout=_HEADER_SECONDS * 1000, max_buffer_size=_HEADER_BUFFER
         ),
-        websockets=False,
+        # Without a fact they are requests like others, and answered as such.
+        websockets=any(route.websocket for route in load_policy(settings.policy).routes),
         log_dictconfig=_LOGGERS,
         respawn_failed_workers=True,
         workers_kill_timeout=_STOP_SECONDS,

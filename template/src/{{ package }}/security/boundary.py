@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from . import csrf, errors, health
+from . import cors, csrf, errors, health
 from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body
@@ -112,7 +112,8 @@ class Boundary:
         """What the framework's adapter makes sessions of."""
         self.render_error: RenderError = lambda _context, _problem: None
         """The application's own error page, where an adapter knows how to make it."""
-        self._routes = Routes(policy.routes, policy.input)
+        self._routes = Routes(policy.routes, policy.input, production=production)
+        self._exposed = ", ".join(policy.service.response_headers)
         self._formats = {
             https: CookieFormat.of(policy.cookies, https=https) for https in (False, True)
         }
@@ -134,6 +135,7 @@ class Boundary:
         Log lines name the request until the adapter sets `REQUEST` back to None.
         """
         context = RequestContext(head, self._open_session)
+        context.route = self._routes.default
         REQUEST.set(context)
         try:
             self._locate(context, head)
@@ -145,6 +147,35 @@ class Boundary:
         # What the policy itself answers is for everybody.
         context._access_decided = True
         return self.leave(context, own)
+
+    def enter_socket(self, head: RequestHead) -> RequestContext | Response:
+        """Check the handshake of a WebSocket: return its context, or the refusal (RTE-6)."""
+        context = RequestContext(head, self._open_session)
+        context.route, context.is_socket = self._routes.default, True
+        REQUEST.set(context)
+        try:
+            self._locate(context, head)
+            if self._check(context, head) is not None:
+                raise Problem(404)
+            if not context.route.fact.websocket:
+                raise Problem(403, reason="a WebSocket: [[route]] websocket = true opens a path")
+            self._check_socket_origin(context, head)
+        except Problem as problem:
+            context._access_decided = True
+            return self.leave(context, self.error_response(context, problem))
+        return context
+
+    def _check_socket_origin(self, context: RequestContext, head: RequestHead) -> None:
+        """Let in our own pages, listed origins, and programs, which have no cookie to abuse.
+
+        Browsers open WebSockets to any site, with its cookies, and do not ask first (CSWSH).
+        """
+        origin = head.header("origin")
+        if context.reader or origin == context.origin:
+            return
+        if origin or context.session.cookie:
+            emit("authz_fail", reason="WebSocket of another site: [[route]] origins")
+            raise Problem(403)
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
         origin = head.origin
@@ -189,18 +220,37 @@ class Boundary:
         if head.query:
             check_query(head.query)
         if method == "OPTIONS":
-            # Any alike: what exists is not told, and no site gets leave (CORS).
+            if (wanted := head.header("access-control-request-method")) in self._methods:
+                context.route = self._routes.find(wanted, path)
+                self._admit(context, head, preflight=True)
+            # Any alike: what exists is not told, and no site gets leave but by a fact (CORS).
             return Response.of(
                 204, "", b"", (("allow", self._allow), ("cache-control", "no-store"))
             )
+        if context.route.origins:
+            self._admit(context, head, preflight=False)
         if head.has_body and (length := content_length(head)) != 0:
             context.body = Body(head.header("content-type"), context.route, limits)
             context.body.announced(length)
-        if method not in csrf.SAFE_METHODS and not context.route.without_session:
+        if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
         return self._own_page(context, method)
 
+    def _admit(self, context: RequestContext, head: RequestHead, *, preflight: bool) -> None:
+        """Take note of a listed origin; what is not of our own site comes without our session.
+
+        The browser would not send it, either: it knows by its list of suffixes what a site is.
+        """
+        origin = head.header("origin")
+        if origin not in context.route.origins:
+            return
+        own = head.header("sec-fetch-site") in {"", "same-site"}
+        own = own and not context.route.without_session and cors.same_site(context.origin, origin)
+        context.reader = cors.Reader(origin, own, preflight)
+
     def _check_origin(self, context: RequestContext, head: RequestHead) -> None:
+        if context.reader:
+            return
         if csrf.forged(
             head.method,
             head.header("sec-fetch-site"),
@@ -247,7 +297,13 @@ class Boundary:
         Raises `Problem` 401, or 503 if nobody can know.
         """
         if not (public or context.route.public):
-            self.auth(context).require_user()
+            try:
+                self.auth(context).require_user()
+            except Problem as problem:
+                if context.is_socket:
+                    # Frameworks close a handshake in ways of their own, without a word.
+                    self.fail(context, problem)
+                raise
         context._access_decided = True
 
     def allow_user(self, context: RequestContext) -> None:
@@ -279,7 +335,7 @@ class Boundary:
     def _open_session(self, context: RequestContext) -> Session:
         head = context.head
         cookie = ""
-        if head.has_cookie and not context.route.without_session:
+        if head.has_cookie and not context.without_session:
             cookie = context.cookies.read(head.header("cookie"), self.policy.cookies.session_name)
         return self.session_class(self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL])
 
@@ -300,6 +356,9 @@ class Boundary:
         path = context.path or head.path.decode(errors="replace")
         prefix = self.policy.input.api_prefix
         as_json = wants_json(path, accept, prefix)
+        if (context.reader or context.is_socket) and "text/html" not in accept:
+            # A script asks: it cannot follow to the login page.
+            as_json = True
         challenged = any(name == "www-authenticate" for name, _ in problem.headers)
         # Who is known, or came by a path that a fact has opened, is asked for something else.
         other = context.known_user or (context.path and context.route.public)
@@ -393,13 +452,21 @@ class Boundary:
             # Some frameworks name the type of nothing, and the policy would follow it.
             own = [pair for pair in own if pair[0] != b"content-type"]
         headers, dropped = self._headers.finish(
-            status, own, https=context.https, nonce=context.csp_nonce
+            status,
+            own,
+            https=context.https,
+            nonce=context.csp_nonce,
+            fact=context.route.number,
         )
-        for name in dropped:
-            note(
-                "response_dropped",
-                header=name,
-                reason="[service] response-headers lists what may leave",
+        if dropped:
+            _note_dropped(dropped)
+        if context.route.origins:
+            headers = cors.open_to(
+                headers,
+                context.route,
+                context.reader,
+                exposed=self._exposed,
+                max_age=self.policy.cors.max_age,
             )
         return Response(status, headers, body)
 
@@ -471,7 +538,7 @@ class Boundary:
         session = context.session
         if not session.fetched:
             return own
-        if context.route.without_session:
+        if context.without_session:
             if session:
                 note("response_dropped", reason='a session, where cross-site = "without-session"')
             return own
@@ -510,7 +577,7 @@ class Boundary:
                 kept.append((name, value))
                 continue
             line = value.decode("latin-1")
-            if cookie_name(line) in core or context.route.without_session:
+            if cookie_name(line) in core or context.without_session:
                 reason = "this cookie is the policy's alone"
                 note("response_dropped", cookie=cookie_name(line), reason=reason)
                 continue
@@ -535,6 +602,14 @@ def content_length(head: RequestHead) -> int | None:
     if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
+
+
+def _note_dropped(names: Iterable[str]) -> None:
+    for name in names:
+        setting = "[service] response-headers lists what may leave"
+        if name.encode().startswith(cors.PREFIX):
+            setting = "[[route]] origins says who may read"
+        note("response_dropped", header=name, reason=setting)
 
 
 def _text(value: str | bytes) -> str:

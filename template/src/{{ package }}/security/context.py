@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from .body import Body
 from .cookies import CookieFormat
+from .cors import Reader
 from .routes import RouteRules
 from .sessions import Session
 
@@ -61,6 +62,10 @@ class RequestContext:
     variables: Context | None = None
     """Context variables of what answers, where that runs in more than one thread."""
     _access_decided = False
+    reader: Reader | None = None
+    """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
+    is_socket = False
+    """True for the handshake of a WebSocket (RTE-6)."""
 
     def __init__(
         self, head: RequestHead, open_session: Callable[[RequestContext], Session]
@@ -89,6 +94,11 @@ class RequestContext:
     def origin(self) -> str:
         """Scheme and host that the client used, for example `https://example.org`."""
         return f"{'https' if self.https else 'http'}://{self.host}"
+
+    @property
+    def without_session(self) -> bool:
+        """True where nobody's cookies are read or set, so that there is nothing to forge."""
+        return self.route.without_session or bool(self.reader and not self.reader.credentials)
 
     @property
     def request_id(self) -> str:

@@ -7,12 +7,12 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from . import csp
-from .policy import Policy, PolicyError
+from .policy import Policy, PolicyError, Route
 from .responses import Headers
 
 _NOT_MODIFIED = 304
@@ -26,7 +26,7 @@ class HeaderSet:
 
     pairs: tuple[tuple[bytes, bytes], ...]
     nonce_csp: tuple[bytes, ...]
-    """Where the CSP has a nonce: its header name, and the text before and after the nonce."""
+    """Where the CSP has a nonce: its header name, and the texts between which the nonce stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +76,29 @@ class SecureHeaders:
             name.encode() for name in (*self._common, self._csp, "strict-transport-security")
         }
         self._plan = lru_cache(maxsize=256)(self._plan_of)
-        self._sets = {
-            (html, https): self._set(html=html, https=https, own={})
+        plain = self._sets_of(None)
+        self._sets = [plain]
+        """For no fact, and for each of `policy.routes`."""
+        self._facts: list[Route | None] = [None]
+        for route in policy.routes:
+            self._sets.append(self._sets_of(route) if route.csp else plain)
+            self._facts.append(route if route.csp else None)
+
+    def _sets_of(self, route: Route | None) -> Mapping[tuple[bool, bool], HeaderSet]:
+        return {
+            (html, https): self._set(html=html, https=https, own={}, route=route)
             for html in (False, True)
             for https in (False, True)
         }
 
     def finish(
-        self, status: int, own: Headers, *, https: bool, nonce: Callable[[], str]
+        self, status: int, own: Headers, *, https: bool, nonce: Callable[[], str], fact: int = 0
     ) -> tuple[Headers, tuple[str, ...]]:
         """Return all headers in policy order, and the names of those that were dropped.
 
         Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
-        sent once, and one that the policy has too stands unless it is fixed.
+        sent once, and one that the policy has too stands unless it is fixed. `fact` is the number
+        of the path's fact, 0 for none.
         """
         plan = self._plan(tuple([name for name, _ in own]))
         kept = [own[index] for index in plan.kept]
@@ -98,10 +108,13 @@ class SecureHeaders:
         if views:
             # A framework may state what the policy states.
             views = {name: views[name] for name in views if views[name] != self._stated.get(name)}
-        ours = self._set(html=html, https=https, own=views) if views else self._sets[html, https]
+        if views:
+            ours = self._set(html=html, https=https, own=views, route=self._facts[fact])
+        else:
+            ours = self._sets[fact][html, https]
         if ours.nonce_csp:
-            name, before, after = ours.nonce_csp
-            kept.append((name, before + nonce().encode() + after))
+            name, *texts = ours.nonce_csp
+            kept.append((name, nonce().encode().join(texts)))
         kept += ours.pairs
         if status == _NOT_MODIFIED:
             # Browsers put a 304's headers over those of the page they kept, nonce and all.
@@ -129,10 +142,15 @@ class SecureHeaders:
         )
         return _Plan(tuple(kept), shared, typed if typed in kept else -1, tuple(gone))
 
-    def _set(self, *, html: bool, https: bool, own: dict[str, str]) -> HeaderSet:
+    def _set(
+        self, *, html: bool, https: bool, own: dict[str, str], route: Route | None
+    ) -> HeaderSet:
         # First where it is static, since the one with a nonce stands before the set.
-        values = {} if html else {self._csp: self._policy.csp.other}
+        values = {} if html else {self._csp: csp.other_policy(self._policy.csp, route)}
         values |= self._common
+        if route and "frame-ancestors" in route.csp:
+            # It knows no list; browsers that know the other ignore it.
+            values.pop("x-frame-options", None)
         if https:
             values["strict-transport-security"] = self._hsts
         elif not self._sticky and values.get("referrer-policy") == "no-referrer":
@@ -145,8 +163,12 @@ class SecureHeaders:
         values |= {name: value for name, value in own.items() if name not in fixed}
         nonce_csp: tuple[bytes, ...] = ()
         if html and self._csp not in values:
-            before, after = csp.html_policy(self._policy.csp, self._policy.service, https=https)
-            nonce_csp = (self._csp.encode(), before.encode(), after.encode())
+            policy = self._policy
+            texts = csp.html_policy(policy.csp, policy.service, route, https=https)
+            if len(texts) == 1:
+                values = {self._csp: texts[0], **values}
+            else:
+                nonce_csp = (self._csp.encode(), *(text.encode() for text in texts))
         pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in values.items())
         return HeaderSet(pairs, nonce_csp)
 

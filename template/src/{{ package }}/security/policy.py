@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from . import facts
+
 HeaderName = Annotated[str, Field(pattern=r"\A[a-z][a-z0-9-]*\z")]
 HeaderValue = Annotated[str, Field(pattern=r"\A[\x20-\x7e]*\z")]
 HostName = Annotated[str, Field(pattern=r"\A[a-z0-9.-]+(:[0-9]{1,5})?\z")]
@@ -27,12 +29,9 @@ CookieName = Annotated[str, Field(pattern=r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\z")]
 CspSource = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e]+\z")]
 MediaType = Annotated[str, Field(pattern=r"\A[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*-]+\z")]
 Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+CspText = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e ]*\z")]
+"""What a directive says: sources with a space between them."""
 Positive = Annotated[int, Field(gt=0)]
-
-
-_SCRIPT_SCHEMES = frozenset(
-    {"javascript", "data", "vbscript", "blob", "file", "filesystem", "about"}
-)
 
 
 class PolicyError(ValueError):
@@ -150,6 +149,23 @@ class InputPolicy(_Model):
     api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\z")]
 
 
+class CorsPolicy(_Model):
+    """What holds for every route that other origins may use by a fact."""
+
+    max_age: Annotated[int, Field(ge=0)]
+
+
+class WebSocketPolicy(_Model):
+    """Limits of WebSockets, which exist by fact only (ASVS 4.4); times in seconds."""
+
+    max_message: Positive
+    messages_per_second: Positive
+    idle_timeout: Positive
+    session_check: Positive
+    connections_per_client: Positive
+    connections: Positive
+
+
 class StaticPolicy(_Model):
     """Static files, named by content hash."""
 
@@ -189,6 +205,8 @@ class Baseline(_Model):
     throttle: ThrottlePolicy
     passwords: PasswordPolicy
     input: InputPolicy
+    cors: CorsPolicy
+    websocket: WebSocketPolicy
     static: StaticPolicy
     edge: EdgePolicy
     supported: Supported
@@ -231,6 +249,16 @@ class Route(_Model):
     max_fields: Positive | None = None
     """Fields and files of a form; None: the policy's."""
     cross_site: Literal["refused", "without-session"] = "refused"
+    origins: tuple[str, ...] = ()
+    """Other origins whose scripts may use the path (CORS), as browsers write them."""
+    request_headers: tuple[HeaderName, ...] = ()
+    """Headers that those may send besides Authorization and Content-Type."""
+    websocket: bool = False
+    max_seconds: Annotated[int, Field(gt=0, le=86_400)] | None = None
+    """How long an answer may take, from the request's head to its last byte; None: no limit here,
+    and the policy's at the edge."""
+    csp: dict[HeaderName, CspText] = {}
+    """Sources added to a directive of the path's Content-Security-Policy."""
 
 
 class _Dated(_Model):
@@ -304,7 +332,12 @@ def load(local: Path) -> Policy:
         [f"{verb} {item.path}" for item in own.route for verb in item.methods or ("any method,",)],
     )
     replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
-    _check_facts(own.service, baseline["csp"]["exception-only"], local.name)
+    exception_only = frozenset(baseline["csp"]["exception-only"])
+    objections = [*facts.of_service(own.service, exception_only)]
+    for item in own.route:
+        objections += facts.of_route(item, own.service.domain, exception_only)
+    if objections:
+        raise PolicyError("\n".join(f"{local.name}: {text}" for text in objections))
     return _validate(
         Policy,
         {
@@ -324,24 +357,6 @@ def load(local: Path) -> Policy:
 def _refuse_twice(place: str, key: str, names: list[str]) -> None:
     if twice := {name for name in names if names.count(name) > 1}:
         raise PolicyError(f"{place}: {key} {min(twice)!r} occurs twice; keep one of them")
-
-
-def _check_facts(service: Service, exception_only: list[str], place: str) -> None:
-    """Refuse a fact that would switch a protection off: that takes a dated exception."""
-    for directive, sources in service.csp.items():
-        for source in sources:
-            if source in exception_only or f"{directive} {source}" in exception_only:
-                raise PolicyError(
-                    f"{place}: service.csp.{directive}: {source!r} lets injected code run, so it"
-                    " is no fact: name hosts or hashes, or make an [[exception]] of"
-                    f" csp.html.{directive}"
-                )
-    for target in service.redirect_hosts:
-        if target.partition(":")[0] in _SCRIPT_SCHEMES:
-            raise PolicyError(
-                f"{place}: service.redirect-hosts: {target!r} runs code in the page; list hosts,"
-                " and for applications on a device their own scheme"
-            )
 
 
 def _replace(baseline: dict[str, Any], deviation: Deviation, name: str) -> JsonValue:

@@ -13,6 +13,8 @@ from functools import lru_cache
 from .policy import InputPolicy, Route
 
 DEFAULT = Route(path="/")
+_ALWAYS_SENT = ("authorization", "content-type")
+"""Request headers that every listed origin may send, besides those that CORS always lets pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,8 @@ class RouteRules:
     """What holds for one path: its fact, or what holds without one."""
 
     fact: Route
-    is_fact: bool
-    """False: nothing is said of the path."""
+    number: int
+    """Of the fact in `policy.routes`, from 1 on; 0: nothing is said of the path."""
     public: bool
     body: frozenset[str]
     """Media types of a body, lower-case; a name ending in `*` stands for all that begin so."""
@@ -30,6 +32,19 @@ class RouteRules:
     max_fields: int
     without_session: bool
     """Other sites' requests pass, but nobody's cookies are read or set (RTE-5)."""
+    origins: frozenset[str]
+    """Other origins whose scripts may use the path (RTE-4)."""
+    cors_methods: str
+    """The methods that they may use, as a preflight is answered."""
+    cors_headers: str
+    """The headers that they may send, likewise."""
+    max_seconds: int
+    """How long an answer may take; 0: only the edge has a limit."""
+
+    @property
+    def is_fact(self) -> bool:
+        """False: nothing is said of the path."""
+        return self.number > 0
 
     def allows(self, media_type: str) -> bool:
         """Tell whether a body of that type may come."""
@@ -41,31 +56,61 @@ class RouteRules:
 class Routes:
     """The facts of a service, found by path and method: the longest path that fits counts."""
 
-    def __init__(self, facts: Iterable[Route], policy: InputPolicy) -> None:
-        """Take the facts and the limits that hold without one."""
+    def __init__(
+        self, facts: Iterable[Route], policy: InputPolicy, *, production: bool = True
+    ) -> None:
+        """Take the facts and the limits that hold without one.
+
+        In `production` no origin counts that everybody on the way can speak for.
+        """
         self._policy = policy
-        self._default = self._rules(DEFAULT)
-        self._facts = sorted(
-            ((fact, self._rules(fact)) for fact in facts),
-            key=lambda pair: len(pair[0].path),
-            reverse=True,
-        )
+        self._production = production
+        self.default = self._rules(DEFAULT, 0)
+        self._by_path: dict[str, dict[str, RouteRules]] = {}
+        for number, fact in enumerate(facts, 1):
+            rules = self._rules(fact, number)
+            methods = self._by_path.setdefault(fact.path, {})
+            for method in fact.methods or ("",):
+                methods[method] = rules
+            if "GET" in fact.methods:
+                methods.setdefault("HEAD", rules)
+        folders = [len(path) for path in self._by_path if path.endswith("/")]
+        self._longest = max(folders, default=0)
         self.find = lru_cache(maxsize=1024)(self._find)
 
-    def _rules(self, fact: Route) -> RouteRules:
+    def _rules(self, fact: Route, number: int) -> RouteRules:
+        origins = frozenset(
+            origin
+            for origin in fact.origins
+            if origin.startswith("https://") or not self._production
+        )
+        methods = [*(fact.methods or self._policy.methods)]
         return RouteRules(
             fact=fact,
-            is_fact=fact is not DEFAULT,
+            number=number,
             public=fact.access == "public",
             body=frozenset(fact.body),
             max_body=fact.max_body or self._policy.max_body,
             max_fields=fact.max_fields or self._policy.max_form_fields,
             without_session=fact.cross_site == "without-session",
+            origins=origins,
+            cors_methods=", ".join(sorted({*methods} - {"OPTIONS"})),
+            cors_headers=", ".join(sorted({*_ALWAYS_SENT, *fact.request_headers})),
+            max_seconds=fact.max_seconds or 0,
         )
 
     def _find(self, method: str, path: str) -> RouteRules:
-        for fact, rules in self._facts:
-            below = fact.path.endswith("/") and path.startswith(fact.path)
-            if (below or path == fact.path) and (not fact.methods or method in fact.methods):
+        if rules := self._at(path, method):
+            return rules
+        # Only paths that end in a slash stand for what is below them.
+        end = path.rfind("/", 0, self._longest)
+        while end >= 0:
+            if rules := self._at(path[: end + 1], method):
                 return rules
-        return self._default
+            end = path.rfind("/", 0, end)
+        return self.default
+
+    def _at(self, path: str, method: str) -> RouteRules | None:
+        methods = self._by_path.get(path)
+        # What names its methods says more than what is for all others.
+        return (methods.get(method) or methods.get("")) if methods else None

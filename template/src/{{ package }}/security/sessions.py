@@ -147,6 +147,29 @@ class Session(MutableMapping[str, Any]):
         except TypeError:
             return True
 
+    @property
+    def unsaved(self) -> bool:
+        """True if something was written that `commit` has not stored."""
+        try:
+            return self.ended or self._rotate or (self.accessed and self._text() != self._before)
+        except TypeError:
+            return True
+
+    def lives(self, *, used: bool) -> bool:
+        """Tell whether the session that was read is still there; `used` counts as a use.
+
+        For what outlives its request. Raises `StoreError`.
+        """
+        if self._row is None:
+            return not self._user
+        sessions, now = self._sessions, self._sessions.now()
+        row = sessions.store.get(self._row.id_hash)
+        if row is None or not sessions.alive(row, now):
+            return False
+        if used and now - row.seen >= sessions.policy.touch_interval:
+            return sessions.store.update(row.id_hash, seen=now, data=None)
+        return True
+
     def _text(self) -> str:
         content = {_NAME: self._name, **self._content} if self._name else self._content
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +22,9 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from my_service.adapter import Problem, current_auth, form_fields, login_not_required
 
@@ -55,6 +59,21 @@ async def problem(request: Request) -> Response:
 @login_not_required
 async def crash(_: Request) -> Response:
     raise ValueError("secret-4711")
+
+
+@login_not_required
+def slow(request: Request) -> Response:
+    seconds = float(request.query_params["seconds"])
+    if "begin" not in request.query_params:
+        time.sleep(seconds)
+        return PlainTextResponse("slow")
+
+    async def parts() -> AsyncIterator[str]:
+        yield "first"
+        await asyncio.sleep(seconds)
+        yield "second"
+
+    return StreamingResponse(parts(), media_type="text/plain")
 
 
 @login_not_required
@@ -215,9 +234,51 @@ def mounted_application() -> Starlette:
     return Starlette(routes=[Route(f"/{view.__name__}", view) for view in views])
 
 
-GET = (answer, raise_, document, problem, crash, broken, drop, redirect, seen, basic, long, closed)
+GET = (answer, raise_, document, problem, crash, slow, broken, drop, redirect, seen, basic, long, closed)
 POST = (json, silent, form, text, raw)
 OF_SESSION = (set_, append, date, clear, replace)
+
+
+@login_not_required
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    user = current_auth(socket).user
+    await socket.send_json({"user": user and user.name, "session": dict(socket.session)})
+    with suppress(WebSocketDisconnect):
+        while (text := await socket.receive_text()) != "bye":
+            if text == "set":
+                socket.session["a"] = "b"
+            await socket.send_text(text)
+        await socket.close()
+
+
+async def silent_socket(socket: WebSocket) -> None:
+    await echo(socket)
+
+
+@login_not_required
+async def header_socket(socket: WebSocket) -> None:
+    await socket.accept(headers=[(b"x-secret", b"1"), (b"x-total-count", b"1")])
+    await socket.close()
+
+
+@login_not_required
+async def refusing_socket(socket: WebSocket) -> None:
+    await socket.close(4404)
+
+
+@login_not_required
+async def crashing_socket(_: WebSocket) -> None:
+    raise ValueError("secret-4711")
+
+
+SOCKETS = {
+    "echo": echo,
+    "silent": silent_socket,
+    "header": header_socket,
+    "refuses": refusing_socket,
+    "crash": crashing_socket,
+}
 
 
 def add_views(app: Starlette) -> None:
@@ -232,6 +293,8 @@ def add_views(app: Starlette) -> None:
         Route("/stage/upload", form, methods=["POST"]),
         Route("/stage/callback", raw, methods=["POST"]),
         Mount("/stage/included", routes=[Mount("/mounted", mounted_application())]),
+        *(WebSocketRoute(f"/stage/socket/{name}", view) for name, view in SOCKETS.items()),
+        WebSocketRoute("/stage/unlisted", echo),
         Mount("/stage/raw", raw_application),
         Mount("/stage/opened", raw_application),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -127,14 +127,17 @@ class BoundaryMiddleware:
         self.marks_views = marks_views
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
+        # Not above: it knows this module.
+        from .sockets import Sockets
+
+        self.sockets = Sockets(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
-            # A WebSocket has none of the protections of a request; closing it is answered with 403.
-            await send({"type": "websocket.close", "code": 1008})
+            await self.sockets.serve(scope, receive, send)
             return
         head = AsgiRequestHead(scope)
         try:
@@ -154,7 +157,7 @@ class _Exchange:
 
     # fmt: off
     __slots__ = (
-        "_boundary", "_context", "_head", "_held", "_is_head", "_middleware", "_reader",
+        "_boundary", "_context", "_head", "_held", "_is_head", "_late", "_middleware", "_reader",
         "_receive_raw", "_replaced", "_scope", "_send_raw", "_start", "_started",
     )
     # fmt: on
@@ -179,6 +182,8 @@ class _Exchange:
         self._started = False
         self._replaced = False
         self._reader: _BodyReader | None = None
+        self._late = False
+        """The client has been told that it takes too long."""
 
     async def run(self) -> None:
         context, boundary = self._context, self._boundary
@@ -197,12 +202,39 @@ class _Exchange:
             receive = self._receive_raw
             if context.body:
                 receive = self._reader = _BodyReader(self, context.body, receive)
-            await self._middleware.app(self._scope, receive, self.send)
-            await self._finish()
+            seconds = context.route.max_seconds
+            if seconds:
+                await self._in_time(self._answer(receive), seconds)
+            else:
+                await self._answer(receive)
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
         if self._reader and not self._reader.over:
             await linger(self._receive_raw, self.pause)
+
+    async def _answer(self, receive: Receive) -> None:
+        await self._middleware.app(self._scope, receive, self.send)
+        await self._finish()
+
+    async def _in_time(self, answering: Coroutine[Any, Any, None], seconds: int) -> None:
+        """Wait for the answer as long as the route's fact says (BND-5).
+
+        Not by a cancellation that is waited for: a view in a thread cannot be cancelled.
+        """
+        task = asyncio.ensure_future(answering)
+        try:
+            done, _ = await asyncio.wait({task}, timeout=seconds)
+        finally:
+            task.cancel()
+        if done:
+            await task
+            return
+        self._late = True
+        task.add_done_callback(_forget)
+        reading = self._reader is not None and not self._reader.over
+        raise Problem(
+            408 if reading else 503, reason=f"more than {seconds} s: [[route]] max-seconds"
+        )
 
     def _rewrite(self, context: RequestContext, head: AsgiRequestHead) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
@@ -244,10 +276,12 @@ class _Exchange:
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._middleware.store_threads, _in_context(work))
+        return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
 
     async def send(self, message: Message) -> None:
         """Take what the application answers."""
+        if self._late:
+            raise OSError("the answer came too late")
         kind = message["type"]
         if kind == "http.response.start":
             if message["status"] >= _ERROR:
@@ -420,6 +454,12 @@ def view_begins(scope: Scope) -> None:
     scope[_OWN_SESSION] = scope.get("session") is scope[KEY].context.session
 
 
+def _forget(task: asyncio.Task[None]) -> None:
+    """Let nobody wait for what a late answer comes to; its request was answered."""
+    if not task.cancelled():
+        task.exception()
+
+
 def as_mapping(value: Any) -> dict[str, Any] | None:
     """Return the content of what a framework takes for a session: a mapping or a model."""
     if isinstance(value, MutableMapping):
@@ -430,7 +470,7 @@ def as_mapping(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def _in_context(work: Callable[[], Any]) -> Callable[[], Any]:
+def in_context(work: Callable[[], Any]) -> Callable[[], Any]:
     """Run `work` with the context variables of here: log lines name the request."""
     request = REQUEST.get()
 

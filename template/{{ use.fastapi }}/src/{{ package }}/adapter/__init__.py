@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.requests import HTTPConnection
 from fastapi.templating import Jinja2Templates
 
 from ..config import Settings
@@ -89,17 +90,17 @@ def password_min_length(request: Request) -> int:
     return _exchange(request).boundary.policy.passwords.min_length
 
 
-def _exchange(request: Request) -> Exchange:
-    exchange: Exchange = request.scope[KEY]
+def _exchange(connection: HTTPConnection) -> Exchange:
+    exchange: Exchange = connection.scope[KEY]
     return exchange
 
 
-async def _auth(request: Request) -> Auth:
-    return _exchange(request).auth
+async def _auth(connection: HTTPConnection) -> Auth:
+    return _exchange(connection).auth
 
 
-async def _user(request: Request) -> User:
-    return _exchange(request).auth.require_user()
+async def _user(connection: HTTPConnection) -> User:
+    return _exchange(connection).auth.require_user()
 
 
 async def _form_fields(request: Request) -> dict[str, str]:

@@ -158,7 +158,7 @@ class _Closed:
         self._public = public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in {"http", "websocket"}:
             self._boundary.allow(scope[KEY].context, public=self._public)
             view_begins(scope)
         await self._app(scope, receive, send)

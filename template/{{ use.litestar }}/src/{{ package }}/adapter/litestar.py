@@ -29,6 +29,7 @@ from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.template import TemplateConfig
+from litestar.types import Scope as LitestarScope
 
 from ..config import ConfigError, Settings
 from ..security import events
@@ -42,7 +43,6 @@ from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, take_over
 from .requests import (
     PUBLIC,
-    AnyRequest,
     Connection,
     Request,
     content_of,
@@ -312,12 +312,13 @@ def _is_folder(handler: BaseRouteHandler) -> bool:
     )
 
 
-def _auth(request: AnyRequest) -> Auth:
-    return exchange(request).auth
+def _auth(scope: LitestarScope) -> Auth:
+    found: Exchange = cast("Scope", scope)[KEY]
+    return found.auth
 
 
-def _user(request: AnyRequest) -> User:
-    return exchange(request).auth.require_user()
+def _user(scope: LitestarScope) -> User:
+    return _auth(scope).require_user()
 
 
 class _Template(jinja2.Template):

@@ -11,24 +11,26 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem
-from ..security.events import REQUEST
+from ..security.events import REQUEST, note
 from ..security.responses import Response
 from . import boundary_middleware
 from .lingering import has_body, linger
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
+_T = TypeVar("_T")
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -78,13 +80,17 @@ class WsgiServer:
         is_head = context.head.method == "HEAD"
         body: BinaryIO = io.BytesIO()
         whole = True
+        deadline = _deadline(context)
         if context.body:
             try:
                 public = context.route.public or self._middleware.foresee(environ)
                 if public is False or (public is None and context.route.is_fact):
                     # What a fact opens wide is not for strangers to fill.
                     await self._in_thread(context, self._boundary.allow_user, context)
-                body, size = await self._read(context.body, receive)
+                reading = self._read(context.body, receive)
+                body, size = await (
+                    _within(deadline, context, 408, reading) if deadline else reading
+                )
                 # Of a body that came in chunks too: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
             except Problem as problem:
@@ -92,15 +98,34 @@ class WsgiServer:
                 environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
-            sent, chunks = await self._in_thread(
-                context, self._middleware.respond, context, environ, body
-            )
+            responding = self._in_thread(context, self._middleware.respond, context, environ, body)
+            if deadline:
+                sent, chunks = await self._in_time(context, responding, deadline)
+            else:
+                sent, chunks = await responding
             if isinstance(chunks, list):
                 await _send(send, sent, b"".join(chunks), is_head=is_head)
             else:
-                await self._stream(context, sent, chunks, receive, send)
+                streaming = self._stream(context, sent, chunks, receive, send)
+                await (_within(deadline, context, 0, streaming) if deadline else streaming)
         if not whole:
             await linger(receive, self._pause)
+
+    async def _in_time(
+        self,
+        context: RequestContext,
+        responding: Coroutine[Any, Any, tuple[Response, Iterable[bytes]]],
+        deadline: float,
+    ) -> tuple[Response, Iterable[bytes]]:
+        """Wait for the answer as long as the route's fact says; its thread goes on to its end."""
+        task = asyncio.ensure_future(responding)
+        left = deadline - asyncio.get_running_loop().time()
+        done, _ = await asyncio.wait({task}, timeout=left)
+        if done:
+            return await task
+        task.add_done_callback(_close_late)
+        response = self._boundary.error_response(context, _late(context, 503))
+        return self._boundary.leave(context, response), [response.body or b""]
 
     async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
         """Return the whole body, checked, and its size; raise `Problem`."""
@@ -140,25 +165,36 @@ class WsgiServer:
     ) -> None:
         """Send piece by piece; an exception on the way goes up, and the connection breaks."""
         gone = asyncio.ensure_future(_disconnected(receive))
+        making: futures.Future[Any] | None = None
         try:
             await send(
                 {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
             )
             pieces = iter(chunks)
             while not gone.done():
-                piece = await self._in_thread(context, next, pieces, _END)
+                making = self._submit(context, next, pieces, _END)
+                piece = await asyncio.wrap_future(making)
                 if piece is _END:
                     await send({"type": "http.response.body", "body": b""})
                     break
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         finally:
             gone.cancel()
-            if close := getattr(chunks, "close", None):
+            close = getattr(chunks, "close", None)
+            if close and making and not making.done():
+                # It took too long and goes on: what is at work cannot be closed.
+                making.add_done_callback(lambda _: close())
+            elif close:
                 await self._in_thread(context, close)
 
     async def _in_thread(
         self, context: RequestContext, work: Callable[..., Any], *arguments: Any
     ) -> Any:
+        return await asyncio.wrap_future(self._submit(context, work, *arguments))
+
+    def _submit(
+        self, context: RequestContext, work: Callable[..., Any], *arguments: Any
+    ) -> futures.Future[Any]:
         def run() -> Any:
             REQUEST.set(context)
             try:
@@ -170,8 +206,7 @@ class WsgiServer:
         # each piece of the body as well, whichever thread asks for it.
         if context.variables is None:
             context.variables = copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, context.variables.run, run)
+        return self._threads.submit(context.variables.run, run)
 
 
 class _Unreadable(io.BytesIO):
@@ -193,6 +228,39 @@ class _Unreadable(io.BytesIO):
         raise self._problem
 
     read = read1 = readline = readlines = readinto = __next__ = _fail
+
+
+def _deadline(context: RequestContext) -> float:
+    """Return when the answer must be there, 0 where nothing is said of it."""
+    seconds = context.route.max_seconds
+    return asyncio.get_running_loop().time() + seconds if seconds else 0.0
+
+
+def _late(context: RequestContext, status: int) -> Problem:
+    seconds = context.route.max_seconds
+    return Problem(status, reason=f"more than {seconds} s: [[route]] max-seconds")
+
+
+async def _within(
+    deadline: float, context: RequestContext, status: int, work: Coroutine[Any, Any, _T]
+) -> _T:
+    """Return what `work` does, or raise `Problem`; a `status` of 0 breaks off what has begun."""
+    try:
+        async with asyncio.timeout_at(deadline):
+            return await work
+    except TimeoutError:
+        problem = _late(context, status)
+        if not status:
+            note("request_refused", reason=problem.reason)
+        raise problem from None
+
+
+def _close_late(task: asyncio.Task[tuple[Response, Iterable[bytes]]]) -> None:
+    """Close what nobody sends any more."""
+    if not task.cancelled() and task.exception() is None:
+        _, chunks = task.result()
+        if close := getattr(chunks, "close", None):
+            close()
 
 
 async def _send(

@@ -95,7 +95,7 @@ class _Closed:
         self._boundary = boundary
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] in {"http", "websocket"}:
             self._boundary.allow(scope[KEY].context, public=_is_public(scope))
         await self._app(scope, receive, send)
 

@@ -1,0 +1,328 @@
+# Owned by the template: extend, do not edit.
+"""WebSockets, which exist by a fact of their path only (RTE-6; ASVS 4.4).
+
+The handshake is judged like a request: host, limits, origin, session, access. What follows has the
+policy's limits, and ends with the session that it began in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ..security.context import RequestContext
+from ..security.errors import Problem
+from ..security.events import REQUEST, note
+from ..security.policy import Policy
+from ..security.proxy import FORWARDING, bucket
+from ..security.responses import Response
+from ..security.stores import StoreError
+from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send, in_context
+from .compose import KEY, Exchange
+
+_SWITCHING = 101
+_GONE, _POLICY, _TOO_BIG, _CRASH, _LATER, _SIGNED_OUT = 1001, 1008, 1009, 1011, 1013, 4401
+"""Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
+_HTTP = 4000
+"""Some frameworks close a handshake with this and HTTP's status."""
+_DENIAL = "websocket.http.response"
+_GRACE = 5
+"""Seconds in which an application may notice that its socket is closed."""
+_FORWARDED = frozenset(name.encode() for name in FORWARDING)
+_log = logging.getLogger(__name__)
+
+
+def objection(policy: Policy) -> str:  # noqa: ARG001 - elsewhere it depends on the facts
+    """Return why the facts about WebSockets cannot work here: "", since they do."""
+    return ""
+
+
+class Sockets:
+    """The WebSockets of this process."""
+
+    def __init__(self, middleware: BoundaryMiddleware) -> None:
+        """Take the application with the policy around it."""
+        self.middleware = middleware
+        self.boundary = middleware.boundary
+        self._open: Counter[str] = Counter()
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, from its handshake to its end."""
+        scheme = "https" if scope["scheme"] == "wss" else "http"
+        head = AsgiRequestHead({**scope, "method": "GET", "scheme": scheme})
+        try:
+            connect = await receive()
+            entered = self.boundary.enter_socket(head)
+            if isinstance(entered, Response):
+                await deny(scope, send, entered)
+                return
+            prefix = self.boundary.policy.throttle.ipv6_prefix
+            client = bucket(entered.client, prefix)
+            if problem := self._full(client):
+                response = self.boundary.error_response(entered, problem)
+                await deny(scope, send, self.boundary.leave(entered, response))
+                return
+            self._open[client] += 1
+            try:
+                await _Socket(self, entered, head, (scope, receive, send)).run(connect)
+            finally:
+                self._open[client] -= 1
+                if not self._open[client]:
+                    del self._open[client]
+        finally:
+            REQUEST.set(None)
+
+    def _full(self, client: str) -> Problem | None:
+        limits = self.boundary.policy.websocket
+        if self._open[client] >= limits.connections_per_client:
+            return Problem(429, reason="websocket.connections-per-client")
+        if self._open.total() >= limits.connections:
+            return Problem(503, reason="websocket.connections")
+        return None
+
+
+class _Socket:
+    """One connection."""
+
+    def __init__(
+        self,
+        sockets: Sockets,
+        context: RequestContext,
+        head: AsgiRequestHead,
+        connection: tuple[Scope, Receive, Send],
+    ) -> None:
+        self._middleware = sockets.middleware
+        self._boundary = sockets.boundary
+        self._limits = sockets.boundary.policy.websocket
+        self._context = context
+        self._head = head
+        self._scope, self._receive_raw, self._send_raw = connection
+        self._connect: Message | None = None
+        """What the application receives first."""
+        self._accepted = False
+        self._code = 0
+        """With which the connection was closed, 0 while it is not."""
+        self._closed = asyncio.Event()
+        self._incoming: asyncio.Task[Message] | None = None
+        self._allowance = float(self._limits.messages_per_second)
+        """Messages that may still come at once."""
+        self._counted = self._last = time.monotonic()
+        self._used = False
+        """The client has sent something since the session was looked at."""
+        self._denial: tuple[Message, list[bytes]] | None = None
+        """What the application answers instead of accepting."""
+
+    async def run(self, connect: Message) -> None:
+        self._connect = connect
+        self._rewrite()
+        session = self._context.session
+        if session.cookie:
+            await self._in_thread(session.fetch)
+        app = asyncio.ensure_future(self._middleware.app(self._scope, self._receive, self._send))
+        watch = asyncio.ensure_future(self._watch())
+        closed = asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({app, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not app.done():
+                await asyncio.wait({app}, timeout=_GRACE)
+            await self._finish(app)
+        finally:
+            tasks = [task for task in (app, watch, closed, self._incoming) if task]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _rewrite(self) -> None:
+        """Let the framework see what the policy has found out, as it does of a request."""
+        scope, context = self._scope, self._context
+        scope["scheme"] = "wss" if context.https else "ws"
+        client = scope.get("client")
+        if context.client != self._head.peer:
+            scope["client"] = (context.address, client[1] if client else 0)
+        kept = [pair for pair in scope["headers"] if pair[0] not in {*_FORWARDED, b"host"}]
+        scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
+        scope[KEY] = Exchange(self._boundary, context)
+        scope["session"] = context.session
+
+    async def _finish(self, app: asyncio.Future[None]) -> None:
+        """Say the end where the application did not."""
+        error = app.exception() if app.done() and not app.cancelled() else None
+        if error and not self._code and not isinstance(error, Problem):
+            _log.error("sys_crash", exc_info=error)
+        if self._code:
+            pass
+        elif self._accepted:
+            await self._close(_CRASH if error else 1000)
+        elif isinstance(error, Exception):
+            await self._deny(self._boundary.crash(self._context, error))
+        else:
+            await self._refuse(Problem(403, reason="the application did not accept"))
+        if self._accepted and self._context.session.unsaved:
+            note(
+                "response_dropped", reason="what a WebSocket wrote into the session after its start"
+            )
+
+    async def _receive(self) -> Message:
+        if self._connect:
+            first, self._connect = self._connect, None
+            return first
+        if self._code:
+            return {"type": "websocket.disconnect", "code": self._code}
+        if self._incoming is None:
+            self._incoming = asyncio.ensure_future(_called(self._receive_raw))
+        closed = asyncio.ensure_future(self._closed.wait())
+        try:
+            await asyncio.wait({self._incoming, closed}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closed.cancel()
+        if self._closed.is_set() or not self._incoming.done():
+            return {"type": "websocket.disconnect", "code": self._code}
+        message, self._incoming = self._incoming.result(), None
+        if message["type"] == "websocket.disconnect":
+            self._code = message.get("code") or _GONE
+            self._closed.set()
+        elif problem := self._judge(message):
+            code, reason = problem
+            await self._close(code, reason)
+            return {"type": "websocket.disconnect", "code": code}
+        return message
+
+    def _judge(self, message: Message) -> tuple[int, str] | None:
+        """Return the code to close with, and why, for a message that is one too many or too big."""
+        limits, now = self._limits, time.monotonic()
+        # A token bucket: a second's worth at once, and the rate on average.
+        rate = limits.messages_per_second
+        self._allowance = min(rate, self._allowance + (now - self._counted) * rate)
+        self._counted = self._last = now
+        self._used = True
+        if self._allowance < 1:
+            return _POLICY, "websocket.messages-per-second"
+        self._allowance -= 1
+        text, data = message.get("text"), message.get("bytes")
+        size = len(text.encode("utf-8", "surrogatepass")) if text is not None else len(data or b"")
+        if size > limits.max_message:
+            return _TOO_BIG, f"{size} bytes: websocket.max-message"
+        return None
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        if self._code:
+            raise OSError("the WebSocket is closed")
+        if kind == "websocket.accept":
+            await self._accept(message)
+        elif kind == f"{_DENIAL}.start":
+            self._denial = (message, [])
+        elif kind == f"{_DENIAL}.body" and self._denial:
+            start, pieces = self._denial
+            pieces.append(message.get("body", b""))
+            if not message.get("more_body", False):
+                await self._deny(
+                    Response(start["status"], list(start.get("headers", ())), b"".join(pieces))
+                )
+        elif kind == "websocket.close" and not self._accepted:
+            status = message.get("code", 0) - _HTTP
+            await self._refuse(Problem(status if status in range(400, 600) else 403))
+        elif kind == "websocket.close":
+            self._code = message.get("code") or 1000
+            self._closed.set()
+            await self._send_raw(message)
+        else:
+            self._last = time.monotonic()
+            await self._send_raw(message)
+
+    async def _accept(self, message: Message) -> None:
+        """Decide who may come in, at the latest here; send what the policy lets leave."""
+        context, boundary = self._context, self._boundary
+        try:
+            if not context.access_decided:
+                boundary.allow(context, public=self._middleware.is_public(self._scope))
+        except Problem as problem:
+            await self._refuse(problem)
+            raise OSError("the WebSocket is refused") from problem
+        # The subprotocol has a place of its own.
+        own = [(name.lower(), value) for name, value in message.get("headers") or ()]
+        sent = await self._leave(Response(_SWITCHING, own, None))
+        if sent.status != _SWITCHING:
+            await self._deny_with(sent)
+            raise OSError("the WebSocket is refused")
+        self._accepted = True
+        self._last = time.monotonic()
+        await self._send_raw({**message, "headers": sent.headers})
+
+    async def _refuse(self, problem: Problem) -> None:
+        await self._deny(self._boundary.error_response(self._context, problem))
+
+    async def _deny(self, response: Response) -> None:
+        await self._deny_with(await self._leave(response))
+
+    async def _deny_with(self, response: Response) -> None:
+        self._code = _POLICY
+        self._closed.set()
+        await deny(self._scope, self._send_raw, response)
+
+    async def _leave(self, response: Response) -> Response:
+        if self._context.needs_store:
+            sent: Response = await self._in_thread(
+                lambda: self._boundary.leave(self._context, response)
+            )
+            return sent
+        return self._boundary.leave(self._context, response)
+
+    async def _close(self, code: int, reason: str = "") -> None:
+        self._code = code
+        if reason:
+            note("request_refused", status=code, reason=reason)
+        self._closed.set()
+        # A client that is gone cannot be told.
+        with suppress(Exception):
+            await self._send_raw({"type": "websocket.close", "code": code, "reason": ""})
+
+    async def _watch(self) -> None:
+        """End what is idle, and what has lost its session."""
+        limits = self._limits
+        while True:
+            await asyncio.sleep(min(limits.session_check, limits.idle_timeout))
+            if self._code:
+                return
+            if not self._accepted:
+                continue
+            if time.monotonic() - self._last >= limits.idle_timeout:
+                await self._close(_GONE, "websocket.idle-timeout")
+                return
+            try:
+                lives = await self._in_thread(self._session_lives)
+            except StoreError:
+                await self._close(_LATER, "store away")
+                return
+            if not lives:
+                await self._close(_SIGNED_OUT, "its session has ended")
+                return
+
+    def _session_lives(self) -> bool:
+        used, self._used = self._used, False
+        return self._context.session.lives(used=used)
+
+    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+        if self._boundary.store.local:
+            return work()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
+
+
+async def deny(scope: Scope, send: Send, response: Response) -> None:
+    """Answer a handshake by a response, or where the server has no way to, by its own 403."""
+    if _DENIAL not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close", "code": _POLICY, "reason": ""})
+        return
+    start = {"status": response.status, "headers": response.headers}
+    await send({"type": f"{_DENIAL}.start", **start})
+    await send({"type": f"{_DENIAL}.body", "body": response.body or b""})
+
+
+async def _called(receive: Receive) -> Message:
+    return await receive()

@@ -1,0 +1,346 @@
+"""WebSockets: by a fact only, judged like a request, limited, ended with the session (RTE-6)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator, MutableMapping
+from concurrent.futures import Future
+from contextlib import closing, suppress
+from typing import Any
+
+import pytest
+
+from my_service.adapter import sockets
+from my_service.config import ConfigError
+from my_service.security.policy import PolicyError
+
+from ..driver import CHEAP, Browser, Files, Inside
+from .stage import FACTS, Stage
+
+SPA = "https://spa.partner.test"
+ECHO, SILENT = "/stage/socket/echo", "/stage/socket/silent"
+FACT = f"""
+[[route]]
+path = "/stage/socket/"
+websocket = true
+origins = ["{SPA}"]
+"""
+LIMITS = {
+    "websocket.max-message": 100,
+    "websocket.messages-per-second": 5,
+    "websocket.session-check": 1,
+    "websocket.idle-timeout": 2,
+    "websocket.connections-per-client": 3,
+}
+WAIT = 10
+
+Message = MutableMapping[str, Any]
+
+has_sockets = pytest.mark.skipif(
+    not hasattr(sockets, "Sockets"), reason="WSGI has no WebSockets: see the last test"
+)
+
+
+class Connection:
+    """One WebSocket, as the server hands it to the application."""
+
+    def __init__(self, service: Inside, path: str, headers: dict[str, str], address: str) -> None:
+        self._loop = service.transport._loop  # type: ignore[attr-defined] # of this process
+        self._application = service.transport._application  # type: ignore[attr-defined]
+        self._to: asyncio.Queue[Message] = asyncio.Queue()
+        self._from: asyncio.Queue[Message] = asyncio.Queue()
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "scheme": "wss",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+            "client": (address, 50000),
+            "server": ("127.0.0.1", 8000),
+            "subprotocols": [],
+            "extensions": {"websocket.http.response": {}},
+            "state": {},
+        }
+        self._done: Future[Any] = asyncio.run_coroutine_threadsafe(
+            self._application(scope, self._to.get, self._put), self._loop
+        )
+        self.write({"type": "websocket.connect"})
+
+    async def _put(self, message: Message) -> None:
+        self._from.put_nowait(message)
+
+    def write(self, message: Message) -> None:
+        """Let the server tell something."""
+        self._loop.call_soon_threadsafe(self._to.put_nowait, message)
+
+    def text(self, text: str) -> None:
+        self.write({"type": "websocket.receive", "text": text})
+
+    def read(self) -> Message:
+        """Return what the application says next."""
+        answer = asyncio.run_coroutine_threadsafe(self._from.get(), self._loop)
+        return answer.result(WAIT)
+
+    def refused(self) -> int:
+        """Insist that the handshake is answered by an error of ours, and return its status."""
+        start, body = self.read(), self.read()
+        assert start["type"] == "websocket.http.response.start"
+        names = [name for name, _ in start["headers"]]
+        assert b"content-security-policy" in names
+        assert json.loads(body["body"])["status"] == start["status"]
+        self.leave()
+        return int(start["status"])
+
+    def opened(self) -> dict[str, Any]:
+        """Insist that it is open; return what the view says first."""
+        assert self.read()["type"] == "websocket.accept"
+        said = json.loads(self.read()["text"])
+        assert isinstance(said, dict)
+        return said
+
+    def closed(self) -> int:
+        """Insist that the next message ends it, and return the code."""
+        message = self.read()
+        assert message["type"] == "websocket.close"
+        return int(message.get("code") or 1000)
+
+    def leave(self) -> None:
+        """Go away, and wait until the application has noticed."""
+        self.write({"type": "websocket.disconnect", "code": 1001})
+        with suppress(Exception):
+            self._done.result(WAIT)
+        assert self._done.done()
+
+
+Open = Callable[..., Connection]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    if not hasattr(sockets, "Sockets"):
+        pytest.skip("WSGI has no WebSockets")
+    files = Files(tmp_path_factory.mktemp("sockets"), {**CHEAP, **LIMITS}, facts=FACTS + FACT)
+    with closing(Stage(files)) as service:
+        yield service
+
+
+@pytest.fixture
+def connect(stage: Inside) -> Iterator[Open]:
+    opened: list[Connection] = []
+
+    def start(path: str, browser: Browser | None = None, origin: str | None = None) -> Connection:
+        browser = browser or stage.visitor()
+        headers = {"host": stage.host, "upgrade": "websocket"}
+        if origin != "":
+            headers["origin"] = origin or stage.origin
+        if browser.cookies:
+            headers["cookie"] = "; ".join(f"{k}={v}" for k, v in browser.cookies.items())
+        opened.append(Connection(stage, path, headers, browser.address))
+        return opened[-1]
+
+    yield start
+    for connection in opened:
+        connection.leave()
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_without_a_fact_there_is_none(
+    stage: Inside, connect: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert connect("/stage/unlisted").refused() == 403
+    (line,) = [record.msg for record in caplog.records if "WebSocket" in str(record.msg)]
+    assert "[[route]] websocket = true" in str(line)
+    assert connect("/unknown").refused() == 403
+    assert connect("/healthz").refused() == 404
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_echo(stage: Inside, connect: Open) -> None:
+    socket = connect(ECHO)
+    assert socket.opened() == {"user": None, "session": {}}
+    socket.text("a")
+    assert socket.read()["text"] == "a"
+    socket.text("bye")
+    assert socket.closed() == 1000
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://evil.example", "null", "http://app.test", "https://app.test:8443"),
+        *("https://app.test.evil.example", "https://APP.test", "https://spa.partner.test/"),
+    ],
+)
+def test_other_sites_do_not_connect(stage: Inside, connect: Open, origin: str) -> None:
+    """Browsers ask nobody before they do, and send cookies (CSWSH)."""
+    assert connect(ECHO, stage.member(), origin).refused() == 403
+    assert connect(ECHO, None, origin).refused() == 403
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_listed_origin_connects_without_the_session(stage: Inside, connect: Open) -> None:
+    assert connect(ECHO, stage.member(), SPA).opened()["user"] is None
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_program_without_origin_has_no_session(stage: Inside, connect: Open) -> None:
+    assert connect(ECHO, None, "").opened()["user"] is None
+    assert connect(ECHO, stage.member(), "").refused() == 403
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.contract("RTE-2")
+def test_login_is_asked_for(stage: Inside, connect: Open) -> None:
+    assert connect(SILENT).refused() == 401
+    user = stage.add_user()
+    assert connect(SILENT, stage.login(user)).opened()["user"] == user.name
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_session_is_there(stage: Inside, connect: Open) -> None:
+    member = stage.member()
+    member.post("/stage/session/set?key=color&value=blue")
+    assert connect(ECHO, member).opened()["session"]["color"] == "blue"
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.parametrize("path", [ECHO, SILENT])
+@pytest.mark.parametrize("way", ["logout", "revoked"])
+def test_ends_with_the_session(stage: Inside, connect: Open, path: str, way: str) -> None:
+    user = stage.add_user()
+    member = stage.login(user)
+    socket = connect(path, member)
+    socket.opened()
+    if way == "logout":
+        assert member.post("/logout").status_code == 303
+    else:
+        assert stage.cli("sessions", "revoke", user.name).exit_code == 0
+    assert socket.closed() == 4401
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_lives_with_the_session(stage: Inside, connect: Open) -> None:
+    member = stage.member()
+    socket = connect(ECHO, member)
+    socket.opened()
+    for _ in range(6):
+        socket.text("a")
+        assert socket.read()["text"] == "a"
+        asyncio.run(asyncio.sleep(0.5))
+    assert member.logged_in()
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.parametrize("kind", ["text", "bytes", "many bytes of few letters"])
+def test_message_is_limited(stage: Inside, connect: Open, kind: str) -> None:
+    socket = connect(ECHO)
+    socket.opened()
+    socket.text("a" * 100)
+    assert len(socket.read()["text"]) == 100
+    message: Message = {"type": "websocket.receive"}
+    if kind == "text":
+        message["text"] = "a" * 101
+    elif kind == "bytes":
+        message["bytes"] = b"a" * 101
+    else:
+        message["text"] = "\u20ac" * 34
+    socket.write(message)
+    assert socket.closed() == 1009
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_rate_is_limited(stage: Inside, connect: Open) -> None:
+    socket = connect(ECHO)
+    socket.opened()
+    for _ in range(12):
+        socket.text("a")
+    answers = []
+    while (message := socket.read())["type"] == "websocket.send":
+        answers.append(message)
+    assert 5 <= len(answers) < 8
+    assert message["code"] == 1008
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_idle_one_is_closed(stage: Inside, connect: Open) -> None:
+    socket = connect(ECHO)
+    socket.opened()
+    assert socket.closed() == 1001
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_number_of_a_client_is_limited(stage: Inside, connect: Open) -> None:
+    visitor = stage.visitor()
+    many = [connect(ECHO, visitor) for _ in range(3)]
+    for socket in many:
+        socket.opened()
+    assert connect(ECHO, visitor).refused() == 429
+    connect(ECHO).opened()
+    many[0].leave()
+    connect(ECHO, visitor).opened()
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.contract("FPR-1")
+def test_headers_of_the_answer_are_on_the_list(stage: Inside, connect: Open) -> None:
+    accepted = connect("/stage/socket/header").read()
+    headers = dict(accepted["headers"])
+    assert accepted["type"] == "websocket.accept"
+    assert b"x-secret" not in headers
+    assert headers[b"x-total-count"] == b"1"
+    assert headers[b"x-content-type-options"] == b"nosniff"
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.contract("FPR-2")
+def test_refusal_and_crash_have_our_face(stage: Inside, connect: Open) -> None:
+    assert connect("/stage/socket/refuses").refused() == 404
+    assert connect("/stage/socket/crash").refused() == 500
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.contract("BND-2")
+def test_what_a_socket_writes_into_the_session_is_not_lost_in_silence(
+    stage: Inside, connect: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    member = stage.member()
+    socket = connect(ECHO, member)
+    socket.opened()
+    socket.text("set")
+    socket.read()
+    with caplog.at_level(logging.WARNING):
+        socket.leave()
+    assert any("a WebSocket wrote" in str(record.msg) for record in caplog.records)
+    assert "a" not in member.get("/stage/session").json()
+
+
+@pytest.mark.contract("RTE-6")
+@pytest.mark.skipif(hasattr(sockets, "Sockets"), reason="ASGI has WebSockets")
+def test_fact_is_refused_where_there_are_none(tmp_path_factory: pytest.TempPathFactory) -> None:
+    files = Files(tmp_path_factory.mktemp("none"), CHEAP, facts=FACTS + FACT)
+    with pytest.raises((ConfigError, PolicyError), match="a service of its own"):
+        Stage(files)
