@@ -89,4 +89,5 @@ class Stage(Inside):
     def build(self, settings: Any) -> Any:
         application = super().build(settings)
         add_views(application)
+        self.application = application
         return application

@@ -49,11 +49,12 @@ def run(
     versions: Versions | None,
     unencrypted: Sequence[str] = (),
     unhashed: Sequence[str] = (),
+    facts: Sequence[tuple[str, str]] = (),
 ) -> list[Item]:
     """Judge policy, environment and lock.
 
     `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` and
-    `unhashed` are those of `end_of_life`, the first None without a lock.
+    `unhashed` are those of `end_of_life`, the first None without a lock; `facts` those of `routes`.
     """
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
@@ -82,6 +83,7 @@ def run(
         Item("PS012", "Escape output, run no command from input", "ok", "INP-3, DEP-4: ruff S"),
         Item("PS013", "SQL only by parameters", "ok", "INP-3, DEP-4: ruff S608"),
         Item("PS014", "Regular expressions that cost little", "ok", "DEP-4: test_dep_patterns.py"),
+        _routes(policy, facts),
     ]
     items += [_exception(each, today) for each in policy.exceptions]
     return items + [_exception(each, today) for each in policy.advisory_exceptions]
@@ -142,6 +144,17 @@ def _cookies(policy: Policy) -> Item:
         "warn" if shared else "ok",
         f"cookies.session-name = {policy.cookies.session_name}, SES-1 to SES-9",
         "cookies.domain: empty it, so that siblings cannot read the cookie" if shared else "",
+    )
+
+
+def _routes(policy: Policy, facts: Sequence[tuple[str, str]]) -> Item:
+    states = {state for state, _ in facts}
+    return Item(
+        "PS015",
+        "Open one thing for one path, and keep the rest",
+        "fail" if "fail" in states else "warn" if states else "ok",
+        f"{len(policy.routes)} [[route]] in policy.toml, RTE-1 to RTE-6",
+        "; ".join(said for _, said in facts),
     )
 
 

@@ -16,7 +16,7 @@ from ..config import ConfigError, Settings, load
 from ..security.accounts import add_account, normalise
 from ..security.events import emit
 from ..security.passwords import Passwords
-from ..security.policy import PolicyError
+from ..security.policy import Policy, PolicyError
 from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
 from ..security.stores import StoreError, open_store
@@ -106,6 +106,7 @@ def check(as_json: bool) -> None:
         versions=versions,
         unencrypted=settings.dangerously_unencrypted_hosts,
         unhashed=bare,
+        facts=_facts(policy, settings, problems),
     )
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
@@ -113,6 +114,37 @@ def check(as_json: bool) -> None:
         for item in items:
             click.echo(item.as_text())
     sys.exit(any(item.state == "fail" for item in items))
+
+
+def _facts(policy: Policy, settings: Settings, problems: list[str]) -> list[tuple[str, str]]:
+    """Return what is wrong with the facts about routes, each with its state."""
+    if not policy.routes:
+        return []
+    if problems:
+        return [("warn", "the routes were not looked at: see PS001")]
+    from . import routes as listing
+
+    try:
+        return list(listing.objections(policy, listing.found(settings)))
+    except (ConfigError, PolicyError) as error:
+        return [("fail", str(error))]
+    except Exception as error:  # noqa: BLE001 - of the application, which does not start
+        return [("warn", f"the routes were not looked at: {type(error).__name__}: {error}")]
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def routes(*, as_json: bool) -> None:
+    """List every route: who may see it, who said so, and what is open there."""
+    from . import routes as listing
+
+    settings = load()
+    policy = load_policy(settings.policy)
+    table = listing.rows(policy, listing.found(settings))
+    if as_json:
+        click.echo(json.dumps([row.as_dict() for row in table], indent=2))
+    else:
+        click.echo(listing.as_text(table, policy))
 
 
 @main.command()

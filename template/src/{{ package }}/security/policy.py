@@ -343,7 +343,7 @@ def load(local: Path) -> Policy:
         {
             **baseline,
             "service": own.service.model_dump(by_alias=True),
-            "routes": [item.model_dump(by_alias=True) for item in own.route],
+            "routes": [item.model_dump(by_alias=True, exclude_unset=True) for item in own.route],
             "exceptions": [each.model_dump(by_alias=True) for each in own.exception],
             "advisory-exceptions": [
                 each.model_dump(by_alias=True) for each in own.advisory_exception

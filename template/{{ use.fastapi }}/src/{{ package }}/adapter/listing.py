@@ -1,0 +1,54 @@
+# Owned by the template: extend, do not edit.
+"""The routes of a FastAPI application, mounted ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+
+from .inventory import REST, Endpoint, Said, methods_of, name_of, path_of
+
+_DOOR = __name__.rpartition(".")[0]
+
+
+def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
+    """Return the routes of what `build` makes."""
+    return list(_walk(build(), ""))
+
+
+def _walk(app: Starlette, prefix: str) -> Iterator[Endpoint]:
+    for found in iter_route_contexts(app.routes):
+        path = prefix + path_of(found.path or getattr(found.original_route, "path", "") or "")
+        mounted = getattr(found.original_route, "app", None)
+        endpoint = found.endpoint or mounted
+        if isinstance(mounted, Starlette):
+            yield from _walk(mounted, path)
+            continue
+        opaque = found.endpoint is None
+        public, said = _access(endpoint, getattr(found.route, "dependant", None))
+        yield Endpoint(
+            path + (REST if opaque else ""),
+            methods_of(found.methods),
+            public,
+            said,
+            name_of(endpoint),
+            isinstance(found.original_route, WebSocketRoute),
+        )
+
+
+def _access(endpoint: object, dependant: Dependant | None) -> tuple[bool, Said]:
+    flag = getattr(endpoint, "login_required", None)
+    if flag is not None:
+        return flag is False, "view"
+    return False, "dependency" if dependant and _needs_user(dependant) else "default"
+
+
+def _needs_user(dependant: Dependant) -> bool:
+    call = dependant.call
+    own = getattr(call, "__module__", "") == _DOOR and getattr(call, "__name__", "") == "_user"
+    return own or any(_needs_user(each) for each in dependant.dependencies)

@@ -1,0 +1,43 @@
+# Owned by the template: extend, do not edit.
+"""The routes of a Flask application: blueprints, and what `DispatcherMiddleware` mounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flask import Flask
+
+from ..security.static import PREFIX
+from .inventory import REST, Endpoint, methods_of, name_of, path_of
+
+
+def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
+    """Return the routes of what `build` makes."""
+    return list(_walk(build(), ""))
+
+
+def _walk(app: Flask, prefix: str) -> Iterator[Endpoint]:
+    for rule in app.url_map.iter_rules():
+        path = prefix + path_of(rule.rule)
+        if path.startswith(PREFIX):
+            # The policy answers there.
+            continue
+        view = app.view_functions[rule.endpoint]
+        of_class = getattr(getattr(view, "view_class", None), "login_required", None)
+        flag = getattr(view, "login_required", of_class)
+        yield Endpoint(
+            path,
+            methods_of(rule.methods),
+            flag is False,
+            "default" if flag is None else "view",
+            name_of(view),
+        )
+    inner: Any = app.wsgi_app
+    while inner is not None:
+        for place, part in getattr(inner, "mounts", {}).items():
+            if isinstance(part, Flask):
+                yield from _walk(part, prefix + place)
+            else:
+                yield Endpoint(prefix + place + REST, frozenset(), False, "default", name_of(part))
+        inner = getattr(inner, "app", None)

@@ -1,0 +1,51 @@
+# Owned by the template: extend, do not edit.
+"""The routes of a Litestar application, mounted ones too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from litestar import Litestar
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+
+from .inventory import REST, Endpoint, methods_of, name_of, path_of
+from .requests import PUBLIC
+
+
+def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
+    """Return the routes of what `build` makes."""
+    return list(_walk(build(), ""))
+
+
+def _walk(app: Litestar, prefix: str) -> Iterator[Endpoint]:
+    for route in app.routes:
+        mounted = route.route_handler.fn if isinstance(route, ASGIRoute) else None
+        path = prefix + path_of(route.path_format)
+        if isinstance(mounted, Litestar):
+            yield from _walk(mounted, path.rstrip("/"))
+            continue
+        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
+        for handler in handlers:
+            yield from _endpoint(route, handler, path)
+
+
+def _endpoint(route: BaseRoute, handler: BaseRouteHandler, path: str) -> Iterator[Endpoint]:
+    methods = methods_of(getattr(handler, "http_methods", ()))
+    if isinstance(route, HTTPRoute) and not methods:
+        # Its own answer to OPTIONS, which the policy gives.
+        return
+    if isinstance(route, ASGIRoute) and getattr(handler, "is_mount", False):
+        path = path.rstrip("/") + REST
+    public = bool(handler.opt.get(PUBLIC))
+    named = PUBLIC in handler.opt
+    asks = "user" in handler.parsed_fn_signature.parameters
+    yield Endpoint(
+        path,
+        methods,
+        public,
+        "view" if named else "dependency" if asks else "default",
+        name_of(handler.fn),
+        isinstance(route, WebSocketRoute),
+    )

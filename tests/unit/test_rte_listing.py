@@ -1,0 +1,200 @@
+"""What the command `routes` lists, and what `check` says of facts (RTE-1, RTE-3)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from my_service.adapter import sockets
+from my_service.adapter.inventory import Endpoint
+from my_service.operate import routes
+from my_service.security.policy import load
+
+from ..conftest import Make
+from ..driver import EXAMPLE, Files, Inside
+from .stage import Stage
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+def by_path(text: str) -> Rows:
+    """Return the rows of `--json` by path and method."""
+    rows = json.loads(text)
+    assert rows == sorted(rows, key=lambda row: row["path"])
+    return {(row["path"], method): row for row in rows for method in row["methods"] or ["any"]}
+
+
+@pytest.fixture
+def staged(stage: Inside, monkeypatch: pytest.MonkeyPatch) -> Rows:
+    """What is listed of the stage."""
+    assert isinstance(stage, Stage)
+    monkeypatch.setattr(routes, "create_app", lambda _: stage.application)
+    return by_path(stage.cli("routes", "--json").stdout)
+
+
+@pytest.mark.contract("RTE-3")
+def test_plain_service_fits_on_a_screen(inside: Inside) -> None:
+    listed = inside.cli("routes")
+    assert listed.exit_code == 0, listed.output
+    lines = listed.stdout.splitlines()
+    assert 18 <= len(lines) <= 26
+    assert lines[1].split() == ["GET", "/", "public", "view", "template"]
+    assert lines == inside.cli("routes").stdout.splitlines()
+    rows = by_path(inside.cli("routes", "--json").stdout)
+    for path, method, access in (
+        ("/login", "POST", "public"),
+        ("/account", "GET", "login"),
+        (EXAMPLE[1], "POST", "login"),
+        ("/healthz", "GET", "public"),
+    ):
+        assert (rows[path, method]["access"], rows[path, method]["owner"]) == (access, "template")
+    assert rows["/login", "GET"]["body"] == []
+    assert rows["/login", "POST"]["max-body"] == inside.policy.input.max_body
+
+
+@pytest.mark.contract("RTE-3")
+def test_nothing_is_left_behind_and_nothing_asked(make: Make) -> None:
+    """Neither the database nor the store of the service is touched."""
+    service = make()
+    for file in (service.files.database, service.files.store):
+        file.unlink(missing_ok=True)
+    assert service.cli("routes").exit_code == 0
+    assert not service.files.database.exists()
+    assert not service.files.store.exists()
+
+
+@pytest.mark.contract("RTE-3")
+def test_fact_is_named_where_it_holds(make: Make) -> None:
+    facts = """
+[[route]]
+path = "/account/"
+methods = ["POST"]
+max-body = 2_000_000
+max-seconds = 7
+[[route]]
+path = "/api/notes/4711"
+access = "public"
+origins = ["https://a.test"]
+[[route]]
+path = "/go"
+csp = { img-src = "https://a.test" }
+cross-site = "without-session"
+"""
+    service = make(facts=facts)
+    rows = by_path(service.cli("routes", "--json").stdout)
+    password = rows["/account/password", "POST"]
+    assert (password["max-body"], password["max-seconds"]) == (2_000_000, 7)
+    assert rows["/account", "GET"]["max-seconds"] == 0
+    one = rows["/api/notes/4711", "GET"]
+    assert (one["access"], one["said"]) == ("public", "[[route]] /api/notes/4711")
+    assert one["origins"] == ["https://a.test"]
+    text = service.cli("routes").stdout
+    assert "cross-site without-session, csp img-src https://a.test" in text
+    assert "max-body 2000000, max-seconds 7" in text
+
+
+@pytest.mark.contract("RTE-3")
+def test_every_kind_of_route_is_listed(staged: Rows) -> None:
+    """Mounted ones, those of extensions, classes, and what says nothing of itself."""
+    for path, access in (
+        ("/stage/included/mounted/page", "login"),
+        ("/stage/included/mounted/public", "public"),
+        ("/stage/closed", "login"),
+        ("/stage/answer", "public"),
+        ("/stage/extension", "login"),
+    ):
+        found = [row for (own, _), row in staged.items() if own == path]
+        assert {row["access"] for row in found} == {access}, path
+    for path, access in (("/stage/opened/*", "public"), ("/stage/raw/*", "login")):
+        # What stands beside the framework, it does not know.
+        raw = [row for (own, _), row in staged.items() if own == path]
+        assert {row["access"] for row in raw} <= {access}
+        assert {row["said"] for row in raw} <= {"default", "[[route]] /stage/opened/"}
+    bodies = {tuple(row["body"]) for (path, _), row in staged.items() if path == "/stage/upload"}
+    assert ("multipart/form-data",) in bodies
+
+
+@pytest.mark.contract("RTE-3")
+@pytest.mark.skipif(not hasattr(sockets, "Sockets"), reason="WSGI has no WebSockets")
+def test_sockets_are_listed(staged: Rows) -> None:
+    assert staged["/stage/socket/echo", "any"]["websocket"] is True
+
+
+@pytest.mark.contract("RTE-3")
+@pytest.mark.parametrize(
+    ("fact", "path", "fit"),
+    [
+        ("/a", "/a", True),
+        ("/a", "/b", False),
+        ("/a", "/a/b", False),
+        ("/a/b", "/a/{id}", True),
+        ("/a/b", "/{x}/{y}", True),
+        ("/a/b/c", "/a/{id}", False),
+        ("/a/", "/a", False),
+        ("/a/", "/a/b", True),
+        ("/a/", "/a/{id}/c", True),
+        ("/a/", "/ab/c", False),
+        ("/", "/a", True),
+        ("/a/b/c", "/a/{rest:path}", True),
+        ("/a/b/c", "/a/*", True),
+        ("/a/b/", "/a/*", True),
+        ("/a/", "/a/*", True),
+        ("/a", "/a/*", True),
+        ("/b", "/a/*", False),
+    ],
+)
+def test_facts_fit_paths_with_names(fact: str, path: str, fit: bool) -> None:
+    assert routes.fits(fact, path) is fit
+
+
+USELESS = {
+    "no such path": ('path = "/logn"\nmax-body = 1', "fail", "'/logn' fits no route"),
+    "policy's own path": ('path = "/healthz"\nmax-seconds = 1', "fail", "fits no route"),
+    "what the framework may not know": (
+        'path = "/raw/"\naccess = "public"',
+        "warn",
+        "'/raw/' fits no route that is known",
+    ),
+    "method that nothing answers": (
+        'path = "/login"\nmethods = ["PUT"]',
+        "fail",
+        "methods: no route there answers PUT",
+    ),
+    "body where none is taken": (
+        'path = "/go"\nmax-body = 2_000_000',
+        "fail",
+        "max-body: no route there takes a body",
+    ),
+    "open already": ('path = "/login"\naccess = "public"', "warn", "access: the views say so"),
+    "what a shorter one said": (
+        'path = "/account/"\nmax-seconds = 9\n[[route]]\npath = "/account/password"\nmax-body = 9',
+        "warn",
+        "'/account/password' drops what '/account/' says: max-seconds",
+    ),
+    "said again": (
+        'path = "/account/"\nmax-seconds = 9\n[[route]]\npath = "/account/password"\nmax-seconds = 8',
+        "ok",
+        "",
+    ),
+}
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.parametrize(("facts", "state", "said"), USELESS.values(), ids=USELESS.keys())
+def test_check_says_what_opens_nothing(make: Make, facts: str, state: str, said: str) -> None:
+    checked = make(facts=f"[[route]]\n{facts}").cli("check", "--json")
+    (item,) = [each for each in json.loads(checked.stdout) if each["id"] == "PS015"]
+    assert (item["state"], said in item["remedy"]) == (state, True), item
+
+
+@pytest.mark.contract("RTE-1")
+def test_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    facts = '[[route]]\npath = "/a"\nwebsocket = true'
+    policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
+    page = Endpoint("/a", frozenset({"GET"}), public=False, said="default", handler="a:b")
+    ((state, said),) = routes.objections(policy, [page])
+    assert state == "fail"
+    assert "no route there is a WebSocket" in said
