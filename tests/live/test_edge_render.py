@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -219,3 +220,72 @@ def test_other_facts_are_taken_where_that_is_meant(edge: Edge) -> None:
     code, said = run_edge(edge, "--machine", str(other), "--remove")
     assert code == 0
     assert f"no longer served: server_name www.{HOST}" in said
+
+
+FACTS = """
+[[route]]
+path = "/upload/"
+methods = ["POST"]
+body = ["multipart/form-data"]
+max-body = 26_214_400
+[[route]]
+path = "/upload/small"
+access = "public"
+[[route]]
+path = "/report$1'"
+max-seconds = 3600
+[[route]]
+path = "/quick"
+max-seconds = 3
+[[route]]
+path = "/live/"
+websocket = true
+[[route]]
+path = "/login"
+max-body = 2_000_000
+[[route]]
+path = "/account/"
+max-body = 3_000_000
+"""
+
+
+def blocks(text: str) -> dict[str, str]:
+    """Return what stands in each location of the service's own server."""
+    server = text[text.rindex("ssl_certificate_key") :]
+    found = re.findall(r"\n    location ([^\n]+) \{\n(.*?)\n    \}(?=\n)", server, re.DOTALL)
+    return {re.sub(r"^(= )?'(.*)'$", r"\1\2", match): body for match, body in found}
+
+
+def with_facts(edge: Edge, facts: str) -> dict[str, str]:
+    own = edge.folder / "policy.toml"
+    own.write_text((edge.project.path / "policy.toml").read_text("utf-8") + facts, "utf-8")
+    assert "nginx -t passes" in edge.render(policy=str(own))
+    return blocks(edge.file.read_text("utf-8"))
+
+
+def test_facts_make_locations(edge: Edge) -> None:
+    """The edge follows the same facts as the application (RTE-1, TLS-3)."""
+    before, made = with_facts(edge, ""), with_facts(edge, FACTS)
+    assert set(before) == {"/", "= /login", "= /account/password", "/static/"}
+    assert "client_max_body_size 26214400;" in made["/upload/"]
+    assert "proxy_request_buffering off;" in made["/upload/"]
+    # Without it nginx would lead from there to the folder.
+    assert made["= /upload"] == made["/"] == before["/"]
+    assert made["= /upload/small"] == before["/"]
+    assert "client_max_body_size 2000000;" in made["= /login"]
+    assert "limit_req zone=login" in made["= /login"]
+    # What a longer path of the edge's own covers, the shorter fact says.
+    assert "client_max_body_size 3000000;" in made["= /account/password"]
+    assert "limit_req zone=login" in made["= /account/password"]
+    (report,) = [body for match, body in made.items() if match.startswith("= /report")]
+    for line in ("proxy_read_timeout 3630s;", "proxy_send_timeout 3630s;", "proxy_buffering off;"):
+        assert line in report
+    assert "proxy_read_timeout 33s;" in made["= /quick"]
+    live = made["/live/"]
+    assert "proxy_set_header Upgrade $http_upgrade;" in live
+    assert "proxy_set_header Connection $connection_upgrade;" in live
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in live
+    text = edge.file.read_text("utf-8")
+    assert text.count("proxy_set_header Upgrade $http_upgrade;") == 1
+    assert text.count('proxy_set_header Upgrade "";') == 1
+    assert made["/static/"] == before["/static/"]

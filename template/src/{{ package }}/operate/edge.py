@@ -30,6 +30,7 @@ from ..security.policy import HostName, Policy, load
 from ..security.responses import Response
 from ..security.static import StaticFiles
 from . import deployed
+from .locations import locations
 
 _PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
@@ -246,6 +247,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
         http2_on=http2_on,
         groups=groups,
         allow=errors.allow_header(policy.input.methods),
+        locations=locations(policy),
     )
     return rendered, chosen
 
