@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request, UploadFile, WebSocket
 from fastapi.responses import FileResponse, StreamingResponse
 
 from ...adapter import login_not_required
@@ -49,3 +49,14 @@ def file() -> FileResponse:
 @login_not_required
 def hang(seconds: int) -> None:
     material.hang(seconds)
+
+
+@router.websocket("/socket")
+@router.websocket("/unlisted")
+@login_not_required
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text(str(socket.url))
+    while (text := await socket.receive_text()) != "bye":
+        await socket.send_text(text)
+    await socket.close()

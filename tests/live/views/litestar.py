@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Router, get, post
+from litestar import Router, WebSocket, get, post, websocket
 from litestar.datastructures import UploadFile
 from litestar.params import FromQuery, MultipartBody
 from litestar.response import File, Stream
@@ -56,4 +56,13 @@ def hang(seconds: FromQuery[int]) -> None:
     material.hang(seconds)
 
 
-router = Router("/probe", route_handlers=[facts, upload, broken, large, file, hang])
+@websocket(["/socket", "/unlisted"], exclude_from_auth=True)
+async def echo(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    await socket.send_text(str(socket.url))
+    while (text := await socket.receive_text()) != "bye":
+        await socket.send_text(text)
+    await socket.close()
+
+
+router = Router("/probe", route_handlers=[facts, upload, broken, large, file, hang, echo])
