@@ -193,15 +193,49 @@ def by_owner(names: Iterable[str]) -> list[str]:
     return [f"{owner}: {name}" for owner, listed in owners.items() for name in listed]
 
 
+def opened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Return a line for each fact that one `policy.toml` has and another, older one has not.
+
+    Facts open something: a path, a header, an origin. No exception is among them.
+    """
+    lines = []
+    old, new = (
+        {(str(fact.get("path")), _methods(fact)): fact for fact in policy.get("route", [])}
+        for policy in (before, after)
+    )
+    for (path, methods), fact in sorted(new.items()):
+        known = old.get((path, methods), {})
+        said = [
+            f"{name} {shown(fact[name])}"
+            for name in sorted(fact.keys() - {"path", "methods"})
+            if fact[name] != known.get(name)
+        ]
+        if said or (path, methods) not in old:
+            place = " ".join(part for part in (methods, path) if part)
+            lines.append(f"[[route]] {place}: {', '.join(said) or 'what holds without a fact'}")
+    old_facts, new_facts = (flatten(policy.get("service", {})) for policy in (before, after))
+    for name, value in sorted(new_facts.items()):
+        known = old_facts.get(name) or []
+        more = [each for each in value if each not in known] if isinstance(value, list) else []
+        if more:
+            lines.append(f"[service] {name} {' '.join(f'+{shown(each)}' for each in more)}")
+    return lines
+
+
+def _methods(fact: Mapping[str, Any]) -> str:
+    return " ".join(sorted(map(str, fact.get("methods", []))))
+
+
 def sections(
     changes: Sequence[Change],
     exceptions: Iterable[Any],
+    facts: Sequence[str],
     asked: Sequence[str],
     files: Iterable[str],
 ) -> list[tuple[str, list[str]]]:
     """Return the report as titles with their lines; what needs a person stands first.
 
-    `asked` are the lines of `questions`.
+    `facts` are the lines of `opened`, `asked` those of `questions`.
     """
     weaker = [str(change) for change in changes if change.verdict == WEAKER]
     others = [change for change in changes if change.verdict != WEAKER]
@@ -210,6 +244,7 @@ def sections(
         ("Weaker policy values", weaker),
         ("Policy values changed", [str(change) for change in others if change not in life]),
         ("Exceptions in policy.toml over a changed value", overrides(changes, exceptions)),
+        ("Opened since the last update", list(facts)),
         ("End of life", [str(change).removeprefix(LIFE) for change in life]),
         ("Questions of the template", list(asked)),
         ("Files changed, by owner", by_owner(files)),

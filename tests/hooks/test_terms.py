@@ -177,3 +177,25 @@ def test_markdown_holds_hostile_values_as_text() -> None:
     (change,) = terms.compare({"a": "1"}, {"a": "x\n# y `z` | <b>"}, {})
     text = terms.as_markdown("T", "O", [("P", [str(change)])])
     assert text == '# T\n\nO\n\n## P\n\n    a "1" -> "x\\n# y `z` | <b>" (review)\n'
+
+
+def test_opened_names_facts_that_are_new_or_changed() -> None:
+    before = tomllib.loads(
+        '[service]\nresponse-headers = ["a"]\n'
+        '[[route]]\npath = "/kept"\nmax-body = 1\n'
+        '[[route]]\npath = "/more"\nmax-body = 1\naccess = "login"\n'
+        '[[route]]\npath = "/gone"\n'
+    )
+    after = tomllib.loads(
+        '[service]\nresponse-headers = ["a", "b"]\n[service.csp]\nimg-src = ["https://x.test"]\n'
+        '[[route]]\npath = "/kept"\nmax-body = 1\n'
+        '[[route]]\npath = "/more"\nmax-body = 2\naccess = "login"\n'
+        '[[route]]\npath = "/new"\nmethods = ["PUT", "GET"]\naccess = "public"\n'
+    )
+    assert terms.opened(before, after) == [
+        "[[route]] /more: max-body 2",
+        '[[route]] GET PUT /new: access "public"',
+        '[service] csp.img-src +"https://x.test"',
+        '[service] response-headers +"b"',
+    ]
+    assert terms.opened(after, after) == []

@@ -163,6 +163,14 @@ def test_names_the_questions_that_came_and_went(template: Project, service: Proj
     assert "  question: team is gone, the answer was platform\n" in service.hook("update").stdout
 
 
+def test_names_what_was_opened_since_the_last_update(service: Project) -> None:
+    with (service.path / "policy.toml").open("a", encoding="utf-8") as policy:
+        policy.write('\n[[route]]\npath = "/hook"\naccess = "public"\n')
+    service.commit()
+    said = '\nOpened since the last update: 1\n  [[route]] /hook: access "public"\n'
+    assert said in service.hook("update").stdout
+
+
 def test_up_to_date(service: Project) -> None:
     assert service.run("copier", "update", "--defaults").returncode == 0
     service.commit()
