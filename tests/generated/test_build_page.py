@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 import re
 import shlex
 import shutil
@@ -27,6 +29,8 @@ GZIP = {"accept-encoding": "gzip"}
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
 QUIET = ("--disable-background-networking", "--disable-component-update", "--no-sandbox")
+PAYMENT_KEY = "a key that the payment provider knows"
+SPA = {"origin": "https://spa.example.com", "sec-fetch-site": "cross-site"}
 CLOSED = "closed.toml"
 """The policy of a project before anything of the page is in it."""
 
@@ -69,6 +73,7 @@ def developing(project: Project, policy: str) -> Iterator[Service]:
         **development,
         "APP_ENV": "development",
         "APP_POLICY": policy,
+        "SHOP_PAYMENT_KEY": PAYMENT_KEY,
         "PYTHONPATH": str(project.path / "src"),
     }
     origin = f"http://localhost:{port}"
@@ -273,6 +278,43 @@ def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
     assert member.get("/account").status_code == 200
     assert place(member.post("/logout")) == "/"
     assert member.get("/shop/orders").status_code == 303
+
+
+def test_listed_origin_reads_what_its_fact_opens(closed: Service, visitor: Client) -> None:
+    asked = {**SPA, "access-control-request-method": "POST"}
+    for path in ("/api/shop/stock/assam/1", "/api/shop/stock/assam/4"):
+        answer = visitor.post(path, headers={**SPA, "accept": "*/*"})
+        assert answer.status_code in {200, 409}
+        assert answer.headers["access-control-allow-origin"] == SPA["origin"]
+        told = visitor.options(path, headers=asked).headers
+        assert told["access-control-allow-methods"] == "POST"
+    with closed.client() as before:
+        assert before.post("/api/shop/stock/assam/1", headers=SPA).status_code == 403
+        assert "access-control-allow-origin" not in before.options("/shop", headers=asked).headers
+
+
+def test_webhook_is_for_who_can_sign(closed: Service, visitor: Client) -> None:
+    body = b'{"order": 1}'
+    signature = hmac.digest(PAYMENT_KEY.encode(), body, "sha256").hex()
+    headers = {"content-type": "application/json", "sec-fetch-site": "cross-site"}
+
+    def call(client: Client, signed: str) -> int:
+        return client.post(
+            "/shop/paid", content=body, headers={**headers, "x-signature": signed}
+        ).status_code
+
+    assert [call(visitor, signed) for signed in (signature, signature[:-1], "")] == [204, 403, 403]
+    with closed.client() as before:
+        assert call(before, signature) == 403
+
+
+def test_facts_of_the_page_open_something(project: Project) -> None:
+    items = json.loads(python(project, "-m", project.package, "check", "--json"))
+    (routes,) = [item for item in items if item["id"] == "PS015"]
+    assert routes["state"] == "ok", routes
+    listed = python(project, "-m", project.package, "routes")
+    assert "origins https://spa.example.com" in listed
+    assert ("/shop/counter" in listed) == (project.answers["framework"] in {"fastapi", "litestar"})
 
 
 def test_compression_is_for_visitors(project: Project, visitor: Client, member: Client) -> None:
