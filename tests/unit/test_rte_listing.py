@@ -175,7 +175,7 @@ USELESS = {
         "'/account/password' drops what '/account/' says: max-seconds",
     ),
     "said again": (
-        'path = "/account/"\nmax-seconds = 9\n[[route]]\npath = "/account/password"\nmax-seconds = 8',
+        'path = "/account/"\nmax-body = 9\n[[route]]\npath = "/account/password"\nmax-body = 8',
         "ok",
         "",
     ),
