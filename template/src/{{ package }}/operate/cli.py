@@ -39,7 +39,7 @@ class _Group(click.Group):
 
 _ELSEWHERE = frozenset({"audit", "certificates", "drift", "edge", "run"})
 """Commands that do not look after a service that runs somewhere."""
-_BEFORE = frozenset({"check", "db", "move", "policy", "restore"})
+_BEFORE = frozenset({"check", "db", "move", "policy", "restore", "routes"})
 """Commands that may come before there is a database."""
 
 
