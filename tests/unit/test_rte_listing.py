@@ -39,10 +39,11 @@ def staged(stage: Inside, monkeypatch: pytest.MonkeyPatch) -> Rows:
 def test_plain_service_fits_on_a_screen(inside: Inside) -> None:
     listed = inside.cli("routes")
     assert listed.exit_code == 0, listed.output
-    lines = listed.stdout.splitlines()
+    # Django has one urlconf for a process, and that of the stage may be in force.
+    lines = [line for line in listed.stdout.splitlines() if "/stage" not in line]
     assert 18 <= len(lines) <= 26
     assert lines[1].split() == ["GET", "/", "public", "view", "template"]
-    assert lines == inside.cli("routes").stdout.splitlines()
+    assert listed.stdout == inside.cli("routes").stdout
     rows = by_path(inside.cli("routes", "--json").stdout)
     for path, method, access in (
         ("/login", "POST", "public"),
