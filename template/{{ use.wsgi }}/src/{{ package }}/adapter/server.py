@@ -34,7 +34,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_THREADS = 16
+_THREADS = 48
 """More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
 of logins leaves threads for the other pages."""
 _IN_MEMORY = 262_144
