@@ -21,12 +21,15 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
 
 from . import PING_SECONDS, RESERVED_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
+from .breaker import Breaker, Open
 
-CONNECT_SECONDS = 1.0
-READ_SECONDS = 1.0
+CONNECT_SECONDS = 0.4
+READ_SECONDS = 0.4
+_LOST = (ConnectionLost, TooLate, OSError)
 _EPOCH_SECONDS = 86400
 """How long a user's epoch is remembered: longer than any request takes."""
 
@@ -71,6 +74,7 @@ class RedisStore:
         self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "t:"))
         self._epoch = prefix + "e:"
         self._pinged = -math.inf
+        self._breaker = Breaker()
 
     def get(self, id_hash: str) -> SessionRow | None:
         key = self._session + id_hash
@@ -204,13 +208,14 @@ class RedisStore:
         It may have been carried out all the same.
         """
         try:
-            try:
-                return command()
-            except ConnectionLost:
-                if not again:
-                    raise
-                return command()
-        except (RedisError, OSError) as error:
+            with self._breaker.call(_LOST):
+                try:
+                    return command()
+                except ConnectionLost:
+                    if not again:
+                        raise
+                    return command()
+        except (RedisError, OSError, Open) as error:
             if isinstance(error, ReadOnlyError):
                 # The primary became a replica; only a new connection looks its name up again.
                 self._client.connection_pool.disconnect(inuse_connections=False)

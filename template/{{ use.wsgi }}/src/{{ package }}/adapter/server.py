@@ -34,6 +34,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+_STORE_THREADS = 8
 _THREADS = 48
 """More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
 of logins leaves threads for the other pages."""
@@ -51,6 +52,8 @@ class WsgiServer:
         self._boundary = middleware.boundary
         self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
+        # Of its own: requests that wait for a store that is away must not hold up the others.
+        self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -76,6 +79,9 @@ class WsgiServer:
         self, context: RequestContext, environ: Environ, receive: Receive, send: Send
     ) -> None:
         is_head = context.head.method == "HEAD"
+        session = context.session
+        if session.cookie and not self._boundary.store.local:
+            await self._in_thread(context, session.fetch, threads=self._store_threads)
         body: BinaryIO = io.BytesIO()
         whole = True
         if context.body:
@@ -157,7 +163,11 @@ class WsgiServer:
                 await self._in_thread(context, close)
 
     async def _in_thread(
-        self, context: RequestContext, work: Callable[..., Any], *arguments: Any
+        self,
+        context: RequestContext,
+        work: Callable[..., Any],
+        *arguments: Any,
+        threads: ThreadPoolExecutor | None = None,
     ) -> Any:
         def run() -> Any:
             REQUEST.set(context)
@@ -171,7 +181,7 @@ class WsgiServer:
         if context.variables is None:
             context.variables = copy_context()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, context.variables.run, run)
+        return await loop.run_in_executor(threads or self._threads, context.variables.run, run)
 
 
 class _Unreadable(io.BytesIO):
