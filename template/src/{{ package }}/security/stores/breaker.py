@@ -11,12 +11,12 @@ from contextlib import contextmanager
 FAILURES = 3
 """In a row, after which nobody waits any more."""
 SLOW_SECONDS = 0.1
-"""A failure that is quicker costs nothing: a server that is down refuses, and may be back at once."""
+"""A failure that is quicker costs nothing: a server that is down refuses at once."""
 PAUSE_SECONDS = 1.0
-"""How long calls then fail at once; after that one at a time tries whether the server is back."""
+"""How long calls then fail at once; after that one at a time tries whether it is back."""
 
 
-class Open(Exception):
+class OpenError(Exception):
     """Raised instead of a call: the server has not answered the last ones."""
 
 
@@ -35,7 +35,7 @@ class Breaker:
     def call(self, lost: tuple[type[BaseException], ...]) -> Iterator[None]:
         """Watch over one call; `lost` are the errors of a server that cannot be reached.
 
-        Raises `Open` instead of letting it begin.
+        Raises `OpenError` instead of letting it begin.
         """
         begun = self._enter()
         try:
@@ -56,7 +56,7 @@ class Breaker:
         with self._lock:
             if self._failures >= FAILURES:
                 if now < self._next:
-                    raise Open("it has not answered the last calls")
+                    raise OpenError("it has not answered the last calls")
                 # For this one call; whoever comes while it waits fails at once.
                 self._next = now + PAUSE_SECONDS
         return now

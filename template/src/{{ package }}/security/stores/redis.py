@@ -25,7 +25,7 @@ from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
 
 from . import PING_SECONDS, RESERVED_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
-from .breaker import Breaker, Open
+from .breaker import Breaker, OpenError
 
 CONNECT_SECONDS = 0.4
 READ_SECONDS = 0.4
@@ -215,7 +215,7 @@ class RedisStore:
                     if not again:
                         raise
                     return command()
-        except (RedisError, OSError, Open) as error:
+        except (RedisError, OSError, OpenError) as error:
             if isinstance(error, ReadOnlyError):
                 # The primary became a replica; only a new connection looks its name up again.
                 self._client.connection_pool.disconnect(inuse_connections=False)
