@@ -141,15 +141,14 @@ def test_store_that_hangs(service: Service, user: User, redis: RedisServer) -> N
                 ]
             # It takes 0.4 to 0.8 s for the first, nothing for the others; this machine may be busy.
             assert {each.result()[0] for each in members} == {503}
-            assert max(each.result()[1] for each in members) < 4
+            assert max(each.result()[1] for each in members) < 8
             assert {each.result()[0] for each in others} == {200}
-            start = time.monotonic()
-            assert [ask("/account", signed_in=True)[0] for _ in range(20)] == [503] * 20
-            assert time.monotonic() - start < 4
+            assert [ask("/account", signed_in=True)[0] for _ in range(5)] == [503] * 5
         finally:
             redis.process.send_signal(signal.SIGCONT)
+        # Each worker finds out by itself.
         deadline = time.monotonic() + 10
-        while not client.logged_in():
+        while not all(ask("/account", signed_in=True)[0] == 200 for _ in range(20)):
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
