@@ -570,7 +570,7 @@ def test_operator_sees_and_lifts_blocks(fresh: Inside) -> None:
     assert fresh.cli("throttle", "clear").exit_code == 2
     result = fresh.cli("throttle", "clear", user.name)
     assert result.exit_code == 0
-    event = json.loads(result.stderr)
+    event = json.loads(result.stderr.splitlines()[-1])
     assert (event["event"], event["subject"]) == ("authn_login_unlock", user.name)
     assert show(user.name) == []
     assert passes(browser, user)

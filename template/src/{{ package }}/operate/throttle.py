@@ -67,7 +67,9 @@ def clear(who: str, *, everybody: bool) -> None:
 
 def _standings() -> Standings:
     settings = load()
-    return Standings(load_policy(settings.policy).throttle, open_store(settings.store_url))
+    return Standings(
+        load_policy(settings.policy).throttle, open_store(settings.store_url, create=False)
+    )
 
 
 def _blocks(standing: Standing) -> bool:
