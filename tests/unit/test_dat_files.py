@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
