@@ -11,7 +11,7 @@ from itertools import islice
 import click
 
 from ..config import load
-from ..security import events
+from ..security.events import emit
 from ..security.policy import load as load_policy
 from ..security.standing import Standing, Standings
 from ..security.stores import open_store
@@ -55,13 +55,12 @@ def clear(who: str, *, everybody: bool) -> None:
     """Forget the failures of a user name or an address, and lift its blocks."""
     if bool(who) == everybody:
         raise click.UsageError("name a user or an address, or give --all")
-    events.configure(production=load().production)
     now = int(time.time())
     standings = _standings()
     found = list(standings.all(now) if everybody else standings.of(who, now))
     standings.lift(found)
     blocks = sum(map(_blocks, found))
-    events.emit("authn_login_unlock", subject=who or "all", counters=len(found), blocks=blocks)
+    emit("authn_login_unlock", subject=who or "all", counters=len(found), blocks=blocks)
     click.echo(f"{len(found)} counters cleared, {blocks} of them blocked")
 
 
