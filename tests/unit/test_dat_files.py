@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import secrets
 import shutil
 import sqlite3
 import threading
@@ -105,7 +106,7 @@ def test_all_processes_agree(store: SqliteStore) -> None:
     rule = replace(ADDRESS, limit=40)
 
     def guess() -> None:
-        allowed = sum(not store.reserve((rule,), NOW) for _ in range(20))
+        allowed = sum(not store.reserve((rule,), secrets.token_hex(8), NOW) for _ in range(20))
         store.close()
         os._exit(allowed)
 
@@ -160,7 +161,7 @@ def test_threads_agree(store: SqliteStore) -> None:
     def work() -> None:
         while not stop.is_set():
             try:
-                store.reserve((replace(ADDRESS, limit=10**6),), NOW)
+                store.reserve((replace(ADDRESS, limit=10**6),), "one", NOW)
             except Exception as error:  # noqa: BLE001 - what a request would see
                 errors.append(error)
 

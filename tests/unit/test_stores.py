@@ -21,8 +21,11 @@ from hypothesis import strategies as st
 from redis import Redis
 
 from my_service.security.stores import (
+    OTHERS_FIRST,
     PING_SECONDS,
+    RESERVED_SECONDS,
     Counter,
+    Outcome,
     SessionRow,
     Store,
     StoreError,
@@ -95,8 +98,27 @@ def sqlite(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
+def attempt(
+    store: Store,
+    counters: Sequence[Counter],
+    now: int = NOW,
+    outcome: Outcome = Outcome.FAILED,
+) -> int:
+    """Try once, when no other attempt is in the way; return 0, or the seconds to wait."""
+    name = secrets.token_hex(8)
+    while (wait := store.reserve(counters, name, now)) == OTHERS_FIRST:
+        time.sleep(0.001)
+    if not wait:
+        store.settle(counters, name, outcome, now)
+    return wait
+
+
 def fails(store: Store, counters: Sequence[Counter], times: int, now: int = NOW) -> list[int]:
-    return [store.reserve(counters, now) for _ in range(times)]
+    return [attempt(store, counters, now) for _ in range(times)]
+
+
+def forgive(store: Store, counters: Sequence[Counter], now: int = NOW) -> None:
+    store.settle(counters, "", Outcome.FORGIVEN, now)
 
 
 # Counters
@@ -105,7 +127,7 @@ def fails(store: Store, counters: Sequence[Counter], times: int, now: int = NOW)
 @pytest.mark.contract("THR-4")
 def test_threads_together_pass_the_limit_exactly(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
-        waits = list(pool.map(lambda _: store.reserve(LOGIN, NOW), range(200)))
+        waits = list(pool.map(lambda _: attempt(store, LOGIN, NOW), range(200)))
     assert sorted(waits) == [0] * 5 + [900] * 195
 
 
@@ -129,14 +151,13 @@ def test_processes_together_pass_the_limit_exactly(store: Store) -> None:
     for worker in workers:
         worker.join()
     assert sum(worker.exitcode or 0 for worker in workers) == 200
-    assert store.reserve((rule,), NOW) == DAY
+    assert attempt(store, (rule,), NOW) == DAY
 
 
 @pytest.mark.contract("THR-4")
 def test_right_logins_in_a_row_all_pass(store: Store) -> None:
     for _ in range(20):
-        assert store.reserve(LOGIN, NOW) == 0
-        store.release(LOGIN, NOW)
+        assert attempt(store, LOGIN, NOW, Outcome.PASSED) == 0
 
 
 @pytest.mark.contract("THR-5")
@@ -144,7 +165,7 @@ def test_a_restart_forgets_nothing(opener: Opener) -> None:
     first = opener()
     assert fails(first, LOGIN, 5) == [0] * 5
     first.close()
-    assert opener().reserve(LOGIN, NOW + 1) == 899
+    assert attempt(opener(), LOGIN, NOW + 1) == 899
 
 
 @pytest.mark.contract("THR-1")
@@ -153,24 +174,24 @@ def test_blocks_double_up_to_the_longest(store: Store) -> None:
     now = NOW
     for block in (10, 20, 35, 35):
         assert fails(store, (rule,), 4, now) == [0, 0, 0, block]
-        assert store.reserve((rule,), now + block - 1) == 1
+        assert attempt(store, (rule,), now + block - 1) == 1
         now += block
 
 
 @pytest.mark.contract("THR-2")
 def test_without_block_the_window_runs_from_the_first_failure(store: Store) -> None:
     rule = Counter("address", limit=2, window=100)
-    assert store.reserve((rule,), NOW) == 0
-    assert store.reserve((rule,), NOW + 60) == 0
-    assert store.reserve((rule,), NOW + 60) == 40
-    assert store.reserve((rule,), NOW + 99) == 1
+    assert attempt(store, (rule,), NOW) == 0
+    assert attempt(store, (rule,), NOW + 60) == 0
+    assert attempt(store, (rule,), NOW + 60) == 40
+    assert attempt(store, (rule,), NOW + 99) == 1
     assert fails(store, (rule,), 3, NOW + 100) == [0, 0, 100]
 
 
 def test_with_block_the_window_runs_from_the_last_failure_or_block(store: Store) -> None:
     rule = Counter("pair", limit=2, window=100, block=50, max_block=500)
-    assert store.reserve((rule,), NOW) == 0
-    assert store.reserve((rule,), NOW + 99) == 0  # the second: blocked until 149, known until 249
+    assert attempt(store, (rule,), NOW) == 0
+    assert attempt(store, (rule,), NOW + 99) == 0  # the second: blocked until 149, known until 249
     assert fails(store, (rule,), 3, NOW + 248) == [0, 0, 100]
     assert fails(store, (rule,), 3, NOW + 448) == [0, 0, 50]
 
@@ -180,35 +201,102 @@ def test_a_blocked_attempt_changes_nothing(store: Store) -> None:
     fails(store, (PAIR,), 5)
     assert fails(store, (PAIR, two), 10) == [900] * 10
     assert fails(store, (two,), 3) == [0, 0, DAY]
-    assert store.reserve((PAIR,), NOW + 900) == 0
+    assert attempt(store, (PAIR,), NOW + 900) == 0
 
 
 def test_the_longest_wait_counts(store: Store) -> None:
     fails(store, (PAIR,), 5)
     fails(store, (replace(ACCOUNT, limit=1),), 1)
-    assert store.reserve((PAIR, replace(ACCOUNT, limit=1)), NOW + 1) == DAY - 1
+    assert attempt(store, (PAIR, replace(ACCOUNT, limit=1)), NOW + 1) == DAY - 1
 
 
 @pytest.mark.contract("THR-1")
 def test_release_restarts_consecutive_failures_and_takes_one_from_the_others(store: Store) -> None:
     rules = (PAIR, Counter("account", limit=6, window=DAY))
     assert fails(store, rules, 5) == [0] * 5
-    store.release(rules, NOW)
+    forgive(store, rules, NOW)
     assert fails(store, rules, 3) == [0, 0, DAY]
 
 
 def test_release_leaves_nothing_negative_and_revives_nothing(store: Store) -> None:
     rule = Counter("account", limit=1, window=10)
-    store.release((rule,), NOW)
-    store.release((rule,), NOW)
+    forgive(store, (rule,), NOW)
+    forgive(store, (rule,), NOW)
     assert fails(store, (rule,), 2) == [0, 10]
-    store.release((rule,), NOW + 10)
+    forgive(store, (rule,), NOW + 10)
     assert fails(store, (rule,), 2, NOW + 10) == [0, 10]
 
 
+@pytest.mark.contract("THR-4")
+@pytest.mark.contract("THR-9")
+def test_attempts_that_are_being_decided_are_waited_for_and_no_block(store: Store) -> None:
+    fails(store, LOGIN, 3)
+    assert store.reserve(LOGIN, "one", NOW) == store.reserve(LOGIN, "two", NOW) == 0
+    assert store.reserve(LOGIN, "two", NOW) == 0
+    assert store.reserve(LOGIN, "three", NOW) == OTHERS_FIRST
+    store.settle(LOGIN, "one", Outcome.PASSED, NOW)
+    assert store.reserve(LOGIN, "three", NOW) == 0
+    store.settle(LOGIN, "two", Outcome.FAILED, NOW)
+    store.settle(LOGIN, "three", Outcome.WITHDRAWN, NOW)
+    assert fails(store, LOGIN, 5) == [0] * 4 + [900]
+
+
+@pytest.mark.contract("THR-4")
+def test_an_attempt_of_a_process_that_died_is_free_again(store: Store) -> None:
+    rule = replace(PAIR, limit=1)
+    assert store.reserve((rule,), "dead", NOW) == 0
+    for later in (0, RESERVED_SECONDS - 1):
+        assert store.reserve((rule,), "next", NOW + later) == OTHERS_FIRST
+    assert store.reserve((rule,), "next", NOW + RESERVED_SECONDS) == 0
+    # It was slow, not dead: what it has found out counts.
+    store.settle((rule,), "dead", Outcome.FAILED, NOW + RESERVED_SECONDS)
+    assert store.reserve((rule,), "third", NOW + RESERVED_SECONDS) == 900
+
+
+@pytest.mark.contract("THR-9")
+@pytest.mark.parametrize("ahead", [30, DAY, 100 * DAY])
+def test_a_clock_that_is_set_back_makes_nothing_longer(store: Store, ahead: int) -> None:
+    assert fails(store, (PAIR,), 5, NOW + ahead) == [0] * 5
+    assert attempt(store, (PAIR,)) == 900
+    assert attempt(store, (PAIR,), NOW + 899) == 1
+    assert attempt(store, (PAIR,), NOW + 900) == 0
+    rule = replace(ADDRESS, limit=2)
+    assert fails(store, (rule,), 2, NOW + ahead) == [0, 0]
+    assert attempt(store, (rule,)) == DAY
+    assert attempt(store, (rule,), NOW + DAY) == 0
+    one = replace(PAIR, key="one", limit=1)
+    assert store.reserve((one,), "dead", NOW + ahead) == 0
+    assert store.reserve((one,), "next", NOW + RESERVED_SECONDS + 30) == 0
+
+
+@pytest.mark.contract("THR-9")
+def test_what_does_not_judge_counts_all_the_same(store: Store) -> None:
+    known = (replace(PAIR, judges=False), replace(ADDRESS, judges=False), ACCOUNT)
+    assert fails(store, known, 7) == [0] * 7
+    assert attempt(store, (PAIR,)) == 900
+    assert attempt(store, known, NOW, Outcome.PASSED) == 0
+    assert attempt(store, (PAIR,)) == 900
+    assert attempt(store, (replace(ADDRESS, limit=7),)) == DAY
+
+
+@pytest.mark.contract("THR-9")
+def test_what_is_counted_is_listed_and_forgotten(store: Store) -> None:
+    named = replace(PAIR, label='["pair", "ada", "198.51.100.1"]')
+    fails(store, (named, ACCOUNT), 5)
+    store.reserve((ADDRESS,), "open", NOW)
+    found = {each.key: each for each in store.counted(NOW + 1)}
+    assert (found["pair"].label, found["pair"].count) == (named.label, 5)
+    assert (found["pair"].until, found["pair"].expires) == (NOW + 900, NOW + 900 + DAY)
+    assert (found["account"].count, found["address"].count) == (5, 0)
+    store.forget(["pair", "nothing"])
+    store.forget([])
+    assert "pair" not in {each.key for each in store.counted(NOW + 1)}
+    assert attempt(store, (named, ACCOUNT)) == 0
+
+
 def test_no_counters_never_block(store: Store) -> None:
-    assert store.reserve((), NOW) == 0
-    store.release((), NOW)
+    assert attempt(store, (), NOW) == 0
+    forgive(store, (), NOW)
 
 
 # Sessions
@@ -276,7 +364,7 @@ def test_sessions_of_a_user_are_listed_by_last_use_and_end_together(store: Store
 class Model:
     def __init__(self) -> None:
         self.rows: dict[str, SessionRow] = {}
-        self.counts: dict[str, tuple[int, int, int]] = {}
+        self.counts: dict[str, tuple[int, int, int, dict[str, int]]] = {}
         self.epochs: dict[str, int] = {}
 
     def put(self, row: SessionRow, _expires: int, replaces: str, epoch: int | None) -> bool:
@@ -308,36 +396,55 @@ class Model:
         self.epochs[user] = self.epoch(user) + 1
         return sum(self.delete(row.id_hash) for row in self.of_user(user) if row.id_hash != keep)
 
-    def reserve(self, rules: Sequence[Counter], now: int) -> int:
-        self.counts = {key: value for key, value in self.counts.items() if value[2] > now}
-        found = [self.counts.get(rule.key, (0, 0, now + rule.window)) for rule in rules]
-        wait = 0
-        for rule, (count, until, expires) in zip(rules, found, strict=True):
+    def tally(self, rule: Counter, now: int) -> tuple[int, int, int, dict[str, int]]:
+        count, until, expires, attempts = self.counts.get(rule.key, (0, 0, 0, {}))
+        if expires <= now:
+            count = until = 0
+        until = min(until, now + rule.length(count)) if rule.block else 0
+        expires = min(expires, max(now, until) + rule.window) if count else 0
+        alive = {name: at for name, at in attempts.items() if abs(now - at) < RESERVED_SECONDS}
+        return count, until, expires, alive
+
+    def reserve(self, rules: Sequence[Counter], name: str, now: int) -> int:
+        found = [(rule, self.tally(rule, now)) for rule in rules if rule.judges]
+        wait, full = 0, False
+        for rule, (count, until, expires, attempts) in found:
             blocked_until = until if rule.block else expires if count >= rule.limit else 0
             wait = max(wait, blocked_until - now)
-        if wait:
-            return wait
-        for rule, (count, until, expires) in zip(rules, found, strict=True):
-            if rule.block:
-                blocks, more = divmod(count + 1, rule.limit)
-                block = min(rule.block << max(0, blocks - 1), rule.max_block)
-                # The model reads like the rule: the old values turn into the new ones.
-                until = until if more else now + block  # noqa: PLW2901
-                expires = max(now, until) + rule.window  # noqa: PLW2901
-            self.counts[rule.key] = (count + 1, until, expires)
-        return 0
+            room = rule.limit - (count % rule.limit if rule.block else count)
+            full = full or len(attempts.keys() - {name}) >= room
+        if full and not wait:
+            return OTHERS_FIRST
+        for rule, (count, until, expires, attempts) in found:
+            more = {} if wait else {name: now}
+            self.counts[rule.key] = (count, until, expires, {**attempts, **more})
+        return wait
 
-    def release(self, rules: Sequence[Counter], now: int) -> None:
+    def settle(self, rules: Sequence[Counter], name: str, outcome: Outcome, now: int) -> None:
         for rule in rules:
-            count, until, expires = self.counts.pop(rule.key, (0, 0, 0))
-            if not rule.block and count > 1 and expires > now:
-                self.counts[rule.key] = (count - 1, until, expires)
+            count, until, expires, attempts = self.tally(rule, now)
+            attempts.pop(name, None)
+            if outcome is Outcome.FAILED:
+                count += 1
+                if rule.block and count % rule.limit == 0:
+                    block = rule.block << (count // rule.limit - 1)
+                    until = now + min(block, rule.max_block)
+                if rule.block or count == 1:
+                    expires = max(now, until) + rule.window
+            elif not rule.judges or outcome is Outcome.WITHDRAWN:
+                pass
+            elif rule.block:
+                count = until = expires = 0
+            if outcome is Outcome.FORGIVEN and not rule.block:
+                count = max(0, count - 1)
+            self.counts[rule.key] = (count, until, expires, attempts)
 
 
 RULES = (
     Counter("x", limit=2, window=300, block=40, max_block=100),
     Counter("y", limit=3, window=400),
     Counter("z", limit=5, window=300),
+    Counter("w", limit=2, window=300, block=40, max_block=100, judges=False),
 )
 ids, users = st.sampled_from("pqrs"), st.sampled_from(["", "ada", "bob"])
 chosen = st.lists(st.sampled_from(RULES), min_size=1, unique=True)
@@ -351,9 +458,10 @@ steps = st.one_of(
     st.tuples(st.just("delete"), ids),
     st.tuples(st.just("of_user"), users),
     st.tuples(st.just("delete_of_user"), users, st.sampled_from(["", "p", "q"])),
-    st.tuples(st.just("reserve"), chosen),
-    st.tuples(st.just("reserve"), st.just(list(RULES))),
-    st.tuples(st.just("release"), chosen),
+    st.tuples(st.just("reserve"), chosen, ids),
+    st.tuples(st.just("reserve"), st.just(list(RULES)), ids),
+    st.tuples(st.just("settle"), chosen, ids, st.sampled_from(Outcome)),
+    st.tuples(st.just("settle"), st.just(list(RULES)), ids, st.just(Outcome.FAILED)),
 )
 
 
@@ -378,10 +486,11 @@ def take(store: Store | Model, step: tuple[object, ...], now: int, run: str) -> 
             done = store.of_user(f"{run}{user}")
         case ("delete_of_user", user, keep):
             done = store.delete_of_user(f"{run}{user}", own(keep))
-        case ("reserve", list() as rules):
-            done = store.reserve([replace(rule, key=own(rule.key)) for rule in rules], now)
-        case ("release", list() as rules):
-            store.release([replace(rule, key=own(rule.key)) for rule in rules], now)
+        case ("reserve", list() as rules, str() as name):
+            done = store.reserve([replace(rule, key=own(rule.key)) for rule in rules], name, now)
+        case ("settle", list() as rules, str() as name, Outcome() as outcome):
+            named = [replace(rule, key=own(rule.key)) for rule in rules]
+            store.settle(named, name, outcome, now)
     return done
 
 
@@ -390,7 +499,7 @@ def take(store: Store | Model, step: tuple[object, ...], now: int, run: str) -> 
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(st.tuples(steps, st.integers(0, 60)), min_size=5, max_size=30))
+@given(st.lists(st.tuples(steps, st.integers(-30, 90)), min_size=5, max_size=30))
 def test_any_sequence_has_the_outcome_of_the_model(
     store: Store, sequence: list[tuple[tuple[object, ...], int]]
 ) -> None:
@@ -418,7 +527,7 @@ def test_expired_rows_are_swept(sqlite: SqliteStore) -> None:
     for n in range(20 * SWEEP_EVERY):
         now = NOW + 10 * n
         sqlite.put(replace(ROW, id_hash=f"{n}", seen=now), now + 10)
-        sqlite.reserve([replace(ADDRESS, key=f"{kind}{n}", window=10) for kind in "abc"], now)
+        attempt(sqlite, [replace(ADDRESS, key=f"{kind}{n}", window=10) for kind in "abc"], now)
     with closing(sqlite3.connect(sqlite.path)) as db:
         sessions = db.execute("SELECT count(*) FROM store_session").fetchone()[0]
         counters = db.execute("SELECT count(*) FROM store_counter").fetchone()[0]
@@ -472,8 +581,10 @@ def expect_error(store: SqliteStore, text: str) -> None:
         lambda: store.delete("x"),
         lambda: store.of_user("ada"),
         lambda: store.delete_of_user("ada"),
-        lambda: store.reserve(LOGIN, NOW),
-        lambda: store.release(LOGIN, NOW),
+        lambda: store.reserve(LOGIN, "a", NOW),
+        lambda: store.settle(LOGIN, "a", Outcome.FAILED, NOW),
+        lambda: list(store.counted(NOW)),
+        lambda: store.forget(["x"]),
         store.ping,
     ]
     for call in calls:
@@ -515,12 +626,25 @@ def test_who_asks_whether_it_is_ready_does_not_make_redis_write(
 ) -> None:
     with closing(RedisStore(redis_url, prefix)) as store, closing(Redis.from_url(redis_url)) as db:
         store.ping()
-        assert db.delete(f"{prefix}c:ping") == 1
+        assert db.delete(f"{prefix}t:ping") == 1
         store.ping()
-        assert not db.exists(f"{prefix}c:ping")
+        assert not db.exists(f"{prefix}t:ping")
         store._pinged -= PING_SECONDS
         store.ping()
-        assert db.exists(f"{prefix}c:ping")
+        assert db.exists(f"{prefix}t:ping")
+
+
+def test_a_file_of_an_older_release_keeps_what_it_has_counted(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+        db.execute(
+            "CREATE TABLE store_counter (key TEXT PRIMARY KEY, count INT NOT NULL,"
+            " until INT NOT NULL, expires INT NOT NULL) WITHOUT ROWID"
+        )
+        db.execute("INSERT INTO store_counter VALUES ('pair', 4, 0, ?)", (NOW + DAY,))
+        db.execute("PRAGMA user_version = 2")
+        db.commit()
+    with closing(SqliteStore(tmp_path / "store.db")) as store:
+        assert fails(store, (PAIR,), 2) == [0, 900]
 
 
 def test_a_path_that_cannot_be_is_refused(tmp_path: Path) -> None:
@@ -555,10 +679,10 @@ def test_a_file_locked_for_too_long_is_an_error_for_writers_only(
     with closing(sqlite3.connect(sqlite.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="locked: end the program that holds it"):
-            sqlite.reserve(LOGIN, NOW)
+            attempt(sqlite, LOGIN, NOW)
         assert sqlite.get(ROW.id_hash) == ROW
         other.execute("ROLLBACK")
-        assert sqlite.reserve(LOGIN, NOW) == 0
+        assert attempt(sqlite, LOGIN, NOW) == 0
 
 
 # Redis and Valkey
@@ -579,7 +703,7 @@ def test_redis_down_is_an_error_at_once_and_its_return_is_noticed(
         assert fails(store, LOGIN, 4) == [0] * 4
         relay.stop()
         start = time.monotonic()
-        for call in (store.ping, lambda: store.get("x"), lambda: store.reserve(LOGIN, NOW)):
+        for call in (store.ping, lambda: store.get("x"), lambda: attempt(store, LOGIN, NOW)):
             with pytest.raises(StoreError, match="refused"):
                 call()
         assert time.monotonic() - start < 2
@@ -593,7 +717,7 @@ def test_redis_that_hangs_is_an_error_soon(relay: Relay, prefix: str) -> None:
         relay.hang = True
         start = time.monotonic()
         with pytest.raises(StoreError, match="Timeout"):
-            store.reserve(LOGIN, NOW)
+            attempt(store, LOGIN, NOW)
         assert time.monotonic() - start < 2
         relay.hang = False
         assert fails(store, LOGIN, 6)[-1] == 900
@@ -603,15 +727,20 @@ def test_an_answer_lost_on_the_way_never_leaves_an_attempt_uncounted(
     relay: Relay, prefix: str
 ) -> None:
     with closing(RedisStore(relay.url, prefix)) as store:
-        fails(store, (ACCOUNT, PAIR), 3)
+        fails(store, (PAIR,), 3)
         relay.lose_answers = 1
-        assert store.reserve((ACCOUNT, PAIR), NOW) == 0
-        assert store.reserve((PAIR,), NOW) == 900
+        assert store.reserve((PAIR,), "one", NOW) == 0  # asked twice, reserved once
+        assert store.reserve((PAIR,), "two", NOW) == 0
+        store.settle((PAIR,), "two", Outcome.WITHDRAWN, NOW)
+        relay.lose_answers = 1
+        store.settle((PAIR,), "one", Outcome.FAILED, NOW)  # told twice, counted twice
+        assert attempt(store, (PAIR,)) == 900
+        fails(store, (ACCOUNT,), 3)
         relay.lose_answers = 1
         with pytest.raises(StoreError):
-            store.release((ACCOUNT,), NOW)
-        rule = replace(ACCOUNT, limit=5)  # 3 failures, 1 counted twice, 1 given back once
-        assert fails(store, (rule,), 2) == [0, DAY]
+            forgive(store, (ACCOUNT,))
+        rule = replace(ACCOUNT, limit=4)  # 3 failures, given back once
+        assert fails(store, (rule,), 3) == [0, 0, DAY]
 
 
 def test_services_that_share_a_redis_do_not_meet(redis_url: str, prefix: str) -> None:
@@ -623,7 +752,7 @@ def test_services_that_share_a_redis_do_not_meet(redis_url: str, prefix: str) ->
         fails(one, (PAIR,), 5)
         assert two.of_user("ada") == []
         assert two.delete_of_user("ada") == 0
-        assert two.reserve((PAIR,), NOW) == 0
+        assert attempt(two, (PAIR,), NOW) == 0
         assert one.of_user("ada") == [ROW]
 
 
@@ -632,9 +761,9 @@ def test_nothing_stays_in_redis_for_ever(redis_url: str, prefix: str) -> None:
         store.put(ROW, NOW + 60)
         store.put(replace(ROW, id_hash="b" * 64), NOW + 90)
         store.update(ROW.id_hash, seen=NOW + 1, data="{}")
-        store.reserve(LOGIN, NOW)
-        store.reserve(LOGIN, NOW)
-        store.release((ACCOUNT,), NOW)
+        attempt(store, LOGIN, NOW)
+        attempt(store, LOGIN, NOW)
+        forgive(store, (ACCOUNT,), NOW)
         keys = list(client.scan_iter(match=f"{prefix}*", count=1000))
         assert len(keys) == 6
         assert all(0 < client.ttl(key) <= DAY for key in keys)

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
-from . import services
+from . import expect, services
 from .conftest import Make
 from .driver import Inside
 
@@ -65,6 +69,69 @@ def test_workers_share_login_counters(workers: tuple[Inside, Inside]) -> None:
         assert worker.visitor("198.51.100.77").login(user.name, "wrong password").status_code != 429
     assert second.visitor("198.51.100.77").login(user.name, user.password).status_code == 429
     assert first.visitor("198.51.100.78").login(user.name, user.password).status_code == 303
+
+
+def lose_tables(inside: Inside, word: str) -> None:
+    """Rename all tables with `word` in their name, as a migration that was forgotten would."""
+    like = f"%{word}%"
+    if inside.files.database_url:
+        tables = (
+            "SELECT tablename FROM pg_tables WHERE tablename LIKE %s AND schemaname NOT IN"
+            " ('pg_catalog', 'information_schema')"
+        )
+        rename = SQL("ALTER TABLE {} RENAME TO {}")
+        with psycopg.connect(inside.files.database_url) as postgres:
+            for (name,) in postgres.execute(tables, (like,)).fetchall():
+                postgres.execute(rename.format(Identifier(name), Identifier(f"old_{name}")))
+        return
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE ?"
+    with closing(sqlite3.connect(inside.files.database)) as sqlite:
+        for (name,) in sqlite.execute(tables, (like,)).fetchall():
+            sqlite.execute(f'ALTER TABLE "{name}" RENAME TO "old_{name}"')
+        sqlite.commit()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each kind of database, empty; "" is a new file."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    with services.postgres_url() as url:
+        yield url
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.usefixtures("restored_logging")
+def test_missing_table_is_a_crash_and_not_a_database_that_is_away(
+    make: Make, database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inside = make(database_url=database_url)
+    user = inside.add_user()
+    browser = inside.visitor()
+    lose_tables(inside, "user")
+    capfd.readouterr()
+    for _ in range(inside.policy.throttle.pair.limit + 1):
+        # Nor is it a guess, so it is not counted.
+        expect.error(browser.login(user.name, user.password), 500)
+    lines = [line for line in capfd.readouterr().err.splitlines() if "sys_" in line]
+    assert lines
+    assert all(json.loads(line)["event"] == "sys_crash" for line in lines)
+    assert all("Traceback" in line for line in lines)
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.example
+def test_missing_table_of_a_view_is_a_crash(make: Make, database_url: str) -> None:
+    inside = make(database_url=database_url)
+    member = inside.member()
+    assert member.get("/notes").status_code == 200
+    lose_tables(inside, "note")
+    for target in ("/notes", "/api/notes"):
+        expect.error(member.get(target), 500)
+    note = json.dumps({"title": "One", "body": "Lost"}).encode()
+    expect.error(member.api("POST", "/api/notes", note), 500)
+    assert member.logged_in()
 
 
 @pytest.mark.contract("INP-3")

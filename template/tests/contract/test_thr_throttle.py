@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import islice
 from unittest import mock
 
@@ -18,9 +21,21 @@ from argon2 import PasswordHasher
 
 from . import expect, services
 from .conftest import Make
-from .driver import DEVICE, KEY, Browser, Inside, Service, User, counted, new_address, new_user
+from .driver import (
+    DEVICE,
+    KEY,
+    Browser,
+    Inside,
+    Service,
+    User,
+    counted,
+    judged,
+    new_address,
+    new_user,
+)
 
 WRONG = "certainly not the password"
+NEXT = "Vierzehn alte Birken rauschen"
 DAY = 86_400
 WAIT_SECONDS = 20
 
@@ -112,7 +127,8 @@ def test_success_clears(inside: Inside) -> None:
     browser = inside.visitor()
     for _ in range(3):
         fail(browser, user, inside.policy.throttle.pair.limit - 1)
-        assert passes(browser, user)
+        # A known device would have a count of its own.
+        assert passes(without_device(browser), user)
 
 
 @pytest.mark.contract("THR-1")
@@ -176,7 +192,7 @@ def test_account_under_attack_is_open_to_known_devices_alone(strict: Inside) -> 
 
 @pytest.mark.contract("THR-3")
 def test_stolen_device_cookie_has_a_limit_too(make: Make) -> None:
-    inside = make(exceptions={"throttle.account.limit": 10})
+    inside = make(exceptions={"throttle.account.limit": 10, "throttle.pair.limit": 1000})
     user = inside.add_user()
     stolen = inside.login(user).cookies[DEVICE]
     for _ in range(10):
@@ -223,6 +239,32 @@ def test_right_passwords_all_pass(fresh: Inside) -> None:
     user = fresh.add_user()
     browser = fresh.visitor()
     assert all(passes(without_device(browser), user) for _ in range(20))
+
+
+@pytest.mark.contract("THR-4")
+@pytest.mark.contract("THR-9")
+def test_right_passwords_at_once_all_pass(fresh: Inside) -> None:
+    user = fresh.add_user()
+    browser = fresh.visitor()
+    # One more failure would block: none of those that are on their way may count as one.
+    fail(browser, user, fresh.policy.throttle.pair.limit - 1)
+    with ThreadPoolExecutor(20) as threads:
+        assert all(threads.map(lambda _: passes(without_device(browser), user), range(40)))
+    assert passes(browser, user)
+
+
+@pytest.mark.contract("THR-4")
+def test_guesses_beside_right_passwords_are_counted(fresh: Inside) -> None:
+    user, other = fresh.add_user(), fresh.add_user()
+    browser = fresh.visitor()
+    with counted() as verifications, ThreadPoolExecutor(16) as threads:
+        guesses = [threads.submit(browser.login, user.name, WRONG) for _ in range(20)]
+        right = [threads.submit(passes, without_device(browser), other) for _ in range(20)]
+        statuses = Counter(each.result().status_code for each in guesses)
+        assert all(each.result() for each in right)
+    limit = fresh.policy.throttle.pair.limit
+    assert statuses == {401: limit, 429: 20 - limit}
+    assert verifications.number == limit + 20
 
 
 @pytest.mark.contract("THR-5")
@@ -371,6 +413,183 @@ def test_refusal_of_a_full_pool_is_not_a_failure(make: Make) -> None:
         for _ in range(inside.policy.throttle.pair.limit + 1):
             expect.error(browser.login(user.name, user.password), 503)
     assert passes(browser, user)
+
+
+LEET = "4@8({[<369&#!1/|\\0$5+7%2zx"
+SLOW = {
+    "symbols": LEET * 3,
+    "symbols, longest": (LEET * 10)[:256],
+    "ambiguous symbols": "1|7" * 85,
+    "one digit": "1" * 256,
+    "repeats": "".join(2 * char for char in LEET * 4),
+    "dates": "1/1/91 " * 36,
+    "keyboard": "qwertyuiop" * 25,
+    "other scripts": "\u0130\u00df\u65e5\u0315" * 64,
+    "accents": "\u0315\u0300" * 128,
+}
+
+
+@pytest.mark.contract("THR-8")
+@pytest.mark.parametrize("password", SLOW.values(), ids=SLOW.keys())
+def test_judging_a_password_takes_no_time(inside: Inside, password: str) -> None:
+    user = inside.add_user()
+    member = inside.login(user)
+    inside.cli("user", "add", new_user().name, typed=f"{NEXT}\n")  # reads the word lists
+    start = time.process_time()
+    answer = member.post("/account/password", current_password=user.password, new_password=password)
+    inside.cli("user", "add", new_user().name, typed=f"{password}\n")
+    # It takes a twentieth of that; zxcvbn by itself takes seconds, or minutes.
+    assert time.process_time() - start < 2
+    assert answer.status_code in {303, 422}
+
+
+@pytest.mark.contract("THR-8")
+def test_new_password_is_judged_after_throttle_and_current_password(inside: Inside) -> None:
+    user = inside.add_user()
+    member = inside.login(user)
+    with judged() as judgements:
+        for status in [422] * inside.policy.throttle.pair.limit + [429]:
+            answer = member.post("/account/password", current_password=WRONG, new_password=NEXT)
+            assert answer.status_code == status
+            assert "easy to guess" not in answer.text
+        assert judgements.number == 0
+        other = inside.member(second := inside.add_user())
+        fields = {"current_password": second.password, "new_password": NEXT}
+        assert other.post("/account/password", **fields).status_code == 303
+        assert judgements.number == 1
+
+
+@pytest.mark.contract("THR-8")
+def test_judging_takes_its_turn(inside: Inside) -> None:
+    users = [inside.add_user() for _ in range(6)]
+    members = [(inside.login(user), user.password) for user in users]
+
+    def change(member: Browser, password: str) -> int:
+        fields = {"current_password": password, "new_password": NEXT}
+        return member.post("/account/password", **fields).status_code
+
+    with judged() as judgements, ThreadPoolExecutor(len(members)) as threads:
+        changes = [threads.submit(change, *member) for member in members]
+        assert [each.result() for each in changes] == [303] * len(members)
+    assert judgements.number == len(members)
+    assert judgements.most <= inside.policy.passwords.concurrent
+
+
+@pytest.mark.contract("THR-9")
+@pytest.mark.parametrize("limit", ["pair", "address"])
+def test_known_device_is_spared_by_what_others_at_its_address_do(
+    strict: Inside, limit: str
+) -> None:
+    user = strict.add_user()
+    known = strict.login(user)
+    if limit == "pair":
+        fail(without_device(known), user, strict.policy.throttle.pair.limit)
+    else:
+        for _ in range(strict.policy.throttle.address.limit):
+            fail(without_device(known), new_user())
+    blocked(without_device(known).login(user.name, user.password))
+    for _ in range(2):
+        assert passes(known, user)
+    # Nobody else is let in by that.
+    blocked(without_device(known).login(user.name, user.password))
+    thief = without_device(known)
+    thief.cookies[DEVICE] = known.cookies[DEVICE]
+    other = strict.add_user()
+    if limit == "address":
+        blocked(thief.login(other.name, other.password))
+    # And it has no guesses without end itself.
+    fail(known, user, strict.policy.throttle.pair.limit)
+    assert blocked(known.login(user.name, user.password)) == strict.policy.throttle.pair.block
+
+
+@pytest.mark.contract("THR-9")
+def test_clock_that_is_set_back_makes_no_block_longer(fresh: Inside) -> None:
+    rule = fresh.policy.throttle.pair
+    user = fresh.add_user()
+    browser = fresh.visitor()
+    fresh.clock.advance(DAY)
+    fail(browser, user, rule.limit)
+    fresh.clock.advance(-DAY)
+    assert blocked(browser.login(user.name, user.password)) == rule.block
+    fresh.clock.advance(rule.block)
+    assert passes(browser, user)
+
+
+@pytest.mark.contract("THR-9")
+def test_clock_that_is_set_back_makes_no_session_longer(fresh: Inside) -> None:
+    times = fresh.policy.sessions
+    fresh.clock.advance(DAY)
+    member = fresh.member()
+    # Seconds are what two machines differ by.
+    fresh.clock.advance(-10)
+    assert member.logged_in()
+    fresh.clock.advance(-DAY)
+    assert not member.logged_in()
+    for after in (times.idle_timeout, times.absolute_timeout):
+        fresh.clock.advance(after)
+        assert not member.logged_in()
+
+
+@pytest.mark.contract("THR-9")
+def test_clock_that_is_set_back_makes_no_device_known_for_longer(make: Make) -> None:
+    inside = make(exceptions={"throttle.account.limit": 3})
+    user = inside.add_user()
+    inside.clock.advance(DAY)
+    known = inside.login(user)
+    inside.clock.advance(-DAY)
+    for _ in range(3):
+        fail(inside.visitor(), user)
+    blocked(known.login(user.name, user.password))
+
+
+@pytest.mark.contract("THR-9")
+@pytest.mark.usefixtures("restored_logging")
+def test_operator_sees_and_lifts_blocks(fresh: Inside) -> None:
+    limit = fresh.policy.throttle.pair.limit
+    user, other = fresh.add_user(), fresh.add_user()
+    browser, elsewhere = fresh.visitor(), fresh.visitor()
+    fail(browser, user, limit)
+    fail(elsewhere, other, limit - 1)
+
+    def show(*who: str) -> list[dict[str, object]]:
+        result = fresh.cli("throttle", "show", *who, "--json")
+        assert result.exit_code == 0
+        rows: list[dict[str, object]] = json.loads(result.stdout)
+        return rows
+
+    (row,) = [each for each in show() if each["name"] == user.name]
+    assert (row["kind"], row["from"], row["failures"]) == ("pair", browser.address, limit)
+    ends = datetime.fromtimestamp(fresh.clock.now + fresh.policy.throttle.pair.block, UTC)
+    assert row["blocked_until"] == ends.isoformat(timespec="seconds")
+    assert {each["kind"]: each["failures"] for each in show(other.name.upper())} == {
+        "pair": limit - 1,
+        "account": limit - 1,
+    }
+    assert {each["kind"] for each in show(browser.address)} == {"pair", "address"}
+    assert user.name in fresh.cli("throttle", "show").stdout
+    assert fresh.cli("throttle", "clear").exit_code == 2
+    result = fresh.cli("throttle", "clear", user.name)
+    assert result.exit_code == 0
+    event = json.loads(result.stderr.splitlines()[-1])
+    assert (event["event"], event["subject"]) == ("authn_login_unlock", user.name)
+    assert show(user.name) == []
+    assert passes(browser, user)
+    # What counts against others stays.
+    fail(elsewhere, other)
+    blocked(elsewhere.login(other.name, other.password))
+    assert fresh.cli("throttle", "clear", elsewhere.address).exit_code == 0
+    assert passes(elsewhere, other)
+
+
+@pytest.mark.contract("THR-9")
+@pytest.mark.contract("LOG-2")
+def test_operator_sees_no_control_characters_of_a_guesser(fresh: Inside) -> None:
+    name = "a\u202eb\u2028c"
+    for _ in range(fresh.policy.throttle.pair.limit):
+        fresh.visitor("198.51.100.9").login(name, WRONG)
+    result = fresh.cli("throttle", "show", "198.51.100.9")
+    assert r"a\u202eb\u2028c" in result.stdout
+    assert all(char.isprintable() for char in result.stdout.replace("\n", ""))
 
 
 @pytest.mark.contract("CFG-2")

@@ -202,6 +202,20 @@ def test_reading_makes_no_cookie(pages: Inside) -> None:
     assert not browser.cookies
 
 
+@pytest.mark.contract("THR-9")
+def test_clock_that_is_set_back_makes_no_limit_longer(pages: Inside) -> None:
+    browser = pages.visitor()
+
+    def view(request: HttpRequest) -> None:
+        request.session["cart"] = 1
+        request.session.set_expiry(600)
+
+    run(browser, view)
+    # Less than the session itself would last.
+    pages.clock.advance(-300)
+    assert run(browser, lambda request: request.session.get("cart")) == "None"
+
+
 def test_usual_methods(pages: Inside) -> None:
     browser = pages.visitor()
 

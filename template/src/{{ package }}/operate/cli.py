@@ -25,6 +25,7 @@ from . import checks, deployed
 from . import drift as drifting
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
+from .throttle import throttle
 
 
 class _Group(click.Group):
@@ -265,3 +266,4 @@ def _add_own_commands() -> None:
 _add_own_commands()
 main.add_command(edge)
 main.add_command(certificates)
+main.add_command(throttle)

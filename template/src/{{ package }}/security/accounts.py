@@ -5,19 +5,21 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from .errors import Problem
 from .events import emit
 from .passwords import Busy, Passwords
-from .stores import StoreError
-from .throttle import Throttle
+from .stores import Counter, Outcome, StoreError
+from .throttle import Blocked, Throttle
 from .validation import is_clean
 
 MAX_NAME = 100
 """Characters of a user name."""
+_MOST_FOLDED = 4096
+"""Characters of a name that are looked at: folding takes minutes for a million of accents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,11 @@ class Attempt:
 def normalise(name: str) -> str:
     """Return one form of all spellings of a user name (Unicode NFKC, case-folded).
 
-    Until nothing changes any more: folding may leave what normalises again.
+    Until nothing changes any more: folding may leave what normalises again. A longer one than
+    anybody has stays as it is.
     """
+    if len(name) > _MOST_FOLDED:
+        return name
     while True:
         folded = unicodedata.normalize("NFKC", name).strip().casefold()
         if folded == name:
@@ -103,13 +108,14 @@ class LoginService:
         Counts in the throttle like a login. The caller ends the user's other sessions. Raises
         `Problem` as `authenticate` does.
         """
-        if objection := self.passwords.objection(new, name):
-            return None, {"new_password": objection}
         account = self._checked(name, current, attempt)
         if account is None:
             emit("authn_password_change_fail", user=name)
             return None, {"current_password": "This is not your current password."}
-        with closed():
+        with closed(), self.passwords.place():
+            # Judging takes as long as hashing: after the throttle, and in its turn.
+            if objection := self.passwords.objection(new, name):
+                return None, {"new_password": objection}
             hashed = self.passwords.hash(new)
             if not self.accounts.set_password(account.id, hashed, expected=account.password_hash):
                 # Two changes at once: one wins, the other is told.
@@ -119,26 +125,48 @@ class LoginService:
 
     def _checked(self, name: str, password: str, attempt: Attempt) -> Account | None:
         name = normalise(name)
-        now = self._now()
         counters = self._throttle.counters(name, attempt.client, attempt.device)
-        with closed():
-            if wait := self._throttle.reserve(counters, now):
-                emit("authn_login_lock", user=name, seconds=wait)
-                raise Problem(429, headers=[("retry-after", str(wait))], reason="throttle")
-            try:
-                account = self._find(name)
-                right = self.passwords.verify(account.password_hash if account else None, password)
-            except (Busy, StoreError):
-                # Else who tries while the database is away is locked out once it is back.
-                self._throttle.withdraw(counters, now)
-                raise
+        # In the queue already: who waits for other attempts is one of its threads.
+        with closed(), self.passwords.place(), self._reserved(name, counters) as settle:
+            account = self._find(name)
+            right = self.passwords.verify(account.password_hash if account else None, password)
             if account is None or not right:
+                settle(Outcome.FAILED)
                 return None
-            self._throttle.succeed(counters, now)
+            settle(Outcome.PASSED)
             if self.passwords.outdated(account.password_hash):
                 hashed = self.passwords.hash(password)
                 self.accounts.set_password(account.id, hashed, expected=account.password_hash)
         return account
+
+    @contextmanager
+    def _reserved(
+        self, name: str, counters: tuple[Counter, ...]
+    ) -> Iterator[Callable[[Outcome], None]]:
+        """Reserve an attempt; give what says how it has ended. Raises `Problem` 429."""
+        now = self._now()
+        try:
+            reserved = self._throttle.reserve(counters, now)
+        except Blocked as blocked:
+            if not blocked.others:
+                emit("authn_login_lock", user=name, seconds=blocked.seconds)
+            after = [("retry-after", str(blocked.seconds))]
+            raise Problem(429, headers=after, reason="throttle") from None
+        settled = False
+
+        def settle(outcome: Outcome) -> None:
+            nonlocal settled
+            settled = True
+            self._throttle.settle(counters, reserved, outcome, now)
+
+        try:
+            yield settle
+        except BaseException:
+            if not settled:
+                # Else who tries while the database is away is locked out once it is back.
+                with suppress(StoreError):
+                    settle(Outcome.WITHDRAWN)
+            raise
 
     def _find(self, name: str) -> Account | None:
         """Return the account as it is after its epoch was read.
@@ -158,7 +186,7 @@ class LoginService:
         now = self._now()
         counters = self._throttle.counters(normalise(name), attempt.client, attempt.device)
         with closed():
-            self._throttle.succeed(counters, now)
+            self._throttle.forgive(counters, now)
 
 
 def add_account(accounts: Accounts, passwords: Passwords, name: str, password: str) -> str:

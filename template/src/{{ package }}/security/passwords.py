@@ -13,8 +13,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from .policy import PasswordPolicy
 
-_MEASURED = 72
-"""Characters that the strength estimate looks at; longer ones cost time and change nothing."""
+_MOST_JOINED = 4
+"""Characters that become one at most when what is typed alike is made alike (NFC)."""
 
 
 class Busy(Exception):
@@ -24,8 +24,8 @@ class Busy(Exception):
 class Passwords:
     """Hashes, verifies and judges passwords.
 
-    Hashing is slow on purpose, so it is bounded: a flood of logins fills its own queue and leaves
-    the threads that serve the other pages alone.
+    Hashing is slow on purpose, and so is judging, so both are bounded: a flood of logins fills its
+    own queue and leaves the threads that serve the other pages alone.
     """
 
     def __init__(self, policy: PasswordPolicy) -> None:
@@ -38,17 +38,28 @@ class Passwords:
         )
         self._slots = threading.BoundedSemaphore(policy.concurrent)
         self._room = threading.BoundedSemaphore(policy.concurrent + policy.waiting)
+        self._held = threading.local()
         self._dummy = self._hasher.hash("nobody has this password")
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """Hold a place in the queue for several steps of one thread. Raises `Busy`."""
+        if getattr(self._held, "place", False):
+            yield
+            return
         if not self._room.acquire(blocking=False):
             raise Busy
+        self._held.place = True
         try:
-            with self._slots:
-                yield
+            yield
         finally:
+            self._held.place = False
             self._room.release()
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        with self.place(), self._slots:
+            yield
 
     def hash(self, password: str) -> str:
         """Return the argon2id hash. Raises `Busy`."""
@@ -61,6 +72,9 @@ class Passwords:
         None stands for a user who does not exist: it takes the same time and never fits, so that
         the time does not tell which names exist (ASVS 6.3.8).
         """
+        if self._is_too_long(password):
+            # Nobody has it, and making it alike takes minutes for a million of accents.
+            hashed, password = None, ""
         with self._slot():
             try:
                 self._hasher.verify(hashed or self._dummy, _normal(password))
@@ -73,21 +87,27 @@ class Passwords:
         return self._hasher.check_needs_rehash(hashed)
 
     def objection(self, password: str, user: str) -> str:
-        """Return why `user` may not choose this password, or "" (ASVS 6.2.1 to 6.2.9)."""
-        password = _normal(password)
+        """Return why `user` may not choose this password, or "" (ASVS 6.2.1 to 6.2.9).
+
+        Raises `Busy`.
+        """
+        password = _normal(password[: self._policy.max_length * _MOST_JOINED + 1])
         if len(password) < self._policy.min_length:
             return f"Use at least {self._policy.min_length} characters."
         if len(password) > self._policy.max_length:
             return f"Use at most {self._policy.max_length} characters."
         if user and user.casefold() in password.casefold():
             return "Do not use your user name in it."
-        # Imported here: its word lists cost memory, and few workers ever set a password.
-        from zxcvbn import zxcvbn
+        with self._slot():
+            # Imported here: its word lists cost memory, and few workers ever set a password.
+            from .strength import guesses_log10
 
-        guesses = zxcvbn(password[:_MEASURED], user_inputs=[user])["guesses_log10"]
-        if float(guesses) < self._policy.min_guesses_log10:
-            return "This password is common or easy to guess."
+            if guesses_log10(password, user) < self._policy.min_guesses_log10:
+                return "This password is common or easy to guess."
         return ""
+
+    def _is_too_long(self, password: str) -> bool:
+        return len(password) > self._policy.max_length * _MOST_JOINED
 
 
 def _normal(password: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from . import events
+from .clock import is_within
 from .policy import SessionPolicy
 from .session_codec import SessionCodec
 from .stores import SessionRow, Store, StoreError
@@ -42,9 +43,8 @@ class Sessions:
 
     def alive(self, row: SessionRow, now: int) -> bool:
         """Tell whether a row is within both timeouts (ASVS 7.3.1, 7.3.2)."""
-        return (
-            now - row.seen < self.policy.idle_timeout
-            and now - row.created < self.policy.absolute_timeout
+        return is_within(row.seen, self.policy.idle_timeout, now) and is_within(
+            row.created, self.policy.absolute_timeout, now
         )
 
     def of_user(self, user: str) -> list[SessionRow]:

@@ -1,26 +1,48 @@
 # Owned by the template: extend, do not edit.
 """Login throttle (guide: Prevent brute-force attacks; ASVS 6.3.1; OWASP device cookies).
 
-Each attempt touches three counters in one atomic step before the password is looked at:
+Each attempt reserves a place at three counters in one atomic step before the password is looked at,
+and says afterwards how it has ended:
 
 * pair: consecutive failures of one name from one address, blocked for longer and longer;
 * address: failures from one address in a day, against guessing through many names;
-* account: failures of one name in a day, against guessing from many addresses. A browser that has
-  logged in to the account before carries a signed device cookie and has a counter of its own, so
-  that a botnet cannot lock the owner out.
+* account: failures of one name in a day, against guessing from many addresses.
+
+A browser that has logged in to the account before carries a signed device cookie and has counters
+of its own, so that neither a botnet nor somebody else at the same address locks the owner out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
-from dataclasses import replace
+import threading
+import time
 
+from .clock import is_within
 from .keys import Keys
 from .policy import BlockingLimitPolicy, LimitPolicy, ThrottlePolicy
 from .proxy import bucket
-from .stores import Counter, Store
+from .stores import OTHERS_FIRST, Counter, Outcome, Store
+
+_PATIENCE_SECONDS = 5.0
+"""How long an attempt waits for others that are being decided; that takes milliseconds."""
+_PAUSE_SECONDS = 0.05
+"""How long until it looks again, in case those are in another process."""
+MOST_SHOWN = 100
+"""Characters of a name or address that an operator is shown."""
+
+
+class Blocked(Exception):
+    """Raised if an attempt is refused."""
+
+    def __init__(self, seconds: int, *, others: bool = False) -> None:
+        """Take the seconds to wait; `others` if nothing but other attempts was in the way."""
+        super().__init__(f"blocked for {seconds} s")
+        self.seconds = seconds
+        self.others = others
 
 
 class Throttle:
@@ -30,28 +52,55 @@ class Throttle:
         """Take the limits and the store that all workers share."""
         self._policy = policy
         self._store = store
+        self._settled = threading.Condition()
 
     def counters(self, user: str, client: str, device: str) -> tuple[Counter, ...]:
         """Return what an attempt is counted by; `device` is "" for an unknown browser."""
-        address = bucket(client, self._policy.ipv6_prefix)
-        account = ("device", user, device) if device else ("account", user)
+        policy = self._policy
+        address = bucket(client, policy.ipv6_prefix)
+        known = bool(device)
+        here = (
+            _counter(policy.pair, "pair", user, address, judges=not known),
+            _counter(policy.address, "address", "", address, judges=not known),
+        )
+        if not known:
+            return (*here, _counter(policy.account, "account", user, ""))
         return (
-            _counter(self._policy.pair, "pair", user, address),
-            _counter(self._policy.address, "address", address),
-            _counter(self._policy.account, *account),
+            *here,
+            _counter(policy.pair, "device pair", user, device),
+            _counter(policy.account, "device", user, device),
         )
 
-    def reserve(self, counters: tuple[Counter, ...], now: int) -> int:
-        """Count an attempt; return 0, or the seconds to wait if it is refused."""
-        return self._store.reserve(counters, now)
+    def reserve(self, counters: tuple[Counter, ...], now: int) -> str:
+        """Reserve an attempt and return its name; raise `Blocked`.
 
-    def succeed(self, counters: tuple[Counter, ...], now: int) -> None:
-        """Give the attempt back: the password was right."""
-        self._store.release(counters, now)
+        Right passwords that are tried at once would refuse each other: who finds nothing but other
+        attempts in the way waits until they are decided.
+        """
+        attempt = secrets.token_hex(8)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while (wait := self._store.reserve(counters, attempt, now)) == OTHERS_FIRST:
+            if time.monotonic() >= deadline:
+                raise Blocked(1, others=True)
+            with self._settled:
+                self._settled.wait(_PAUSE_SECONDS)
+        if wait:
+            raise Blocked(wait)
+        return attempt
 
-    def withdraw(self, counters: tuple[Counter, ...], now: int) -> None:
-        """Give the attempt back without clearing anything: no password was looked at."""
-        self._store.release([replace(counter, block=0) for counter in counters], now)
+    def settle(
+        self, counters: tuple[Counter, ...], attempt: str, outcome: Outcome, now: int
+    ) -> None:
+        """Note how an attempt has ended."""
+        try:
+            self._store.settle(counters, attempt, outcome, now)
+        finally:
+            with self._settled:
+                self._settled.notify_all()
+
+    def forgive(self, counters: tuple[Counter, ...], now: int) -> None:
+        """Give back an attempt that had failed."""
+        self.settle(counters, "", Outcome.FORGIVEN, now)
 
 
 class Devices:
@@ -75,15 +124,19 @@ class Devices:
             hmac.compare_digest(_sign(key, text, user), signature.encode()) for key in self._keys
         ):
             return ""
-        return device if now - int(issued) < self._lifetime else ""
+        return device if is_within(int(issued), self._lifetime, now) else ""
 
 
-def _counter(limit: LimitPolicy, *parts: str) -> Counter:
-    # Hashed: the store shall not tell who tried to log in from where.
-    key = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    if isinstance(limit, BlockingLimitPolicy):
-        return Counter(key, limit.limit, limit.window, limit.block, limit.max_block)
-    return Counter(key, limit.limit, limit.window)
+def _counter(
+    limit: LimitPolicy, kind: str, user: str, where: str, *, judges: bool = True
+) -> Counter:
+    # One length for all: what a client sends is no key.
+    key = hashlib.sha256(f"{kind}\0{user}\0{where}".encode()).hexdigest()
+    label = json.dumps([kind, user[:MOST_SHOWN], where[:MOST_SHOWN]])
+    block, max_block = (
+        (limit.block, limit.max_block) if isinstance(limit, BlockingLimitPolicy) else (0, 0)
+    )
+    return Counter(key, limit.limit, limit.window, block, max_block, label, judges)
 
 
 def _sign(key: bytes, text: str, user: str) -> bytes:

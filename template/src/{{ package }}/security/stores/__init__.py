@@ -8,11 +8,17 @@ since the epoch and always come from the caller.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 PING_SECONDS = 10
+RESERVED_SECONDS = 60
+"""How long an attempt may take to be decided. After that its process is taken for dead, and what it
+had reserved is free again; a failure that comes later still counts."""
+OTHERS_FIRST = -1
+"""What `reserve` returns while nothing but other attempts is in the way."""
 
 
 class StoreError(Exception):
@@ -37,6 +43,17 @@ class SessionRow:
     """JSON object with the session's content; "{}" where the cookie carries the content."""
 
 
+class Outcome(StrEnum):
+    """How an attempt has ended."""
+
+    FAILED = "failed"
+    PASSED = "passed"
+    WITHDRAWN = "withdrawn"
+    """No password was looked at: nothing is cleared."""
+    FORGIVEN = "forgiven"
+    """It had failed, and somebody else than the password says that it was right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counter:
     """One login counter and the limit it is judged by; `throttle` tells which an attempt has."""
@@ -52,6 +69,27 @@ class Counter:
     failures double it."""
     max_block: int = 0
     """Longest block in seconds, where `block` is set."""
+    label: str = ""
+    """What is counted, for an operator."""
+    judges: bool = True
+    """False: failures count, but nothing is refused by it."""
+
+    def length(self, count: int) -> int:
+        """Return the seconds of the last block that `count` failures have brought."""
+        blocks = count // self.limit
+        # As far as a shift makes sense: a huge number of failures is no huge number of bits.
+        return min(self.block << min(blocks - 1, 32), self.max_block) if blocks else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a store has counted under one key."""
+
+    key: str
+    label: str
+    count: int
+    until: int
+    expires: int
 
 
 class Store(Protocol):
@@ -91,18 +129,25 @@ class Store(Protocol):
         The user's epoch goes up: who began to log in before that does not come in.
         """
 
-    def reserve(self, counters: Sequence[Counter], now: int) -> int:
-        """Count one attempt on every counter, or on none if any is blocked.
+    def reserve(self, counters: Sequence[Counter], attempt: str, now: int) -> int:
+        """Reserve an attempt on every counter, or on none if any that judges has no room.
 
-        Returns 0 if the attempt may go on, else the seconds until the longest block ends. This is
-        the one atomic step of a login attempt (ASVS 6.3.1), taken before the password is looked at.
+        Returns 0 if the attempt may go on, the seconds until the longest block ends, or
+        `OTHERS_FIRST`. This is the one atomic step of a login attempt (ASVS 6.3.1), taken before
+        the password is looked at. `attempt` names it; repeating the call changes nothing.
         """
 
-    def release(self, counters: Sequence[Counter], now: int) -> None:
-        """Give back a reserved attempt that succeeded.
+    def settle(self, counters: Sequence[Counter], attempt: str, outcome: Outcome, now: int) -> None:
+        """Note how an attempt has ended; a failure counts also if nothing is reserved any more.
 
-        Counters with `block` restart from zero, the others lose one and are blocked no more.
+        Success sets counters with `block` back to zero and leaves the others as they were before.
         """
+
+    def counted(self, now: int) -> Iterator[Counted]:
+        """Return all that is counted and not over, in no order."""
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Delete counters, by their keys."""
 
     def ping(self) -> None:
         """Return if the store can read and write.

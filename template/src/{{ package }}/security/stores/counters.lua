@@ -1,55 +1,103 @@
--- The login counters of RedisStore, each the string "count until expires". ARGV[1] names the function
--- to run; the server runs nothing else meanwhile. ARGV[2] is the caller's time, which alone decides
--- whether a counter has expired; its time to live only collects it.
+-- The login counters of RedisStore: a hash each, with a field "a:NAME" for each attempt that is being
+-- decided. ARGV[1] names the function to run; the server runs nothing else meanwhile. ARGV[2] is the
+-- caller's time, which alone decides what is over; a time to live only collects it.
+-- The rules are those of counting.py, which says why.
 local call, match, run, now = redis.call, string.match, {}, ARGV[2] + 0
+local attempt, reserved = ARGV[3], ARGV[4] + 0
 
-local function parse(text)
-  if text then
-    local count, till, expires = match(text, '^(%d+) (%d+) (%d+)$')
-    if expires + 0 > now then return count + 0, till + 0, expires + 0 end
+local function length(rule, count)
+  local blocks = math.floor(count / rule.limit)
+  if blocks == 0 then return 0 end
+  return math.min(rule.block * 2 ^ math.min(blocks - 1, 32), rule.max_block)
+end
+
+-- Returns the rule of ARGV[i + 5], "judges limit window block max_block label", and the tally.
+local function load(i)
+  local rule, tally = {}, {count = 0, till = 0, expires = 0, attempts = {}, others = 0}
+  local judges, limit, window, block, max_block, label =
+    match(ARGV[i + 5], '^(%d) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  rule.judges, rule.limit, rule.window = judges == '1', limit + 0, window + 0
+  rule.block, rule.max_block, rule.label = block + 0, max_block + 0, label
+  local fields = call('HGETALL', KEYS[i])
+  for n = 1, #fields, 2 do
+    local name, value = fields[n], tonumber(fields[n + 1])
+    local id = match(name, '^a:(.*)$')
+    if not id then
+      tally[name] = value or tally[name]
+    elseif math.abs(now - value) < reserved then
+      tally.attempts[id] = value
+      if id ~= attempt then tally.others = tally.others + 1 end
+    end
   end
-  return 0, 0, nil
+  if tally.expires <= now then tally.count, tally.till = 0, 0 end
+  if rule.block > 0 then tally.till = math.min(tally.till, now + length(rule, tally.count)) end
+  tally.expires = math.min(tally.expires, math.max(now, tally.till) + rule.window)
+  return rule, tally
 end
 
-local function save(key, count, till, expires)
-  call('SET', key, string.format('%d %d %d', count, till, expires), 'EX', expires - now)
+local function save(i, rule, tally)
+  if tally.count == 0 then
+    tally.expires = next(tally.attempts) and now + reserved or now
+  end
+  call('DEL', KEYS[i])
+  if tally.expires <= now then return end
+  local fields = {'label', rule.label}
+  for _, name in ipairs({'count', 'till', 'expires'}) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = string.format('%d', tally[name])
+  end
+  for id, began in pairs(tally.attempts) do
+    fields[#fields + 1] = 'a:' .. id
+    fields[#fields + 1] = string.format('%d', began)
+  end
+  call('HSET', KEYS[i], unpack(fields))
+  call('EXPIRE', KEYS[i], string.format('%d', tally.expires - now))
 end
 
--- KEYS: counters. ARGV: now, then "limit window block max_block" of each.
+-- KEYS: counters. ARGV: now, attempt, seconds that it may take, '', then the rule of each.
 function run.reserve()
-  local wait, rows = 0, {}
-  for i, text in ipairs(call('MGET', unpack(KEYS))) do
-    local limit, window, block, max_block = match(ARGV[i + 2], '^(%d+) (%d+) (%d+) (%d+)$')
-    limit, block = limit + 0, block + 0
-    local count, till, expires = parse(text)
-    expires = expires or now + window
-    if block > 0 then
-      wait = math.max(wait, till - now)
-    elseif count >= limit then
-      wait = math.max(wait, expires - now)
+  local wait, full, rows = 0, false, {}
+  for i = 1, #KEYS do
+    local rule, tally = load(i)
+    local failures = tally.count
+    if rule.block > 0 then
+      wait = math.max(wait, tally.till - now)
+      failures = tally.count % rule.limit
+    elseif tally.count >= rule.limit then
+      wait = math.max(wait, tally.expires - now)
     end
-    count = count + 1
-    if block > 0 then
-      if count % limit == 0 then
-        till = now + math.min(block * 2 ^ (count / limit - 1), max_block + 0)
-      end
-      expires = math.max(now, till) + window
-    end
-    rows[i] = {count, till, expires}
+    full = full or failures + tally.others >= rule.limit
+    rows[i] = {rule, tally}
   end
-  if wait > 0 then return wait end
-  for i, row in ipairs(rows) do save(KEYS[i], row[1], row[2], row[3]) end
-  return 0
+  if wait == 0 and full then return -1 end
+  for i, row in ipairs(rows) do
+    if wait == 0 then row[2].attempts[attempt] = now end
+    save(i, row[1], row[2])
+  end
+  return wait
 end
 
--- KEYS: counters. ARGV: now, then block of each.
-function run.release()
-  for i, key in ipairs(KEYS) do
-    local count, _, expires = parse(call('GET', key))
-    if ARGV[i + 2] == '0' and count > 1 then
-      save(key, count - 1, 0, expires)
-    elseif ARGV[i + 2] ~= '0' or count == 1 then
-      call('DEL', key)
+-- KEYS: counters. ARGV: now, attempt, seconds that it might take, outcome, then the rule of each.
+function run.settle()
+  local outcome = ARGV[5]
+  for i = 1, #KEYS do
+    local rule, tally = load(i)
+    if rule.judges or outcome == 'failed' or outcome == 'forgiven' then
+      tally.attempts[attempt] = nil
+      if outcome == 'failed' then
+        tally.count = tally.count + 1
+        if rule.block > 0 then
+          if tally.count % rule.limit == 0 then tally.till = now + length(rule, tally.count) end
+          tally.expires = math.max(now, tally.till) + rule.window
+        elseif tally.count == 1 then
+          tally.expires = now + rule.window
+        end
+      elseif rule.block > 0 and outcome ~= 'withdrawn' then
+        tally.count, tally.till = 0, 0
+      elseif outcome == 'forgiven' then
+        tally.count = math.max(0, tally.count - 1)
+      end
+      save(i, rule, tally)
     end
   end
 end

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,12 +21,15 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
 
-from . import PING_SECONDS, Counter, SessionRow, StoreError
+from . import PING_SECONDS, RESERVED_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
+from .breaker import Breaker, OpenError
 
-CONNECT_SECONDS = 1.0
-READ_SECONDS = 1.0
+CONNECT_SECONDS = 0.4
+READ_SECONDS = 0.4
+_LOST = (ConnectionLost, TooLate, OSError)
 _EPOCH_SECONDS = 86400
 """How long a user's epoch is remembered: longer than any request takes."""
 
@@ -67,9 +71,10 @@ class RedisStore:
         except (TypeError, RedisError) as error:
             raise ValueError(f"APP_STORE_URL: {error}") from error
         self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "c:"))
+        self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "t:"))
         self._epoch = prefix + "e:"
         self._pinged = -math.inf
+        self._breaker = Breaker()
 
     def get(self, id_hash: str) -> SessionRow | None:
         key = self._session + id_hash
@@ -110,17 +115,58 @@ class RedisStore:
         keys = (self._user + user, self._session + keep, self._epoch + user)
         return int(self._call(_SESSIONS, "delete_of_user", keys, (_EPOCH_SECONDS,)))
 
-    def reserve(self, counters: Sequence[Counter], now: int) -> int:
-        if not counters:
-            return 0
-        keys = [self._counter + counter.key for counter in counters]
-        rules = [f"{c.limit} {c.window} {c.block} {c.max_block}" for c in counters]
-        return int(self._call(_COUNTERS, "reserve", keys, (now, *rules)))
+    def reserve(self, counters: Sequence[Counter], attempt: str, now: int) -> int:
+        judges = [counter for counter in counters if counter.judges]
+        facts = (now, attempt, RESERVED_SECONDS, "")
+        return int(self._count("reserve", judges, facts)) if judges else 0
 
-    def release(self, counters: Sequence[Counter], now: int) -> None:
+    def settle(self, counters: Sequence[Counter], attempt: str, outcome: Outcome, now: int) -> None:
+        if counters:
+            # Each may be repeated, but to take back twice what one attempt had added.
+            again = outcome is not Outcome.FORGIVEN
+            self._count("settle", counters, (now, attempt, RESERVED_SECONDS, outcome), again)
+
+    def _count(
+        self,
+        function: str,
+        counters: Sequence[Counter],
+        facts: Sequence[str | int],
+        again: bool = True,
+    ) -> Any:
         keys = [self._counter + counter.key for counter in counters]
-        blocks = [counter.block for counter in counters]
-        self._call(_COUNTERS, "release", keys, (now, *blocks), again=False)
+        rules = [
+            f"{c.judges:d} {c.limit} {c.window} {c.block} {c.max_block} {c.label}" for c in counters
+        ]
+        return self._call(_COUNTERS, function, keys, (*facts, *rules), again)
+
+    def counted(self, now: int) -> Iterator[Counted]:
+        cursor, more = 0, True
+        while more:
+            cursor, keys = self._run(partial(self._scan, cursor))
+            rows = self._run(partial(self._rows, keys))
+            for key, (label, *numbers) in zip(keys, rows, strict=True):
+                # Between the two it may have run out.
+                if label is not None:
+                    counted = Counted(key.removeprefix(self._counter), label, *map(int, numbers))
+                    if counted.expires > now:
+                        yield counted
+            more = bool(cursor)
+
+    def _scan(self, cursor: int) -> tuple[int, list[str]]:
+        found: Any = self._client.scan(cursor, match=f"{self._counter}*", count=1000, _type="hash")
+        return int(found[0]), found[1]
+
+    def _rows(self, keys: Sequence[str]) -> list[list[Any]]:
+        with self._client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.hmget(key, ["label", "count", "till", "expires"])
+            rows: list[list[Any]] = pipeline.execute()
+        return rows
+
+    def forget(self, keys: Sequence[str]) -> None:
+        names = [self._counter + key for key in keys]
+        if names:
+            self._run(lambda: self._client.delete(*names))
 
     def ping(self) -> None:
         now = time.monotonic()
@@ -159,17 +205,17 @@ class RedisStore:
     def _run(self, command: Callable[[], T], again: bool = True) -> T:
         """Run `command`; `again` on a new connection if the first broke on the way.
 
-        It may have been carried out all the same. To count an attempt twice is safe; to give one
-        back twice is not.
+        It may have been carried out all the same.
         """
         try:
-            try:
-                return command()
-            except ConnectionLost:
-                if not again:
-                    raise
-                return command()
-        except (RedisError, OSError) as error:
+            with self._breaker.call(_LOST):
+                try:
+                    return command()
+                except ConnectionLost:
+                    if not again:
+                        raise
+                    return command()
+        except (RedisError, OSError, OpenError) as error:
             if isinstance(error, ReadOnlyError):
                 # The primary became a replica; only a new connection looks its name up again.
                 self._client.connection_pool.disconnect(inuse_connections=False)

@@ -8,13 +8,14 @@ never damages the file, but it may take back what the system had not flushed yet
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -22,13 +23,14 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from ..database_file import DatabaseFile, FileGoneError, Identity
-from . import PING_SECONDS, Counter, SessionRow, StoreError
+from . import OTHERS_FIRST, PING_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
+from .counting import Tally
 
 BUSY_SECONDS = 5.0
 """Longest wait for another writer."""
 SWEEP_EVERY, SWEEP_ROWS = 16, 64
 """Every 16th insert deletes up to 64 expired rows per table, more than 16 inserts can add."""
-VERSION = 2
+VERSION = 3
 
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS store_session (id_hash TEXT PRIMARY KEY, user TEXT NOT NULL,
@@ -37,13 +39,19 @@ CREATE TABLE IF NOT EXISTS store_session (id_hash TEXT PRIMARY KEY, user TEXT NO
 CREATE INDEX IF NOT EXISTS store_session_user ON store_session (user);
 CREATE INDEX IF NOT EXISTS store_session_expires ON store_session (expires);
 CREATE TABLE IF NOT EXISTS store_counter (key TEXT PRIMARY KEY, count INT NOT NULL,
-  until INT NOT NULL, expires INT NOT NULL) WITHOUT ROWID;
+  until INT NOT NULL, expires INT NOT NULL, attempts TEXT NOT NULL DEFAULT '',
+  label TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS store_counter_expires ON store_counter (expires);
 CREATE TABLE IF NOT EXISTS store_epoch (user TEXT PRIMARY KEY, epoch INT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {VERSION}
 """.split(";")
+_NEWER = (
+    "ALTER TABLE store_counter ADD COLUMN attempts TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE store_counter ADD COLUMN label TEXT NOT NULL DEFAULT ''",
+)
+"""What version 3 has added to a table of version 1 or 2."""
 _ROW = "SELECT id_hash, user, created, seen, client, data FROM store_session"
-_COUNTER = "SELECT key, count, until, expires FROM store_counter"
+_COUNTER = "SELECT key, count, until, expires, attempts FROM store_counter"
 _OLD_SESSIONS = """DELETE FROM store_session WHERE id_hash IN
   (SELECT id_hash FROM store_session WHERE expires <= ? LIMIT ?)"""
 _OLD_COUNTERS = """DELETE FROM store_counter WHERE key IN
@@ -95,14 +103,35 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 @cache
-def _alive(keys: int) -> str:
-    return f"{_COUNTER} WHERE key IN ({', '.join('?' * keys)}) AND expires > ?"
+def _among(keys: int) -> str:
+    return f"{_COUNTER} WHERE key IN ({', '.join('?' * keys)})"
 
 
-@cache
-def _save(rows: int) -> str:
-    values = ", ".join(["(?, ?, ?, ?)"] * rows)
-    return f"REPLACE INTO store_counter VALUES {values}"  # noqa: S608 - question marks
+def _tallies(
+    db: sqlite3.Connection, counters: Sequence[Counter], now: int
+) -> list[tuple[Counter, Tally]]:
+    keys = [counter.key for counter in counters]
+    rows = db.execute(_among(len(keys)), keys)
+    found = {
+        key: Tally(count, until, expires, json.loads(attempts or "{}"))
+        for key, count, until, expires, attempts in rows
+    }
+    pairs = [(counter, found.get(counter.key) or Tally()) for counter in counters]
+    for counter, tally in pairs:
+        tally.age(counter, now)
+    return pairs
+
+
+def _store(db: sqlite3.Connection, pairs: Sequence[tuple[Counter, Tally]], now: int) -> None:
+    kept, gone = [], []
+    for counter, tally in pairs:
+        if tally.expires > now:
+            numbers = (tally.count, tally.until, tally.expires)
+            kept.append((counter.key, *numbers, json.dumps(tally.attempts), counter.label))
+        else:
+            gone.append((counter.key,))
+    db.executemany("REPLACE INTO store_counter VALUES (?, ?, ?, ?, ?, ?)", kept)
+    db.executemany("DELETE FROM store_counter WHERE key = ?", gone)
 
 
 def _epoch(db: sqlite3.Connection, user: str) -> int:
@@ -173,44 +202,44 @@ class SqliteStore:
 
         return self._write(work)
 
-    def reserve(self, counters: Sequence[Counter], now: int) -> int:
-        keys = [counter.key for counter in counters]
+    def reserve(self, counters: Sequence[Counter], attempt: str, now: int) -> int:
+        judges = [counter for counter in counters if counter.judges]
 
         def work(db: sqlite3.Connection) -> int:
-            found = {row[0]: row for row in db.execute(_alive(len(keys)), (*keys, now))}
-            wait = 0
-            rows: list[str | int] = []
-            for rule in counters:
-                _, count, until, expires = found.get(rule.key, ("", 0, 0, now + rule.window))
-                if rule.block:
-                    wait = max(wait, until - now)
-                elif count >= rule.limit:
-                    wait = max(wait, expires - now)
-                count += 1
-                if rule.block:
-                    if count % rule.limit == 0:
-                        block = rule.block * 2 ** (count // rule.limit - 1)
-                        until = now + min(block, rule.max_block)
-                    expires = max(now, until) + rule.window
-                rows += (rule.key, count, until, expires)
-            if not wait:
-                db.execute(_save(len(keys)), rows)
-                self._sweep(db, now)
-            return wait
+            pairs = _tallies(db, judges, now)
+            if wait := max(tally.wait(counter, now) for counter, tally in pairs):
+                # A clock that was set back has made it shorter, once.
+                _store(db, pairs, now)
+                return wait
+            if any(tally.is_full(counter, attempt) for counter, tally in pairs):
+                return OTHERS_FIRST
+            for _, tally in pairs:
+                tally.reserve(attempt, now)
+            _store(db, pairs, now)
+            self._sweep(db, now)
+            return 0
 
-        return self._write(work) if counters else 0
+        return self._write(work) if judges else 0
 
-    def release(self, counters: Sequence[Counter], now: int) -> None:
-        lower = (
-            "UPDATE store_counter SET count = count - 1, until = 0 WHERE key = ? AND expires > ?"
-        )
-        clear = "DELETE FROM store_counter WHERE key = ? AND (? OR count < 1)"
-
+    def settle(self, counters: Sequence[Counter], attempt: str, outcome: Outcome, now: int) -> None:
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(lower, [(counter.key, now) for counter in counters])
-            db.executemany(clear, [(counter.key, counter.block) for counter in counters])
+            pairs = _tallies(db, counters, now)
+            for counter, tally in pairs:
+                if counter.judges or outcome in {Outcome.FAILED, Outcome.FORGIVEN}:
+                    tally.settle(counter, attempt, outcome, now)
+            _store(db, pairs, now)
 
-        self._write(work)
+        if counters:
+            self._write(work)
+
+    def counted(self, now: int) -> Iterator[Counted]:
+        sql = "SELECT key, label, count, until, expires FROM store_counter WHERE expires > ?"
+        rows = self._run(lambda db: db.execute(sql, (now,)).fetchall())
+        yield from (Counted(*row) for row in rows)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        rows = [(key,) for key in keys]
+        self._write(lambda db: db.executemany("DELETE FROM store_counter WHERE key = ?", rows))
 
     def ping(self) -> None:
         now = time.monotonic()
@@ -315,6 +344,7 @@ class SqliteStore:
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > VERSION:
                 raise StoreError(f"{self.path}: written by a newer release: update the service")
-            for statement in _SCHEMA if version < VERSION else ():
-                db.execute(statement)
+            if version < VERSION:
+                for statement in (*(_NEWER if version else ()), *_SCHEMA):
+                    db.execute(statement)
             db.execute("COMMIT")

@@ -8,21 +8,22 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.contrib.auth import get_user_model, update_session_auth_hash
+from django.contrib.auth import get_user, get_user_model, update_session_auth_hash
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import BasePasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, router
 from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from ..security.accounts import Account, Attempt, normalise
 from ..security.context import RequestContext
+from ..security.database_errors import is_database_away
 from .current import CURRENT, current_boundary, exchange_of
-from .database import answering
+from .database import ERRORS, answering
 from .sessions import SessionStore
 
 _PREFIX = "argon2"
@@ -101,6 +102,26 @@ class Backend(ModelBackend):
         if exchange:
             exchange.context.session.expect(account.id, account.epoch)
         return self.get_user(account.id)
+
+
+def user_of(request: HttpRequest) -> Any:
+    """Return the user as Django finds them; while the database is away, as the session knows them.
+
+    Then everything but name and number is asked of the database when it is asked for, so what needs
+    data is refused and what needs none is answered.
+    """
+    try:
+        return get_user(request)
+    except ERRORS as error:
+        session = exchange_of(request).context.session
+        if not (is_database_away(error) and session.user):
+            raise
+        model = get_user_model()
+        known = {model._meta.pk.attname: model._meta.pk.to_python(session.user)}
+        if session.user_name:
+            known[model.USERNAME_FIELD] = session.user_name
+        fields = [field.attname for field in model._meta.concrete_fields if field.attname in known]
+        return model.from_db(router.db_for_read(model), fields, [known[field] for field in fields])
 
 
 def change_password(request: HttpRequest, current: str, new: str) -> dict[str, str]:

@@ -11,19 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
-from django.db import (
-    InterfaceError,
-    OperationalError,
-    close_old_connections,
-    connection,
-    connections,
-)
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection, connections
 from psycopg.conninfo import conninfo_to_dict
 
+from ..security.database_errors import is_database_away
 from ..security.stores import StoreError
 
-AWAY = (InterfaceError, OperationalError)
-"""What Django raises while the database does not answer."""
+ERRORS = (InterfaceError, DatabaseError)
+"""What Django raises for a database: while it is away, and for mistakes of a program."""
 _LOCK = 0x6D69677261746573
 _SECONDS = 60
 
@@ -54,7 +49,9 @@ def prepare() -> None:
     try:
         with _alone():
             call_command("migrate", interactive=False, verbosity=0)
-    except AWAY as error:
+    except ERRORS as error:
+        if not is_database_away(error):
+            raise
         raise StoreError(
             f"APP_DATABASE_URL: cannot connect: {error}; start the database or correct it"
         ) from None
@@ -75,7 +72,9 @@ def answering() -> Iterator[None]:
     """Turn Django's errors of a database that is away into `StoreError`, which becomes 503."""
     try:
         yield
-    except AWAY as error:
+    except ERRORS as error:
+        if not is_database_away(error):
+            raise
         raise StoreError(f"database: {error}") from error
 
 

@@ -18,6 +18,7 @@ from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 
 from ..security.body import MULTIPART, media_type
+from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.events import emit
 from ..security.passwords import Busy
@@ -25,7 +26,7 @@ from ..security.responses import Response
 from ..security.stores import StoreError
 from .authorship import author_wrote
 from .current import exchange_of
-from .database import AWAY
+from .database import ERRORS
 
 
 class SeeOther(HttpResponseRedirectBase):
@@ -70,7 +71,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     boundary, context = exchange_of(request)
     error = sys.exc_info()[1] or RuntimeError("handler500 was called without an exception")
     # What a middleware asks for, such as who the user is, does not come by `answer_exception`.
-    away = StoreError(f"database: {error}") if isinstance(error, AWAY) else None
+    away = StoreError(f"database: {error}") if _is_away(error) else None
     return to_django(boundary.crash(context, away or error))
 
 
@@ -87,6 +88,10 @@ def answer(request: HttpRequest, problem: Problem) -> HttpResponse:
     return to_django(boundary.error_response(context, problem))
 
 
+def _is_away(error: BaseException) -> bool:
+    return isinstance(error, ERRORS) and is_database_away(error)
+
+
 def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Answer what views raise on purpose, and what the stores cannot serve; None: neither."""
     if isinstance(error, JSONDecodeError) and error.doc.encode() == _read(request):
@@ -101,7 +106,7 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
     if isinstance(error, Busy):
         emit("excess_logins")
         error = Problem(503, headers=[("retry-after", "1")], reason="too many logins")
-    elif isinstance(error, AWAY):
+    elif _is_away(error):
         error = StoreError(f"database: {error}")
     if isinstance(error, Problem):
         return answer(request, error)

@@ -19,6 +19,7 @@ from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver, resolve
+from django.utils.functional import SimpleLazyObject
 
 from ..security.body import is_json, media_type
 from ..security.boundary import MARK
@@ -28,6 +29,7 @@ from ..security.events import REQUEST
 from ..security.responses import Headers, Response
 from . import wsgi
 from .access import allowed_methods, is_public, is_public_request
+from .auth import user_of
 from .compose import KEY, Exchange
 from .current import CURRENT, exchange_of, own_boundary
 from .errors import answer, answer_exception, set_headers, to_django
@@ -258,6 +260,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         response: HttpResponse,
     ) -> HttpResponse:
         return response
+
+
+class AuthenticationMiddleware(auth.AuthenticationMiddleware):
+    """Sets `request.user`, also while the database is away."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        request.user = SimpleLazyObject(lambda: user_of(request))  # type: ignore[assignment] # as Django does
 
 
 class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):

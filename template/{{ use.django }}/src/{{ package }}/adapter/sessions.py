@@ -9,12 +9,14 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.middleware.csrf import CSRF_SESSION_KEY
 
+from ..security.clock import is_within
 from ..security.events import emit
 from ..security.sessions import Session
 from .compose import Exchange
 from .current import own_boundary
 
-_DEADLINE = "_session_deadline"
+_LIMIT = "_session_limit"
+"""The key for when a limit was set and for how many seconds."""
 _PLACEHOLDER = "_session_empty"
 
 
@@ -40,8 +42,8 @@ class SessionStore(SessionBase):
             else DjangoSession(own_boundary().sessions, session_key or "", lambda: "")
         )
         # At once, as the core, which decides who may see a page, does not come by here.
-        deadline = self._peek(_DEADLINE)
-        if deadline is not None and deadline <= self._now():
+        begun, seconds = self._peek(_LIMIT) or (None, 0)
+        if begun is not None and not is_within(begun, seconds, self._now()):
             self._ours.end()
 
     @property
@@ -86,7 +88,7 @@ class SessionStore(SessionBase):
             return
         super().__setitem__(key, value)
         self._ours.pop(_PLACEHOLDER, None)
-        if key != _DEADLINE and self.get("_session_expiry"):
+        if key != _LIMIT and self.get("_session_expiry"):
             self._limit()
 
     def __bool__(self) -> bool:
@@ -97,9 +99,9 @@ class SessionStore(SessionBase):
         self._limit()
 
     def _limit(self) -> None:
-        self._ours.pop(_DEADLINE, None)
+        self._ours.pop(_LIMIT, None)
         if self.get("_session_expiry"):
-            self._ours[_DEADLINE] = self._now() + int(self.get_expiry_age())
+            self._ours[_LIMIT] = [self._now(), int(self.get_expiry_age())]
 
     def clear(self) -> None:
         self._session.clear()

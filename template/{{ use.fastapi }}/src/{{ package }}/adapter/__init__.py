@@ -18,6 +18,7 @@ from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
+from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
@@ -43,6 +44,7 @@ __all__ = [
     "follow_file",
     "invalid_fields",
     "is_clean",
+    "is_database_away",
     "load_settings",
     "login_not_required",
     "password_min_length",

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..adapter import StoreError, follow_file
+from ..adapter import StoreError, follow_file, is_database_away
 from .models import Base
 
 _ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(1)"}
@@ -34,7 +35,9 @@ class Database:
                 # Machines that start together would all find the same table missing.
                 connection.execute(text(_ALONE[self.engine.dialect.name]))
                 Base.metadata.create_all(connection)
-        except OperationalError as error:
+        except DBAPIError as error:
+            if not is_database_away(error):
+                raise
             raise StoreError(
                 f"APP_DATABASE_URL: cannot connect: {error.orig}; start the database or correct it"
             ) from None
@@ -53,8 +56,12 @@ class Database:
         try:
             with self._sessions.begin() as session:
                 yield session
-        except OperationalError as error:
+        except DBAPIError as error:
+            if not is_database_away(error):
+                raise
             raise StoreError(f"database: {error.orig}") from error
+        except NoConnection as error:
+            raise StoreError(f"database: {error}") from error
 
     def ping(self) -> None:
         """Return if the database answers."""

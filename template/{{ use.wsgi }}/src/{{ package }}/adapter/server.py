@@ -36,7 +36,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_THREADS = 16
+_STORE_THREADS = 8
+_THREADS = 48
 """More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
 of logins leaves threads for the other pages."""
 _IN_MEMORY = 262_144
@@ -53,6 +54,8 @@ class WsgiServer:
         self._boundary = middleware.boundary
         self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
+        # Of its own: requests that wait for a store that is away must not hold up the others.
+        self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -78,6 +81,9 @@ class WsgiServer:
         self, context: RequestContext, environ: Environ, receive: Receive, send: Send
     ) -> None:
         is_head = context.head.method == "HEAD"
+        session = context.session
+        if session.cookie and not self._boundary.store.local:
+            await self._in_thread(context, session.fetch, threads=self._store_threads)
         body: BinaryIO = io.BytesIO()
         whole = True
         deadline = _deadline(context)
@@ -188,12 +194,20 @@ class WsgiServer:
                 await self._in_thread(context, close)
 
     async def _in_thread(
-        self, context: RequestContext, work: Callable[..., Any], *arguments: Any
+        self,
+        context: RequestContext,
+        work: Callable[..., Any],
+        *arguments: Any,
+        threads: ThreadPoolExecutor | None = None,
     ) -> Any:
-        return await asyncio.wrap_future(self._submit(context, work, *arguments))
+        return await asyncio.wrap_future(self._submit(context, work, *arguments, threads=threads))
 
     def _submit(
-        self, context: RequestContext, work: Callable[..., Any], *arguments: Any
+        self,
+        context: RequestContext,
+        work: Callable[..., Any],
+        *arguments: Any,
+        threads: ThreadPoolExecutor | None = None,
     ) -> futures.Future[Any]:
         def run() -> Any:
             REQUEST.set(context)
@@ -206,7 +220,8 @@ class WsgiServer:
         # each piece of the body as well, whichever thread asks for it.
         if context.variables is None:
             context.variables = copy_context()
-        return self._threads.submit(context.variables.run, run)
+        pool = threads or self._threads
+        return pool.submit(context.variables.run, run)
 
 
 class _Unreadable(io.BytesIO):
