@@ -165,10 +165,11 @@ def delete(name: str) -> None:
         taken = desk.people.delete(person.id)
     except OwnedError as error:
         raise click.ClickException(f"{person.name} is disabled, but not deleted: {error}") from None
-    facts = {"sessions": ended, **taken}
-    said = ", ".join(f"{rows} {what}" for what, rows in facts.items())
-    events.emit("user_deleted", user=person.name, operator=operator(), took=said)
-    click.echo(f"{person.name} deleted, with {said}")
+    took = ", ".join(f"{rows} {what}" for what, rows in taken.items())
+    events.emit(
+        "user_deleted", user=person.name, operator=operator(), sessions=ended, took=took or None
+    )
+    click.echo(f"{person.name} deleted, with {ended} sessions{', ' if took else ''}{took}")
 
 
 def _facts(person: Person) -> dict[str, str | bool | None]:
