@@ -20,6 +20,7 @@ from ..security.stores import StoreError
 from . import audit as auditing
 from . import checks, deployed
 from . import drift as drifting
+from .backup import backup, restore
 from .data import db
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
@@ -206,5 +207,5 @@ def _add_own_commands() -> None:
 
 
 _add_own_commands()
-for command in (user, db, edge, certificates):
+for command in (user, db, backup, restore, edge, certificates):
     main.add_command(command)

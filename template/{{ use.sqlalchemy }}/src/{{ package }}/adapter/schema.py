@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -29,9 +29,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Engine, MetaData, event, inspect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.elements import False_, True_
 
 from ..config import load
 from ..security.stores import StoreError
@@ -148,6 +149,7 @@ def environment(config: Config, run: Callable[..., None]) -> None:
         "version_table": attributes.get("version_table", _APP.table),
         "target_metadata": attributes["metadata"] if "metadata" in attributes else _metadata(),
         "include_object": _is_of_app,
+        "render_item": _render,
         "on_version_apply": _keep_references,
         "render_as_batch": True,
         "transaction_per_migration": True,
@@ -174,6 +176,11 @@ def _upgrade(connection: Connection) -> list[str]:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise StoreError(f"migrations of {history.name}: {error}") from None
+            except DBAPIError as error:
+                raise StoreError(
+                    f"a migration of {history.name} failed, and changed nothing: {error.orig};"
+                    f" it said: {error.statement}"
+                ) from error
             done += pending
     return done
 
@@ -256,6 +263,13 @@ def _is_of_app(
         return True
     columns = [item] if isinstance(item, Column) else list(getattr(item, "columns", ()))
     return not {column.name for column in columns} & {*UserColumns.__annotations__}
+
+
+def _render(kind: str, item: Any, _: object) -> str | Literal[False]:
+    """Write what Alembic would write as SQLite has it, so that PostgreSQL takes it, too."""
+    if kind == "server_default" and isinstance(getattr(item, "arg", None), False_ | True_):
+        return f"sa.{'true' if isinstance(item.arg, True_) else 'false'}()"
+    return False
 
 
 def _keep_references(ctx: MigrationContext, **_: object) -> None:
