@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -79,12 +81,14 @@ def test_password_is_another_one(inside: Inside) -> None:
 def test_deleting_takes_what_belongs_to_the_user(inside: Inside) -> None:
     user, other = inside.add_user(), inside.add_user()
     for who in (user, user, other):
-        note = json.dumps({"title": "One", "body": "Mine"}).encode()
+        note = json.dumps({"title": "One", "body": f"Of {who.name}"}).encode()
         assert inside.login(who).api("POST", "/api/notes", note).status_code == 201
     result = done(inside, "delete", user.name)
     assert "2 note" in result.output
     assert inside.visitor().login(user.name, user.password).status_code == 401
     assert len(inside.login(other).api("GET", "/api/notes").json()["notes"]) == 1
+    with closing(sqlite3.connect(inside.files.database)) as database:
+        assert f"Of {user.name}" not in "\n".join(database.iterdump())
     # Whoever has the name next has nothing of theirs.
     inside.add_user(user.name, user.password)
     assert inside.login(user).api("GET", "/api/notes").json()["notes"] == []
