@@ -16,6 +16,7 @@ from tests.conftest import Render
 from tests.live.backends import PostgresServer
 from tests.live.service import folder
 from tests.projects import BIN, Project
+from tests.update.series import CORE_COLUMN
 
 FRAMEWORKS = ("flask", "django")
 """One for each way to keep tables: the others share Flask's files."""
@@ -29,25 +30,6 @@ COLUMN = {
         "    pinned = models.BooleanField(default=False)\n",
     ),
 }
-CORE_COLUMN = '''# Owned by the template: extend, do not edit.
-"""A column of a later version."""
-
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0003"
-down_revision = "0002"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.add_column("user_account", sa.Column("language", sa.String(10)))
-
-
-def downgrade() -> None:
-    op.drop_column("user_account", "language")
-'''
 CORE_MODEL = '''# Owned by the template: extend, do not edit.
 """A table of a later version."""
 
@@ -102,10 +84,13 @@ def command(
     project: Project, *words: str, url: str = "", check: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run the project's command on the database at `url`, by default on that of development."""
-    where = {"APP_DATABASE_URL": url} if url else {}
+    where = url or "sqlite:///var/app.db"
     source = str(project.path / "src")
     return project.run(
-        *(project.python, "-m", project.package, *words), check=check, PYTHONPATH=source, **where
+        *(project.python, "-m", project.package, *words),
+        check=check,
+        PYTHONPATH=source,
+        APP_DATABASE_URL=where,
     )
 
 
