@@ -57,7 +57,6 @@ class Desk:
 def open_desk() -> Desk:
     """Read the environment; have the tables in order."""
     settings = load()
-    events.configure(production=settings.production)
     versions.ensure(settings)
     people = open_users(settings.database_url)
     if not isinstance(people, People):
