@@ -203,6 +203,8 @@ def checks(python: str, package: str) -> list[Step]:
         Step("lint", [python, "-m", "ruff", "check", "."]),
         Step("check", [python, "-m", package, "check"]),
         Step("types", [python, "-m", "mypy"], repeats=True),
+        # Models without a migration: they would meet tables that are not theirs.
+        Step("tables", [python, "-m", package, "db", "check"], repeats=True),
         tests(python, "-n", "auto", "--dist", "worksteal"),
         # An edit in a file of the template is for the next update to meet: no reason to stop work.
         Step("drift", [python, "-m", package, "drift"], warns=True),

@@ -15,13 +15,15 @@ def section(project: Project) -> str:
 
 
 def delete(project: Project) -> None:
-    """Run the commands of that section, and make its changes. Django must be installed."""
+    """Run the commands of that section, and make its changes. The project must be installed."""
     for snippet in snippets.read(section(project)):
         if snippet.file:
             snippet.write(project)
         else:
             for line in snippet.text.splitlines():
                 words = shlex.split(
-                    line.removeprefix("$ ").replace("uv run python", project.python)
+                    line.removeprefix("$ ")
+                    .replace("uv run python", project.python)
+                    .replace(f"uv run {project.package}", f"{project.python} -m {project.package}")
                 )
                 project.run(*words)

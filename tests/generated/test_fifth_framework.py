@@ -82,6 +82,8 @@ def adapter(framework: str) -> int:
     """Return the lines of the adapter of a framework, with the layer of its interface."""
     config = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))["frameworks"]["default"]
     layers = config[framework]["layers"] if framework in config else ["asgi", "jinja"]
+    # Data is the same for all frameworks that have none of their own.
+    layers = [layer for layer in layers if layer != "sqlalchemy"]
     folders = [ROOT / LAYER.format(layer) / ADAPTER for layer in layers]
     if framework not in config:
         folders.append(OVERLAY / ADAPTER)

@@ -21,7 +21,7 @@ MATRIX = [
     dict(zip(("framework", "sessions", "storage"), (*pair, storage), strict=True))
     for pair, storage in zip(PAIRS, itertools.cycle((*STORAGE, *reversed(STORAGE))), strict=False)
 ]
-STEPS = {"lock", "install", "format", "lint", "types", "tests", "check", "drift"}
+STEPS = {"lock", "install", "format", "lint", "types", "tables", "tests", "check", "drift"}
 
 
 def pythons() -> dict[str, str]:

@@ -27,7 +27,7 @@ def test_passes_and_says_what_next(project: Project) -> None:
     done = project.hook("verify")
     assert done.returncode == 0, done.stdout + done.stderr
     steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  ok ")]
-    named = ["lock", "install", "format", "lint", "types", "tests", "check", "drift"]
+    named = ["lock", "install", "format", "lint", "types", "tables", "tests", "check", "drift"]
     assert sorted(steps) == sorted(named)
     assert "uv run demo-service run" in done.stdout
     assert "http://localhost:8000" in done.stdout

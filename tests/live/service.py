@@ -197,7 +197,10 @@ class Service:
         return user
 
     def start(self) -> None:
-        """Start the server, and return once it answers."""
+        """Start the server, at the first time on new tables, and return once it answers."""
+        if self.process is None:
+            done = self.command("db", "upgrade")
+            assert done.returncode == 0, done.stdout + done.stderr
         tcp = ("--host", self.host, "--port", str(self.port))
         where = tcp if self.port else ("--uds", self.socket)
         command = [self.project.python, "-m", self.project.package, "run", *where]

@@ -225,6 +225,7 @@ def running(containers: Containers, acme: Acme) -> Iterator[Containers]:  # noqa
     shutil.copy(acme.folder / "ca.pem", containers.folder / "trust")
     containers.environment["REQUESTS_CA_BUNDLE"] = "/run/trust"
     with ExitStack() as stack:
+        containers.run("tables", *containers.services["tables"]["command"])
         for name in ("app-1", "app-2", "edge"):
             containers.processes[name] = containers.start(name)
             stack.callback(lambda each: stop(containers.processes[each]), name)

@@ -17,6 +17,28 @@ from tests.projects import Project
 PACKAGE = "src/{{ package }}"
 BASELINE = f"{PACKAGE}/security/baseline.toml"
 DIRECTIONS = f"{PACKAGE}/security/directions.toml"
+CORE_COLUMN = '''# Owned by the template: extend, do not edit.
+"""A column of a later version."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("user_account", sa.Column("language", sa.String(10)))
+
+
+def downgrade() -> None:
+    op.drop_column("user_account", "language")
+'''
+"""A migration of the template's own."""
 
 
 class Template:
@@ -107,7 +129,7 @@ def page_and_module(template: Template) -> None:
 
 
 def key_dependency_and_files(template: Template) -> None:
-    """Add a key to the policy and a dependency; drop a file of each owner, rename one."""
+    """Add a key to the policy, a dependency, a column; drop a file of each owner, rename one."""
     template.append(BASELINE, "\n[series]\nnew-key = 5\n")
     template.append(DIRECTIONS, '\n[series]\nnew-key = "lower"\n')
     policy = f"{PACKAGE}/security/policy.py"
@@ -122,6 +144,11 @@ def key_dependency_and_files(template: Template) -> None:
     template.change(
         "pyproject.toml.jinja", '  "zxcvbn>=4.5,<5",\n', '  "zxcvbn>=4.5,<5",\n  "idna",\n'
     )
+    users = f"{{{{ use.sqlalchemy }}}}/{PACKAGE}/adapter"
+    template.write(f"{users}/migrations/core/0003_language.py", CORE_COLUMN)
+    column = "    language: Mapped[str | None] = mapped_column(String(10))\n"
+    disabled = "    disabled: Mapped[bool]"
+    template.change(f"{users}/users.py", disabled, column + disabled)
     template.file("tests/contract/dropped.py").unlink()
     template.file("tests/contract/before.py").rename(template.file("tests/contract/after.py"))
     template.file(f"{PACKAGE}/app/templates/example.html").unlink()

@@ -258,11 +258,23 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
     assert passed > 10 * skipped > 0
     if framework == "flask":
         project.run(project.python, "-m", "pytest", "-q", "tests/app/test_reports.py")
+        # The template's history and the user's are two.
+        ran = project.run(project.python, "-m", project.package, "db", "upgrade").stdout
+        assert "ran core/0003\n" in ran
+        assert len(re.findall("^ran app/", ran, re.MULTILINE)) == 3
 
 
 def add_feature(project: Project) -> None:
     """Add a table, a route and its test to a Flask service, by the door."""
     path = project.path / APP
+    replace(
+        path / "models.py",
+        "from sqlalchemy import MetaData\nfrom sqlalchemy.orm import DeclarativeBase\n\n"
+        "from ..adapter import UserColumns\n",
+        "from sqlalchemy import MetaData, String\n"
+        "from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column\n\n"
+        "from ..adapter import UserColumns, new_id\n",
+    )
     with (path / "models.py").open("a") as file:
         file.write(
             '\n\nclass Report(Base):\n    """Mine."""\n\n    __tablename__ = "report"\n\n'
@@ -281,3 +293,4 @@ def add_feature(project: Project) -> None:
         + "def test_reports_lead_to_the_account(service: Inside) -> None:\n"
         '    assert service.member().get("/reports").headers["location"].endswith("/account")\n'
     )
+    project.run(project.python, "-m", project.package, "db", "revision", "reports")

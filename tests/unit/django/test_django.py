@@ -801,7 +801,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 @pytest.fixture
 def ada(client: Client) -> Any:
-    return get_user_model()._default_manager.create_user("ada", PASSWORD)
+    return get_user_model()._default_manager.create_user("ada", password=PASSWORD)
 
 
 pytestmark = pytest.mark.usefixtures("restored_logging")

@@ -17,6 +17,7 @@ from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.policy import PolicyError, load
 from ..security.stores import StoreError, open_store
+from . import versions
 
 APP = Path(__file__).parent.parent / "app"
 KEY = "security"
@@ -50,13 +51,15 @@ def compose(
     ready: Iterable[Callable[[], object]] = (),
     libraries_static: Iterable[Path] = (),
     debug: bool = False,
+    prepare: bool = True,
     clock: Callable[[], float],
 ) -> Boundary:
     """Read the policy, open the store, set up the log.
 
     `ready` is what `/readyz` calls besides the store; `libraries_static` are folders of files that
     are served beside app/static; `debug` is the application's own switch, refused in production
-    (FPR-4). Raises `ConfigError` and `PolicyError`, each naming the place and the remedy.
+    (FPR-4). With `prepare` the tables are looked after: see `versions`. Raises `ConfigError` and
+    `PolicyError`, each naming the place and the remedy.
     """
     problems = [*settings.problems(), *framework_problems(settings)]
     if settings.production and debug:
@@ -66,7 +69,7 @@ def compose(
     if not isinstance(accounts, Accounts):
         raise ConfigError(
             f"secure(accounts=...): {type(accounts).__name__} lacks a method of `Accounts`: find,"
-            " set_password, add"
+            " set_password, add, logged_in"
         )
     events.configure(production=settings.production)
     policy = load(settings.policy)
@@ -89,7 +92,10 @@ def compose(
         production=settings.production,
         clock=clock,
     )
-    boundary.ready += ready
+    url = settings.database_url
+    boundary.ready += [*ready, lambda: versions.require_current(url)]
+    if prepare:
+        versions.prepare(settings)
     if boundary.store.local:
         # Made now and never later: forked workers find a file that has gone missing, and do not
         # begin with an empty one. What is wrong with it, requests will be told.

@@ -11,20 +11,20 @@ from pathlib import Path
 import click
 
 from ..adapter.compose import framework_problems
-from ..app.users import open_users
 from ..config import ConfigError, Settings, load
-from ..security.accounts import add_account, normalise
 from ..security.events import emit
-from ..security.passwords import Passwords
 from ..security.policy import Policy, PolicyError
 from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
-from ..security.stores import StoreError, open_store
+from ..security.stores import StoreError
 from . import audit as auditing
 from . import checks, deployed
 from . import drift as drifting
+from .backup import backup, restore
+from .data import db
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
+from .people import open_desk, user
 from .throttle import throttle
 
 
@@ -192,28 +192,6 @@ def drift(as_json: bool) -> None:
 
 
 @main.group()
-def user() -> None:
-    """Look after users."""
-
-
-@user.command("add")
-@click.argument("name")
-def user_add(name: str) -> None:
-    """Create a user; the password is asked for, or read from standard input."""
-    settings = load()
-    if sys.stdin.isatty():
-        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    else:
-        password = sys.stdin.readline().rstrip("\r\n")
-    try:
-        passwords = Passwords(load_policy(settings.policy).passwords)
-        name = add_account(open_users(settings.database_url), passwords, name, password)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(f"user {name} added")
-
-
-@main.group()
 def sessions() -> None:
     """Look after sessions."""
 
@@ -222,14 +200,11 @@ def sessions() -> None:
 @click.argument("name")
 def sessions_revoke(name: str) -> None:
     """End all sessions of a user."""
-    settings = load()
-    deployed.require_database(settings)
-    account = open_users(settings.database_url).find(normalise(name))
-    if account is None:
-        raise click.ClickException(f"there is no user {name!r}")
-    ended = open_store(settings.store_url, create=False).delete_of_user(account.id)
-    emit("session_revoked", user=account.name, sessions=ended)
-    click.echo(f"{ended} sessions of {account.name} ended")
+    desk = open_desk()
+    person = desk.person(name)
+    ended = desk.store.delete_of_user(person.id)
+    emit("session_revoked", user=person.name, operator=operator(), sessions=ended)
+    click.echo(f"{ended} sessions of {person.name} ended")
 
 
 @main.group("policy")
@@ -264,6 +239,5 @@ def _add_own_commands() -> None:
 
 
 _add_own_commands()
-main.add_command(edge)
-main.add_command(certificates)
-main.add_command(throttle)
+for command in (user, db, backup, restore, throttle, edge, certificates):
+    main.add_command(command)

@@ -20,6 +20,7 @@ from ..app.main import create_app
 from ..config import Settings
 from ..security.policy import load as load_policy
 from .listening import claim_port, claim_socket
+from .serving import hold
 from .workers import Watch, keep_memory_apart
 
 _PACKAGE = __name__.partition(".")[0]
@@ -38,6 +39,8 @@ def run(settings: Settings, *, host: str, port: int, uds: Path | None, workers: 
         claim_socket(uds)
     else:
         host = claim_port(host, port)
+    # Held by the workers, too, as long as one of them is there.
+    hold(settings)
     app = server_app(create_app(settings))
     # The server copies the environment into every WSGI request; secrets have no business there.
     for name in ("APP_SECRET_KEYS", "APP_DATABASE_URL", "APP_STORE_URL"):

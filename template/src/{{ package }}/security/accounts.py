@@ -46,6 +46,9 @@ class Accounts(Protocol):
     def add(self, name: str, password_hash: str) -> None:
         """Store a new user. Raises `ValueError` if the name is taken."""
 
+    def logged_in(self, account_id: str, at: int) -> None:
+        """Remember when a user was here last, in seconds since the epoch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -189,8 +192,10 @@ class LoginService:
             self._throttle.forgive(counters, now)
 
 
-def add_account(accounts: Accounts, passwords: Passwords, name: str, password: str) -> str:
-    """Create a user and return the normalised name (ASVS 6.2).
+def add_account(
+    accounts: Accounts, passwords: Passwords, name: str, password: str, *, by: str = ""
+) -> str:
+    """Create a user and return the normalised name (ASVS 6.2); `by` is the operator, for the log.
 
     Raises `ValueError` for a name or password that will not do.
     """
@@ -200,7 +205,7 @@ def add_account(accounts: Accounts, passwords: Passwords, name: str, password: s
     if objection := passwords.objection(password, name):
         raise ValueError(objection)
     accounts.add(name, passwords.hash(password))
-    emit("user_created", user=name)
+    emit("user_created", user=name, operator=by)
     return name
 
 

@@ -94,6 +94,7 @@ class Auth:
         """Start a session of somebody who has proved who they are (ASVS 7.2.4)."""
         self._session.expect(account.id, account.epoch)
         self._session.log_in(account.id, account.name)
+        self.service.accounts.logged_in(account.id, self._sessions.now())
         emit("authn_login_success", user=account.name)
 
     def log_out(self) -> None:

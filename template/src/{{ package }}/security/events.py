@@ -46,6 +46,7 @@ _WARNINGS = frozenset(
         "response_changed",
         "response_dropped",
         "session_use_after_expire",
+        "sys_schema_differs",
         "sys_store_unavailable",
         "sys_worker_hung",
     }

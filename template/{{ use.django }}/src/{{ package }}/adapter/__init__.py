@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from ..config import Settings
 from ..config import load as load_settings
-from ..security.accounts import Accounts
 from ..security.accounts import normalise as normalise_username
 from ..security.auth import Auth, SessionInfo
 from ..security.errors import Problem
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from django.core.handlers.wsgi import WSGIHandler
     from django.http import HttpRequest
 
+    from .auth import Users
     from .wsgi import BoundaryMiddleware
 
 __all__ = [
@@ -53,7 +53,7 @@ _PACKAGE = __name__.partition(".")[0]
 def secure(
     app: WSGIHandler, settings: Settings, *, clock: Callable[[], float] = time.time
 ) -> BoundaryMiddleware:
-    """Put the policy around Django's application; bring the tables up to date.
+    """Put the policy around Django's application; in development, bring the tables up to date.
 
     `clock` gives seconds. Raises `ConfigError`, `PolicyError` and `StoreError`.
     """
@@ -87,16 +87,13 @@ def safe_target(request: HttpRequest, target: str, default: str) -> str:
     return boundary.safe_target(context, target, default)
 
 
-def open_users(url: str) -> Accounts:  # noqa: ARG001 - Django's settings hold it already
+def open_users(url: str) -> Users:  # noqa: ARG001 - Django's settings hold it already
     """Return the users of the service, for the command line."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
-    import django
+    from .setup import set_up
 
-    django.setup()
-    from . import database
+    set_up()
     from .auth import Users
 
-    database.prepare()
     return Users()
 
 

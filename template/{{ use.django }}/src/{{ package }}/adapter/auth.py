@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from copy import copy
 from hashlib import sha256
 from typing import Any
@@ -15,6 +16,7 @@ from django.contrib.auth.hashers import BasePasswordHasher
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router
+from django.db.models import ProtectedError, RestrictedError
 from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -22,6 +24,7 @@ from django.http import HttpRequest
 from ..security.accounts import Account, Attempt, normalise
 from ..security.context import RequestContext
 from ..security.database_errors import is_database_away
+from ..security.people import OwnedError, Person
 from .current import CURRENT, current_boundary, exchange_of
 from .database import ERRORS, answering
 from .sessions import SessionStore
@@ -61,6 +64,46 @@ class Users:
                 user.save(force_insert=True)
         except IntegrityError:
             raise ValueError(f"there is a user {name!r} already") from None
+
+    def logged_in(self, account_id: str, at: int) -> None:
+        """Do nothing: Django's own signal keeps `last_login`."""
+
+    def all(self) -> Sequence[Person]:
+        """Return everybody, by name."""
+        users = get_user_model()
+        with answering():
+            found = users._default_manager.order_by(users.USERNAME_FIELD)
+            return [_person(user) for user in found]
+
+    def get(self, name: str) -> Person | None:
+        """Return the user of a normalised name, if there is one."""
+        with answering():
+            user = get_user_model()._default_manager.filter(username=name).first()
+        return _person(user) if user else None
+
+    def replace_password(self, user_id: str, password_hash: str) -> None:
+        """Store a new hash, whatever the present one is."""
+        with answering():
+            mine = get_user_model()._default_manager.filter(pk=user_id)
+            mine.update(password=f"{_PREFIX}{password_hash}")
+
+    def set_disabled(self, user_id: str, *, disabled: bool) -> None:
+        """Say whether the user may not log in."""
+        with answering():
+            mine = get_user_model()._default_manager.filter(pk=user_id)
+            mine.update(is_active=not disabled)
+
+    def delete(self, user_id: str) -> Mapping[str, int]:
+        """Delete the user and what belongs to them, as the models say; see `People`."""
+        users = get_user_model()
+        try:
+            with answering():
+                _, taken = users._default_manager.get(pk=user_id).delete()
+        except (ProtectedError, RestrictedError) as error:
+            raise OwnedError(
+                f"{error.args[0]}; say on_delete=models.CASCADE in the model, or delete them first"
+            ) from None
+        return {name: rows for name, rows in taken.items() if rows and name != users._meta.label}
 
 
 class _Known(Users):
@@ -152,6 +195,18 @@ def _changed(instance: object, signal: ModelSignal, **_: Any) -> None:
     gone = signal is post_delete
     if isinstance(instance, get_user_model()) and (gone or not instance.is_active):
         current_boundary().store.delete_of_user(str(instance.pk))
+
+
+def _person(user: AbstractBaseUser) -> Person:
+    """Return what operators see, of a model that may have less than ours."""
+    return Person(
+        id=str(user.pk),
+        name=user.get_username(),
+        email=getattr(user, "email", None),
+        created=getattr(user, "date_joined", None),
+        last_login=user.last_login,
+        disabled=not user.is_active,
+    )
 
 
 class PasswordHasher(BasePasswordHasher):

@@ -1,17 +1,13 @@
 # Owned by the template: extend, do not edit.
-"""Django's database by its URL, and its tables."""
+"""Django's database by its URL."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from django.core.management import call_command
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection, connections
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from psycopg.conninfo import conninfo_to_dict
 
 from ..security.database_errors import is_database_away
@@ -19,7 +15,6 @@ from ..security.stores import StoreError
 
 ERRORS = (InterfaceError, DatabaseError)
 """What Django raises for a database: while it is away, and for mistakes of a program."""
-_LOCK = 0x6D69677261746573
 _SECONDS = 60
 
 
@@ -41,25 +36,6 @@ def entry(url: str) -> dict[str, Any]:
     return {**common, **known, "ENGINE": "django.db.backends.postgresql", "OPTIONS": parts}
 
 
-def prepare() -> None:
-    """Create and change tables as the migrations say; several processes may start at once.
-
-    Raises `StoreError` if the database does not answer.
-    """
-    try:
-        with _alone():
-            call_command("migrate", interactive=False, verbosity=0)
-    except ERRORS as error:
-        if not is_database_away(error):
-            raise
-        raise StoreError(
-            f"APP_DATABASE_URL: cannot connect: {error}; start the database or correct it"
-        ) from None
-    finally:
-        # Before workers are forked: two processes must not share a connection.
-        connections.close_all()
-
-
 def ping() -> None:
     """Return if the database answers."""
     close_old_connections()
@@ -76,21 +52,3 @@ def answering() -> Iterator[None]:
         if not is_database_away(error):
             raise
         raise StoreError(f"database: {error}") from error
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Wait until no other process changes tables."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-            # Given back with the connection.
-            yield
-        return
-    connection.ensure_connection()
-    folder = os.open(Path(connection.settings_dict["NAME"]).parent, os.O_RDONLY)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)

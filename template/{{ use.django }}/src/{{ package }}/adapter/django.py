@@ -36,19 +36,21 @@ _ERROR_PAGE = "error.html"
 
 def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) -> BoundaryMiddleware:
     """Put the policy around Django's application; see `adapter.secure`."""
-    boundary = open_boundary(settings, clock)
+    boundary = open_boundary(settings, clock, prepare=True)
     adopt(boundary)
-    database.prepare()
     return BoundaryMiddleware(app, boundary, _is_public, foresee=_foresee)
 
 
-def open_boundary(settings: Settings, clock: Callable[[], float]) -> Boundary:
+def open_boundary(
+    settings: Settings, clock: Callable[[], float], *, prepare: bool = False
+) -> Boundary:
     """Compose the policy. Django has been set up."""
     boundary = compose(
         settings,
         Users(),
         ready=[database.ping],
         libraries_static=_static_folders(),
+        prepare=prepare,
         clock=clock,
     )
     # The log was set up anew; what the application says of it comes on top.

@@ -24,9 +24,10 @@ from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
 from .compose import KEY, Exchange
+from .engine import create_engine
 from .fastapi import ENVIRONMENT as _ENVIRONMENT
 from .fastapi import install
-from .sqlite_file import follow_file
+from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
     "Account",
@@ -39,14 +40,17 @@ __all__ = [
     "SessionInfo",
     "Settings",
     "SingleValues",
+    "SqlUsers",
     "StoreError",
     "User",
-    "follow_file",
+    "UserColumns",
+    "create_engine",
     "invalid_fields",
     "is_clean",
     "is_database_away",
     "load_settings",
     "login_not_required",
+    "new_id",
     "password_min_length",
     "safe_target",
     "secure",

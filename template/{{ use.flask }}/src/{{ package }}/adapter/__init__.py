@@ -23,9 +23,10 @@ from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .compose import KEY, Exchange
+from .engine import create_engine
 from .flask import boundary_middleware as boundary_middleware
 from .flask import install
-from .sqlite_file import follow_file
+from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
     "Account",
@@ -34,11 +35,13 @@ __all__ = [
     "Problem",
     "SessionInfo",
     "Settings",
+    "SqlUsers",
     "StoreError",
     "User",
+    "UserColumns",
+    "create_engine",
     "current_auth",
     "current_user",
-    "follow_file",
     "form_fields",
     "invalid_fields",
     "is_clean",
@@ -46,6 +49,7 @@ __all__ = [
     "load_settings",
     "login_not_required",
     "login_required",
+    "new_id",
     "password_min_length",
     "safe_target",
     "secure",

@@ -23,10 +23,11 @@ from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
+from .engine import create_engine
 from .litestar import ENVIRONMENT as _ENVIRONMENT
 from .litestar import SecurityPlugin, install
 from .requests import exchange as _exchange
-from .sqlite_file import follow_file
+from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
     "Account",
@@ -39,13 +40,16 @@ __all__ = [
     "SecurityPlugin",
     "SessionInfo",
     "Settings",
+    "SqlUsers",
     "StoreError",
     "User",
-    "follow_file",
+    "UserColumns",
+    "create_engine",
     "invalid_fields",
     "is_clean",
     "is_database_away",
     "load_settings",
+    "new_id",
     "password_min_length",
     "safe_target",
     "secure",

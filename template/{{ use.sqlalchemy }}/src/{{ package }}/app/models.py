@@ -1,27 +1,27 @@
-"""Tables."""
+"""Tables. After a change: `db revision "what it is"`, then `db upgrade`."""
 
 from __future__ import annotations
 
-import secrets
+from sqlalchemy import MetaData
+from sqlalchemy.orm import DeclarativeBase
 
-from sqlalchemy import String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-
-def new_id() -> str:
-    """Return an id that tells neither how many there are nor what the next one is."""
-    return secrets.token_hex(8)
+from ..adapter import UserColumns
 
 
 class Base(DeclarativeBase):
     """Base of all tables."""
 
+    # Migrations name what they change. These are the names that PostgreSQL gives by itself.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "%(table_name)s_%(column_0_N_name)s_key",
+            "ck": "%(table_name)s_%(constraint_name)s_check",
+            "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+            "pk": "%(table_name)s_pkey",
+        }
+    )
 
-class User(Base):
-    """Somebody who may log in."""
 
-    __tablename__ = "user_account"
-
-    id: Mapped[str] = mapped_column(String(16), primary_key=True, default=new_id)
-    name: Mapped[str] = mapped_column(String(100), unique=True)
-    password_hash: Mapped[str] = mapped_column(String(255))
+class User(UserColumns, Base):
+    """Somebody who may log in: name, password and the like are there; add what is yours."""

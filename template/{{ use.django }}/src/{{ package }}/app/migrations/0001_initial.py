@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import django.db.models.functions.text
+import django.utils.timezone
 from django.db import migrations, models
 
 from ..models import new_id
@@ -17,6 +19,10 @@ class Migration(migrations.Migration):
             name="User",
             fields=[
                 ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
                 (
                     "is_superuser",
                     models.BooleanField(
@@ -37,8 +43,16 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("username", models.CharField(max_length=100, unique=True)),
+                (
+                    "email",
+                    models.EmailField(blank=True, max_length=254, null=True, verbose_name="e-mail"),
+                ),
                 ("is_active", models.BooleanField(default=True)),
                 ("is_staff", models.BooleanField(default=False)),
+                (
+                    "date_joined",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -64,5 +78,13 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={"abstract": False},
+        ),
+        migrations.AddConstraint(
+            model_name="user",
+            constraint=models.UniqueConstraint(
+                django.db.models.functions.text.Lower("email"),
+                name="app_user_email_key",
+                violation_error_message="There is a user with this e-mail address already.",
+            ),
         ),
     ]

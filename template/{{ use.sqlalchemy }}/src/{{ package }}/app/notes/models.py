@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from ..models import Base, new_id
+from ...adapter import new_id
+from ..models import Base
 
 
 class Note(Base):

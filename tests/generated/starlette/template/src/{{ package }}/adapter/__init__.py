@@ -27,9 +27,10 @@ from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
 from .compose import KEY, Exchange
+from .engine import create_engine
 from .starlette import ENVIRONMENT as _ENVIRONMENT
 from .starlette import install
-from .sqlite_file import follow_file
+from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
     "Account",
@@ -38,17 +39,20 @@ __all__ = [
     "Problem",
     "SessionInfo",
     "Settings",
+    "SqlUsers",
     "StoreError",
     "User",
+    "UserColumns",
+    "create_engine",
     "current_auth",
     "current_user",
-    "follow_file",
     "form_fields",
     "invalid_fields",
     "is_clean",
     "json_body",
     "load_settings",
     "login_not_required",
+    "new_id",
     "password_min_length",
     "safe_target",
     "secure",

@@ -1,0 +1,62 @@
+# Owned by the template: extend, do not edit.
+"""One process at a time changes the tables, also when several machines start together."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from ..security.stores import StoreError
+
+LOCK = 0x6D69677261746573
+"""Key of PostgreSQL's advisory lock; it is one of the database's own, not of the server's."""
+_PAUSE = 0.2
+"""Seconds."""
+
+
+@contextmanager
+def alone(url: str) -> Iterator[None]:
+    """Wait until nobody else is here for the database at `url`; stay alone until the end.
+
+    Raises `StoreError` if it does not answer.
+    """
+    if url.startswith("sqlite:///"):
+        with _alone_on_machine(Path(url.removeprefix("sqlite:///"))):
+            yield
+        return
+    try:
+        connection = psycopg.connect(url, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise cannot_connect(error) from None
+    with connection:
+        # Asked for again and again: a connection that waits inside of one query has a snapshot,
+        # for whose end a CREATE INDEX CONCURRENTLY of the migrations would wait.
+        while connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() != (True,):
+            time.sleep(_PAUSE)
+        # Given back with the connection, also by a process that dies.
+        yield
+
+
+def cannot_connect(error: object) -> StoreError:
+    """Return what to say of a database that does not answer."""
+    return StoreError(
+        f"APP_DATABASE_URL: cannot connect: {error}; start the database or correct it"
+    )
+
+
+@contextmanager
+def _alone_on_machine(database: Path) -> Iterator[None]:
+    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The folder, so that no file is left behind.
+    folder = os.open(database.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)

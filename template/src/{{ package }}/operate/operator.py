@@ -1,0 +1,18 @@
+# Owned by the template: extend, do not edit.
+"""Who works at the command line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+
+def operator() -> str:
+    """Return who called sudo, else who is logged in, for the log."""
+    if name := os.environ.get("SUDO_USER"):
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return f"uid {os.getuid()}"

@@ -1,0 +1,184 @@
+# Owned by the template: extend, do not edit.
+"""Users from the command line (PPL-1). Each change is an event of the log, with who made it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+
+import click
+
+from ..adapter import versions
+from ..app.users import open_users
+from ..config import load
+from ..security import events
+from ..security.accounts import add_account, normalise
+from ..security.passwords import Passwords
+from ..security.people import OwnedError, People, Person
+from ..security.policy import load as load_policy
+from ..security.stores import Store, StoreError, open_store
+from .operator import operator
+
+_COLUMNS = "{:<24} {:<30} {:<9} {:<20} {}"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What operators work with."""
+
+    people: People
+    passwords: Passwords
+    store: Store
+
+    def person(self, name: str) -> Person:
+        """Return a user by any spelling of the name, or say that there is none."""
+        found = self.people.get(normalise(name))
+        if found is None:
+            names = [each.name for each in self.people.all()]
+            close = get_close_matches(normalise(name), names, n=1)
+            guess = f", but {close[0]!r}" if close else ""
+            raise click.ClickException(
+                f"there is no user {name!r}{guess}; all: {versions.PACKAGE} user list"
+            )
+        return found
+
+    def end_sessions(self, person: Person, done: str) -> int:
+        """End all sessions of a user after `done`, also those of logins in flight (SES-10)."""
+        try:
+            return self.store.delete_of_user(person.id)
+        except StoreError as error:
+            raise click.ClickException(
+                f"{person.name} is {done}, but the sessions did not end: {error}; run this again"
+            ) from None
+
+
+def open_desk() -> Desk:
+    """Read the environment; have the tables in order."""
+    settings = load()
+    versions.ensure(settings)
+    people = open_users(settings.database_url)
+    if not isinstance(people, People):
+        raise click.ClickException(
+            f"app/users.py: {type(people).__name__} lacks a method of `People`; see"
+            " security/people.py"
+        )
+    passwords = Passwords(load_policy(settings.policy).passwords)
+    return Desk(people, passwords, open_store(settings.store_url))
+
+
+def read_password() -> str:
+    """Ask for a new password twice, or read it from standard input."""
+    if sys.stdin.isatty():
+        text: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return text
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+@click.group()
+def user() -> None:
+    """Look after users."""
+
+
+@user.command("add")
+@click.argument("name")
+def add(name: str) -> None:
+    """Create a user; the password is asked for, or read from standard input."""
+    desk = open_desk()
+    try:
+        name = add_account(desk.people, desk.passwords, name, read_password(), by=operator())
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"user {name} added")
+
+
+@user.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_all(*, as_json: bool) -> None:
+    """Print all users: address, whether they may log in, since when, and when they last did."""
+    people = open_desk().people.all()
+    if as_json:
+        click.echo(json.dumps([_facts(person) for person in people], indent=2))
+        return
+    click.echo(_COLUMNS.format("name", "e-mail", "state", "created", "last login"))
+    for person in people:
+        facts = {key: _printable(value or "-") for key, value in _facts(person).items()}
+        state = "disabled" if person.disabled else "active"
+        line = _COLUMNS.format(
+            facts["name"], facts["email"], state, facts["created"], facts["last_login"]
+        )
+        click.echo(line.rstrip())
+
+
+@user.command("password")
+@click.argument("name")
+def password(name: str) -> None:
+    """Give a user a new password, asked for or from standard input; end all sessions."""
+    desk = open_desk()
+    person = desk.person(name)
+    new = read_password()
+    if objection := desk.passwords.objection(new, person.name):
+        raise click.ClickException(objection)
+    desk.people.replace_password(person.id, desk.passwords.hash(new))
+    ended = desk.end_sessions(person, "given the new password")
+    events.emit("authn_password_change", user=person.name, operator=operator(), sessions=ended)
+    click.echo(f"{person.name} has a new password; {ended} sessions ended")
+
+
+@user.command("disable")
+@click.argument("name")
+def disable(name: str) -> None:
+    """Keep a user from logging in, and end all sessions; the data stays."""
+    desk = open_desk()
+    person = desk.person(name)
+    desk.people.set_disabled(person.id, disabled=True)
+    ended = desk.end_sessions(person, "disabled")
+    events.emit("user_disabled", user=person.name, operator=operator(), sessions=ended)
+    click.echo(f"{person.name} may not log in any more; {ended} sessions ended")
+
+
+@user.command("enable")
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let a user log in again."""
+    desk = open_desk()
+    person = desk.person(name)
+    desk.people.set_disabled(person.id, disabled=False)
+    events.emit("user_enabled", user=person.name, operator=operator())
+    click.echo(f"{person.name} may log in")
+
+
+@user.command("delete")
+@click.argument("name")
+def delete(name: str) -> None:
+    """Delete a user, all sessions, and all data that belongs to them."""
+    desk = open_desk()
+    person = desk.person(name)
+    if sys.stdin.isatty():
+        click.confirm(f"Delete {person.name} and all that belongs to them?", abort=True)
+    # Else a login in flight could still leave a session.
+    desk.people.set_disabled(person.id, disabled=True)
+    ended = desk.end_sessions(person, "disabled")
+    try:
+        taken = desk.people.delete(person.id)
+    except OwnedError as error:
+        raise click.ClickException(f"{person.name} is disabled, but not deleted: {error}") from None
+    took = ", ".join(f"{rows} {what}" for what, rows in taken.items())
+    events.emit(
+        "user_deleted", user=person.name, operator=operator(), sessions=ended, took=took or None
+    )
+    click.echo(f"{person.name} deleted, with {ended} sessions{', ' if took else ''}{took}")
+
+
+def _facts(person: Person) -> dict[str, str | bool | None]:
+    times = {
+        name: time.isoformat(timespec="seconds").replace("+00:00", "Z") if time else None
+        for name, time in (("created", person.created), ("last_login", person.last_login))
+    }
+    return {**asdict(person), **times}
+
+
+def _printable(value: str | bool) -> str:
+    """Return a text that cannot command a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))

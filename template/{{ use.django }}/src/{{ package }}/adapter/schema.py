@@ -1,0 +1,132 @@
+# Owned by the template: extend, do not edit.
+"""Versions of the tables, by Django's migrations.
+
+Those of the application are the application's. The template's own tables, where it has any, are
+those of the app `adapter`, with migrations of its own.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.utils.text import slugify
+
+from ..security.database_errors import is_database_away
+from .alone import alone, cannot_connect
+from .database import ERRORS
+from .setup import set_up
+
+APP = Path(__file__).parent.parent / "app"
+
+
+def upgrade(url: str) -> list[str]:
+    """Run the migrations that are missing, each in a transaction; return their names.
+
+    Who comes second waits, and finds nothing to do. Raises `StoreError`.
+    """
+    set_up()
+    with alone(url), _opened():
+        done = _pending()
+        if done:
+            call_command("migrate", interactive=False, verbosity=0)
+    return done
+
+
+def state(url: str) -> tuple[list[str], list[str]]:
+    """Return which migrations the database lacks, and of which this release knows nothing."""
+    del url  # Django's settings hold it already
+    set_up()
+    with _opened():
+        loader = MigrationLoader(connection)
+        installed = {config.label for config in apps.get_app_configs()}
+        unknown = [
+            f"{label}/{name}"
+            for label, name in sorted(loader.applied_migrations)
+            # A migration that was squashed away is known by the one in its place.
+            if label in installed
+            and (label, name) not in loader.graph.nodes
+            and (label, name) not in _replaced(loader)
+        ]
+        return ([], unknown) if unknown else (_pending(), [])
+
+
+def missing(url: str) -> list[str]:
+    """Return what the models say and the migrations do not."""
+    del url  # they are compared with each other
+    set_up()
+    said = StringIO()
+    try:
+        call_command("makemigrations", *_labels(), check=True, dry_run=True, stdout=said)
+    except SystemExit:
+        return [line.strip() for line in said.getvalue().splitlines() if line.strip()]
+    return []
+
+
+def revision(url: str, message: str, *, empty: bool = False) -> list[Path]:
+    """Write the migrations that the models are ahead of the others; none without a difference.
+
+    With `empty` it is one to be filled by hand. Raises `ValueError`.
+    """
+    del url  # they are compared with each other
+    set_up()
+    name = slugify(message).replace("-", "_")
+    before = _files()
+    said = StringIO()
+    try:
+        call_command(
+            "makemigrations", *_labels(), name=name, empty=empty, interactive=False, stdout=said
+        )
+    except CommandError as error:
+        raise ValueError(str(error)) from None
+    written = sorted(_files() - before)
+    if written and find_spec("ruff"):
+        ruff = [sys.executable, "-m", "ruff", "format", "--quiet", *map(str, written)]
+        subprocess.run(ruff, check=False)  # noqa: S603 - our own files
+    return written
+
+
+def _pending() -> list[str]:
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}/{migration.name}" for migration, _ in plan]
+
+
+def _replaced(loader: MigrationLoader) -> set[tuple[str, str]]:
+    return {each for made in loader.replacements.values() for each in made.replaces}
+
+
+def _labels() -> list[str]:
+    """Return the application's own: nobody makes migrations for libraries."""
+    return [
+        config.label
+        for config in apps.get_app_configs()
+        if Path(config.path).is_relative_to(APP) and config.models_module
+    ]
+
+
+def _files() -> set[Path]:
+    return set(APP.glob("**/migrations/*.py"))
+
+
+@contextmanager
+def _opened() -> Iterator[None]:
+    try:
+        yield
+    except ERRORS as error:
+        if not is_database_away(error):
+            raise
+        raise cannot_connect(error) from None
+    finally:
+        # Before workers are forked: two processes must not share a connection.
+        connections.close_all()

@@ -1,0 +1,18 @@
+# Owned by the template: extend, do not edit.
+"""Django, for what runs without a request."""
+
+from __future__ import annotations
+
+import os
+
+import django
+from django.apps import apps
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def set_up() -> None:
+    """Read Django's settings and models, unless somebody has."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
+    if not apps.ready:
+        django.setup()
