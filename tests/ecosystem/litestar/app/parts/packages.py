@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from tempfile import mkdtemp
 from typing import Any
 
 from advanced_alchemy.extensions.litestar import (
@@ -28,6 +27,7 @@ from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
@@ -39,7 +39,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 
-from ..adapter import templates
+from ...adapter import templates
 
 
 @post("/cart/{item:str}")
@@ -57,12 +57,12 @@ def long() -> str:
     return "a" * 5000
 
 
-@get("/crash", sync_to_thread=False)
+@get("/crashing", sync_to_thread=False)
 def crash() -> None:
     raise ValueError("secret-4711")
 
 
-@get("/raise/{status:int}", sync_to_thread=False)
+@get("/raising/{status:int}", sync_to_thread=False)
 def raise_(status: int) -> None:
     raise HTTPException("words of mine", status_code=status)
 
@@ -124,7 +124,7 @@ class AuthorModel(base.UUIDBase):
 
 
 alchemy_config = SQLAlchemyAsyncConfig(
-    connection_string=f"sqlite+aiosqlite:///{mkdtemp()}/test.sqlite",
+    connection_string=f"sqlite+aiosqlite:///{os.environ.get('PARTS_FOLDER', '.')}/test.sqlite",
     create_all=True,
     before_send_handler="autocommit",
 )
@@ -236,14 +236,15 @@ PARTS: dict[str, dict[str, Any]] = {
     "hosts": {"allowed_hosts": AllowedHostsConfig(allowed_hosts=["my-service.example.com"])},
     "handlers": {"exception_handlers": {404: own_404, 500: own_500}},
     "http_handler": {"exception_handlers": {HTTPException: own_500}},
-    "openapi": {"openapi_config": OpenAPIConfig(title="My API", version="1.0.0")},
+    "openapi": {
+        "openapi_config": OpenAPIConfig(
+            title="My API",
+            version="1.0.0",
+            render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()],
+        )
+    },
     "prometheus": {
         "middleware": [PrometheusConfig().middleware],
         "route_handlers": [PrometheusController],
     },
-}
-PART: dict[str, Any] = {
-    "plugins": [],
-    "route_handlers": [],
-    **PARTS[os.environ.get("PART", "none")],
 }
