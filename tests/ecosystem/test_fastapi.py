@@ -69,7 +69,7 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 
 @contextmanager
-def with_parts(project: Project, parts: str, **variables: str) -> Iterator[tuple[Service, Client]]:
+def with_parts(project: Project, parts: str, **variables: Any) -> Iterator[tuple[Service, Client]]:
     """Run the service with some parts; also return a browser in which somebody has logged in."""
     with (
         production(project, FACTS, PARTS=parts, **variables) as service,
@@ -545,8 +545,8 @@ def test_async_client(app):
 def test_clients_and_overrides(project: Project) -> None:
     place = project.path / "tests" / "app" / "test_clients.py"
     place.write_text(CLIENTS, "utf-8")
-    env = {"PARTS": "everyday"}
-    project.run(project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place), **env)
+    command = (project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place))
+    project.run(*command, PARTS="everyday")
 
 
 def test_fastapi_dev(project: Project) -> None:

@@ -65,7 +65,7 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
 
 
 @contextmanager
-def with_parts(project: Project, parts: str, **variables: str) -> Iterator[tuple[Service, Client]]:
+def with_parts(project: Project, parts: str, **variables: Any) -> Iterator[tuple[Service, Client]]:
     """Run the service with some parts; also return a browser in which somebody has logged in."""
     with (
         production(project, FACTS, PARTS=parts, **variables) as service,

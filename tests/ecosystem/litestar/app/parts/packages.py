@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,7 @@ from advanced_alchemy.extensions.litestar import (
     base,
 )
 from fastapi import FastAPI
-from litestar import Litestar, MediaType, Request, Response, asgi, get, post
+from litestar import MediaType, Request, Response, asgi, get, post
 from litestar.channels import ChannelsPlugin
 from litestar.channels.backends.memory import MemoryChannelsBackend
 from litestar.config.allowed_hosts import AllowedHostsConfig
@@ -80,9 +79,8 @@ async def flashing(request: Request[Any, Any, Any]) -> None:
 
 @get("/flashed")
 async def flashed() -> Template:
-    return Template(
-        template_str="""{% for message in get_flashes() %}<p>{{ message.message }}</p>{% endfor %}"""
-    )
+    text = "{% for message in get_flashes() %}<p>{{ message.message }}</p>{% endfor %}"
+    return Template(template_str=text)
 
 
 # https://docs.litestar.dev/latest/usage/security/jwt.html
