@@ -39,9 +39,11 @@ _FORWARDED = frozenset(name.encode() for name in FORWARDING)
 DOCUMENTATION = (
     (
         b"content-security-policy",
-        b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
-        b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-        b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:",
+        (
+            b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
+            b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
+            b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:"
+        ),
     ),
     (b"cross-origin-embedder-policy", b"unsafe-none"),
 )
