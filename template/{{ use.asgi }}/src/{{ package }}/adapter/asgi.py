@@ -42,7 +42,8 @@ DOCUMENTATION = (
         (
             b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
             b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-            b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:"
+            b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com;"
+            b" img-src data: https:"
         ),
     ),
     (b"cross-origin-embedder-policy", b"unsafe-none"),
