@@ -36,6 +36,19 @@ _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
+DOCUMENTATION = (
+    (
+        b"content-security-policy",
+        (
+            b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
+            b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
+            b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com;"
+            b" img-src data: https:"
+        ),
+    ),
+    (b"cross-origin-embedder-policy", b"unsafe-none"),
+)
+"""What a framework's pages about the API need; they are there in development alone."""
 _log = logging.getLogger(__name__)
 
 

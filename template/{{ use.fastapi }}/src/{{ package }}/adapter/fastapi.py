@@ -27,7 +27,16 @@ from ..security.sessions import Session
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from . import templates
-from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, view_begins
+from .asgi import (
+    DOCUMENTATION,
+    App,
+    BoundaryMiddleware,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    view_begins,
+)
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
@@ -35,16 +44,6 @@ ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
 _SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
 _UNPROCESSABLE, _WRONG_METHOD = 422, 405
-_DOCUMENTATION = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
-        b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-        b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:",
-    ),
-    (b"cross-origin-embedder-policy", b"unsafe-none"),
-)
-"""What FastAPI's pages about the API need; they are there in development alone."""
 
 
 class _Session(Session):
@@ -198,7 +197,7 @@ def _documented(app: App) -> App:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def opened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *_DOCUMENTATION]}
+                message = {**message, "headers": [*message["headers"], *DOCUMENTATION]}
             await send(message)
 
         await app(scope, receive, opened)

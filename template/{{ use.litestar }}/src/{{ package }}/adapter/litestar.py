@@ -38,7 +38,16 @@ from ..security.auth import Auth, User
 from ..security.errors import Problem
 from ..security.sessions import Session
 from . import templates
-from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, view_begins
+from .asgi import (
+    DOCUMENTATION,
+    App,
+    BoundaryMiddleware,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    view_begins,
+)
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, take_over
 from .requests import (
@@ -160,6 +169,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             dto=None,
             return_dto=None,
             opt={PUBLIC: True},
+            response_headers={name.decode(): value.decode() for name, value in DOCUMENTATION},
         )
         return config
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
-from tempfile import mkdtemp
 from typing import Any
 
 from advanced_alchemy.extensions.litestar import (
@@ -15,7 +13,7 @@ from advanced_alchemy.extensions.litestar import (
     base,
 )
 from fastapi import FastAPI
-from litestar import Litestar, MediaType, Request, Response, asgi, get, post
+from litestar import MediaType, Request, Response, asgi, get, post
 from litestar.channels import ChannelsPlugin
 from litestar.channels.backends.memory import MemoryChannelsBackend
 from litestar.config.allowed_hosts import AllowedHostsConfig
@@ -28,6 +26,7 @@ from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
@@ -39,7 +38,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped
 
-from ..adapter import templates
+from ...adapter import templates
 
 
 @post("/cart/{item:str}")
@@ -57,12 +56,12 @@ def long() -> str:
     return "a" * 5000
 
 
-@get("/crash", sync_to_thread=False)
+@get("/crashing", sync_to_thread=False)
 def crash() -> None:
     raise ValueError("secret-4711")
 
 
-@get("/raise/{status:int}", sync_to_thread=False)
+@get("/raising/{status:int}", sync_to_thread=False)
 def raise_(status: int) -> None:
     raise HTTPException("words of mine", status_code=status)
 
@@ -80,9 +79,8 @@ async def flashing(request: Request[Any, Any, Any]) -> None:
 
 @get("/flashed")
 async def flashed() -> Template:
-    return Template(
-        template_str="""{% for message in get_flashes() %}<p>{{ message.message }}</p>{% endfor %}"""
-    )
+    text = "{% for message in get_flashes() %}<p>{{ message.message }}</p>{% endfor %}"
+    return Template(template_str=text)
 
 
 # https://docs.litestar.dev/latest/usage/security/jwt.html
@@ -124,7 +122,7 @@ class AuthorModel(base.UUIDBase):
 
 
 alchemy_config = SQLAlchemyAsyncConfig(
-    connection_string=f"sqlite+aiosqlite:///{mkdtemp()}/test.sqlite",
+    connection_string=f"sqlite+aiosqlite:///{os.environ.get('PARTS_FOLDER', '.')}/test.sqlite",
     create_all=True,
     before_send_handler="autocommit",
 )
@@ -236,14 +234,15 @@ PARTS: dict[str, dict[str, Any]] = {
     "hosts": {"allowed_hosts": AllowedHostsConfig(allowed_hosts=["my-service.example.com"])},
     "handlers": {"exception_handlers": {404: own_404, 500: own_500}},
     "http_handler": {"exception_handlers": {HTTPException: own_500}},
-    "openapi": {"openapi_config": OpenAPIConfig(title="My API", version="1.0.0")},
+    "openapi": {
+        "openapi_config": OpenAPIConfig(
+            title="My API",
+            version="1.0.0",
+            render_plugins=[ScalarRenderPlugin(), SwaggerRenderPlugin()],
+        )
+    },
     "prometheus": {
         "middleware": [PrometheusConfig().middleware],
         "route_handlers": [PrometheusController],
     },
-}
-PART: dict[str, Any] = {
-    "plugins": [],
-    "route_handlers": [],
-    **PARTS[os.environ.get("PART", "none")],
 }

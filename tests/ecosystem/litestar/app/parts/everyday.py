@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from litestar import Controller, Request, Response, Router, delete, get, post, put
 from litestar.background_tasks import BackgroundTask, BackgroundTasks
-from litestar.channels import ChannelsPlugin
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, ResponseHeader, UploadFile
 from litestar.di import Provide
@@ -25,9 +23,9 @@ from litestar.params import Body, Parameter
 from litestar.plugins.htmx import (
     ClientRedirect,
     ClientRefresh,
-    HXLocation,
     HTMXRequest,
     HTMXTemplate,
+    HXLocation,
     TriggerEvent,
 )
 from litestar.response import (
@@ -36,7 +34,6 @@ from litestar.response import (
     ServerSentEvent,
     ServerSentEventMessage,
     Stream,
-    Template,
 )
 from litestar.static_files import create_static_files_router
 from litestar.stores.memory import MemoryStore

@@ -1,0 +1,439 @@
+"""What Litestar's documentation shows, and packages for it, in a service as it runs in production.
+
+`litestar/app/parts/` has the code; `docs/ecosystem.md` has a row for each test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.ecosystem import environment
+from tests.ecosystem.environment import Edit
+from tests.ecosystem.loopback import silent, web_server
+from tests.ecosystem.service import (
+    JSON,
+    Client,
+    Facts,
+    Service,
+    development,
+    production,
+    tool,
+    window,
+)
+from tests.live.service import ORIGIN
+from tests.projects import Project
+
+EDITS = (
+    Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
+    Edit(
+        "app/main.py", "for feature in FEATURES)],", "for feature in FEATURES), *parts.HANDLERS],"
+    ),
+    Edit(
+        "app/main.py",
+        "plugins=[security],",
+        "plugins=[security, *parts.PLUGINS],\n        **parts.OPTIONS,",
+    ),
+)
+FACTS = Facts(
+    service={
+        "response-headers": [
+            *("x-total-count", "x-odd", "x-after", "authorization", "ratelimit-limit"),
+            *("hx-redirect", "hx-location", "hx-trigger", "hx-refresh", "hx-push-url"),
+        ],
+    },
+    routes=[
+        {"path": "/upload", "body": ["multipart/form-data"], "max-body": 50_000_000},
+        {"path": "/msgpack", "body": ["application/vnd.msgpack"]},
+        {"path": "/raw", "body": ["application/xml"]},
+        {"path": "/chunks", "body": ["application/octet-stream"]},
+        *({"path": path, "access": "public"} for path in ("/jwt/", "/auth/", "/metrics")),
+    ],
+)
+
+
+@pytest.fixture(scope="session")
+def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a project with all packages and the code for them."""
+    target = tmp_path_factory.mktemp("litestar") / "project"
+    return environment.build("litestar", template, target, EDITS)
+
+
+@contextmanager
+def with_parts(project: Project, parts: str, **variables: Any) -> Iterator[tuple[Service, Client]]:
+    """Run the service with some parts; also return a browser in which somebody has logged in."""
+    with (
+        production(project, FACTS, PARTS=parts, **variables) as service,
+        service.client() as client,
+    ):
+        assert client.login(service.add_user()).status_code == 303
+        yield service, client
+
+
+@pytest.fixture(scope="module")
+def everyday(project: Project) -> Iterator[tuple[Service, Client]]:
+    """Run the service with what Litestar's own documentation shows, and what goes with it."""
+    with with_parts(project, "flash alchemy channels compression hosts mount prometheus") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def client(everyday: tuple[Service, Client]) -> Client:
+    """Return a browser in which somebody has logged in."""
+    return everyday[1]
+
+
+@pytest.fixture
+def visitor(everyday: tuple[Service, Client]) -> Iterator[Client]:
+    """Open a browser without a session."""
+    with everyday[0].client() as visitor:
+        yield visitor
+
+
+def asks_for_login(answer: httpx.Response) -> bool:
+    """Tell whether an answer leads to the login page."""
+    return answer.status_code == 303 and answer.headers["location"].startswith("/login")
+
+
+# Litestar itself ----------------------------------------------------------------------------------
+
+
+@pytest.mark.sample
+def test_dto(client: Client) -> None:
+    made = client.post("/users", json={"name": "n", "email": "e", "age": 3})
+    assert made.status_code == 201
+    assert made.json() == {"name": "n", "age": 3, "id": "00000000-0000-0000-0000-000000000001"}
+    assert client.post("/users", json={"name": "n"}).status_code == 400
+
+
+def test_guards(client: Client, visitor: Client) -> None:
+    assert client.get("/secret", headers={"secret-header": "s3"}).status_code == 200
+    # Somebody who has logged in is not sent to log in.
+    assert client.get("/secret").status_code == 401
+    refused = client.get("/admins", headers=JSON)
+    assert (refused.status_code, refused.json()["detail"]) == (403, "You are no admin.")
+    assert asks_for_login(visitor.get("/secret", headers={"secret-header": "s3"}))
+
+
+def test_stores_and_response_cache(client: Client, visitor: Client) -> None:
+    assert client.put("/store/x").json() == {"value": "value"}
+    assert client.get("/cached").text == client.get("/cached").text
+    # What is kept is not handed to who may not see it.
+    assert asks_for_login(visitor.get("/cached"))
+
+
+def test_stream_and_server_sent_events(client: Client) -> None:
+    assert client.get("/stream").text == "number 0\nnumber 1\nnumber 2\n"
+    events = client.get("/sse")
+    assert events.headers["content-type"].startswith("text/event-stream")
+    assert events.text.count("event: number") == 3
+
+
+def test_file(client: Client) -> None:
+    answer = client.get("/download")
+    assert answer.headers["content-disposition"] == 'attachment; filename="report.txt"'
+    assert len(answer.content) == 100_000
+    assert client.head("/download").headers["content-length"] == "100000"
+
+
+def test_static_files_router(client: Client, visitor: Client) -> None:
+    assert len(client.get("/folder/file.txt").content) == 100_000
+    assert client.get("/folder/none").status_code == 404
+    assert asks_for_login(visitor.get("/folder/file.txt"))
+
+
+def test_headers_and_cookies_of_a_response(client: Client) -> None:
+    answer = client.get("/odd")
+    assert (answer.headers["x-total-count"], answer.headers["x-odd"]) == ("3", "1")
+    assert answer.headers["etag"] == '"x"'
+    lines = answer.headers.get_list("set-cookie")
+    assert {line.partition("=")[0] for line in lines} == {"own", "handler"}
+    assert all("Secure" in line and "HttpOnly" in line for line in lines)
+    assert client.get("/redirect").headers["location"] == "/odd"
+    assert client.delete("/thing").status_code == 204
+    assert client.get("/messagepack").content == b"\x81\xa5hello\xa5world"
+
+
+def test_forms_and_repeated_names(client: Client) -> None:
+    fields = {"a": ["1", "2"], "b": "x"}
+    assert client.post("/urlencoded", data=fields).json() == fields
+    pairs = client.post("/raw-form", data=fields).json()
+    assert sorted(pairs) == [["a", "1"], ["a", "2"], ["b", "x"]]
+
+
+def test_uploads(client: Client) -> None:
+    files = [("files", ("a", b"x" * 3_000_000)), ("files", ("b", b"y" * 12_000_000))]
+    answer = client.post("/upload", files=files, data={"note": "n"})
+    assert answer.json() == {"names": ["a", "b"], "sizes": [3_000_000, 12_000_000], "note": "n"}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body", "got"),
+    [
+        ("/raw", "application/xml", b"<a/>", {"size": 4}),
+        ("/chunks", "application/octet-stream", b"x" * 100_000, {"size": 100_000}),
+        ("/msgpack", "application/vnd.msgpack", b"\x81\xa1a\x01", {"a": 1}),
+    ],
+)
+def test_other_bodies(client: Client, path: str, kind: str, body: bytes, got: Any) -> None:
+    assert client.post(path, content=body, headers={"content-type": kind}).json() == got
+
+
+def test_background_tasks(client: Client) -> None:
+    assert client.get("/background?name=joe").json() == {"hello": "joe"}
+    done = {"greeter": "was called with joe", "second": "too"}
+    assert client.get("/background/done").json() == done
+
+
+def test_hooks(client: Client) -> None:
+    answer = client.get("/hooked")
+    assert answer.headers["x-after"] == "1"
+    assert client.get("/hooked?stop=1").json() == {"from": "before"}
+    assert client.get("/hooked").json()["after"] > answer.json()["after"]
+
+
+def test_exceptions(client: Client) -> None:
+    own = client.get("/own-error")
+    assert (own.status_code, own.json()) == (418, {"mine": "so"})
+    raised = client.get("/raise/409", headers=JSON)
+    assert (raised.status_code, raised.json()["detail"]) == (409, "words of mine")
+    assert client.get("/crash").status_code == 500
+
+
+def test_own_handlers_of_404_and_500(project: Project) -> None:
+    with with_parts(project, "handlers") as (_, client):
+        missing, crash = client.get("/nothing"), client.get("/crash")
+        assert (missing.status_code, missing.json()) == (404, {"mine": "not here"})
+        assert (crash.status_code, crash.json()) == (500, {"mine": "sorry"})
+        assert crash.headers["x-content-type-options"] == "nosniff"
+
+
+def test_layers_and_dependencies(visitor: Client) -> None:
+    found = visitor.get("/layer/controller/3").json()
+    assert found == {"number": 3, "dep": "opened", "flag": True, "limit": 5}
+    assert visitor.get("/layer/controller/3?limit=0").status_code == 422
+    assert visitor.post("/layer/controller/3", json={"a": 1}).json() == {"a": 1}
+
+
+@pytest.mark.sample
+def test_session(client: Client) -> None:
+    assert client.post("/session/a").json() == {"a": 1}
+    assert client.get("/session").json() == {"a": 1}
+    client.post("/session-replace")
+    assert client.get("/session").json() == {"b": 1}
+    assert client.logged_in()
+    where = client.get("/where").json()
+    assert where == {
+        "url": f"{ORIGIN}/where",
+        "base": f"{ORIGIN}/",
+        "for": f"{ORIGIN}/where",
+        "client": "198.51.100.1",
+    }
+
+
+@pytest.mark.parametrize("kind", ["server", "cookie"])
+def test_middleware_for_sessions(project: Project, kind: str) -> None:
+    with with_parts(project, kind) as (service, client):
+        assert client.post("/cart/tea").status_code == 201
+        assert client.get("/cart").json() == {"cart": "tea"}
+        assert client.get("/nothing").status_code == 404
+        assert client.logged_in()
+        assert "session" not in client.cookies
+        assert service.events("session_backend_replaced")
+
+
+@pytest.mark.sample
+def test_flash_plugin(client: Client) -> None:
+    assert client.post("/flash").status_code == 201
+    assert "been flashed" in client.get("/flashed").text
+    assert client.get("/flashed").text == ""
+
+
+def test_htmx(client: Client) -> None:
+    def ask(kind: str) -> httpx.Response:
+        return client.get(f"/htmx/{kind}", headers={"hx-request": "true"})
+
+    assert ask("location").headers["hx-location"] == '{"path":"/odd"}'
+    assert ask("redirect").headers["hx-redirect"] == "/odd"
+    assert ask("refresh").headers["hx-refresh"] == "true"
+    assert "Confirm" in ask("trigger").headers["hx-trigger"]
+    page = ask("page")
+    assert (page.text, page.headers["hx-push-url"]) == ("<p>part</p>", "/pushed")
+
+
+def test_compression(client: Client, visitor: Client) -> None:
+    for name in ("br", "gzip"):
+        accept = {"accept-encoding": name}
+        assert visitor.get("/long", headers=accept).headers["content-encoding"] == name
+        # Next to a session nothing is compressed.
+        assert "content-encoding" not in client.get("/long", headers=accept).headers
+
+
+def test_rate_limit(project: Project) -> None:
+    with production(project, FACTS, PARTS="rate") as service:
+        with service.client("203.0.113.1") as one, service.client("203.0.113.2") as other:
+            # A client says what it likes.
+            answers = [
+                one.get("/long", headers={"x-real-ip": f"203.0.113.{number}"})
+                for number in range(10, 14)
+            ]
+            assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+            assert answers[0].headers["ratelimit-limit"] == "3"
+            assert other.get("/long").status_code == 200
+
+
+def test_csrf_of_litestar(project: Project) -> None:
+    with production(project, FACTS, PARTS="csrf") as service, service.client() as visitor:
+        token = visitor.get("/login").cookies["csrftoken"]
+        user = service.add_user()
+        form = {"username": user.name, "password": user.password}
+        assert visitor.post("/login", data=form).status_code == 403
+        answer = visitor.post("/login", data=form, headers={"x-csrftoken": token})
+        assert answer.status_code == 303
+
+
+def test_cors_of_litestar(project: Project) -> None:
+    with production(project, FACTS, PARTS="cors") as service, service.client() as visitor:
+        answer = visitor.get("/long", headers={"origin": "https://spa.example.com"})
+        assert answer.status_code == 200
+        # A fact says who may read, not this.
+        assert "access-control-allow-origin" not in answer.headers
+
+
+# Packages -----------------------------------------------------------------------------------------
+
+
+def test_jwt_auth(project: Project) -> None:
+    with production(project, FACTS, PARTS="jwt") as service, service.client() as visitor:
+        bearer = visitor.post("/jwt/login").headers["authorization"]
+        assert visitor.get("/jwt/me").status_code == 401
+        answer = visitor.get("/jwt/me", headers={"authorization": bearer})
+        assert answer.json() == {"id": "ada", "sub": "ada"}
+
+
+def test_session_auth(project: Project) -> None:
+    with production(project, FACTS, PARTS="session_auth") as service, service.client() as visitor:
+        assert visitor.get("/auth/me").status_code == 401
+        assert visitor.post("/auth/login").json() == {"id": "joe"}
+        assert visitor.get("/auth/me").text == "joe"
+        assert "session" not in visitor.cookies
+
+
+def test_advanced_alchemy(client: Client) -> None:
+    made = client.post("/authors", json={"name": "Ursula"})
+    assert (made.status_code, made.json()["name"]) == (201, "Ursula")
+    assert client.get("/authors").json() == ["Ursula"]
+
+
+def test_channels(client: Client) -> None:
+    assert client.post("/publish/hi").json() == ['{"text":"hi"}']
+
+
+def test_mounted_fastapi(client: Client, visitor: Client) -> None:
+    assert client.get("/fast/hello").json() == {"hello": "fastapi"}
+    for path in ("/fast/docs", "/fast/openapi.json", "/schema"):
+        assert client.get(path).status_code == 404
+    assert asks_for_login(visitor.get("/fast/hello"))
+
+
+def test_prometheus(visitor: Client) -> None:
+    visitor.get("/")
+    assert "litestar_requests_total" in visitor.get("/metrics").text
+
+
+def test_sentry(project: Project, tmp_path: Path) -> None:
+    unpack = "import brotli, sys; print(brotli.decompress(open(sys.argv[1], 'rb').read()).decode())"
+
+    def names_error(item: tuple[str, bytes, Any]) -> bool:
+        if item[2].get("content-encoding") != "br":
+            return b"secret-4711" in item[1]
+        file = tmp_path / "envelope"
+        file.write_bytes(item[1])
+        return "secret-4711" in project.run(project.python, "-c", unpack, str(file)).stdout
+
+    with web_server(silent) as sentry:
+        dsn = f"http://key@127.0.0.1:{sentry.port}/1"
+        with with_parts(project, "", PARTS_DSN=dsn) as (_, client):
+            assert client.get("/crash").status_code == 500
+            sentry.wait(names_error)
+
+
+# Tools --------------------------------------------------------------------------------------------
+
+CLIENTS = """
+import asyncio
+
+import pytest
+from litestar.testing import AsyncTestClient, TestClient
+
+from my_service.adapter import Settings
+from my_service.app.main import create_app
+
+
+@pytest.fixture
+def app(tmp_path):
+    return create_app(
+        Settings(database_url=f"sqlite:///{tmp_path}/a.db", store_url=f"sqlite:///{tmp_path}/s.db")
+    )
+
+
+def test_client(app):
+    with TestClient(app) as client:
+        assert client.get("/").status_code == 200
+        answer = client.get("/odd", follow_redirects=False)
+        assert answer.headers["location"].startswith("/login")
+
+
+def test_async_client(app):
+    async def ask():
+        async with AsyncTestClient(app) as client:
+            return (await client.get("/")).status_code
+
+    assert asyncio.run(ask()) == 200
+"""
+
+
+def test_clients(project: Project) -> None:
+    place = project.path / "tests" / "app" / "test_clients.py"
+    place.write_text(CLIENTS, "utf-8")
+    # A package that is imported warns of what it uses, and to pytest.ini a warning is an error.
+    ignored = ("-W", "default::DeprecationWarning")
+    project.run(
+        *(project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ignored, str(place))
+    )
+
+
+def test_litestar_command(project: Project) -> None:
+    program = str(Path(project.python).with_name("litestar"))
+    listed = project.run(program, "--app", "asgi:app", "routes").stdout
+    assert "/layer/controller/{number:int}" in listed
+    assert "Litestar" in project.run(program, "--app", "asgi:app", "info").stdout
+    with tool(project, program, "--app", "asgi:app", "run", "--port", "{port}") as status:
+        assert status("/healthz") == 200
+        assert status("/login") == 200
+
+
+def test_openapi_in_development(project: Project) -> None:
+    with development(project) as service, service.client() as visitor:
+        assert visitor.get("/schema").status_code == 200
+        assert visitor.get("/schema/openapi.json").json()["openapi"].startswith("3.")
+
+
+SWAGGER = (
+    "window.SwaggerUIBundle = () => { document.title = 'ran'; return { initOAuth() {} } };"
+    + ("SwaggerUIBundle.presets = {}; SwaggerUIBundle.SwaggerUIStandalonePreset = {};")
+)
+
+
+def test_pages_about_the_api_in_a_browser(project: Project) -> None:
+    with development(project, PARTS="openapi") as service:
+        with window(service, {"swagger-ui-bundle": SWAGGER}) as (page, complaints):
+            page.goto("/schema/swagger")
+            assert page.title() == "ran"
+            page.goto("/schema")
+            assert not complaints
