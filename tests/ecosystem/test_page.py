@@ -19,12 +19,12 @@ def test_rows_and_tests_name_each_other() -> None:
     rows = [line for line in text.splitlines() if re.match(r"\| (?!What|---)", line)]
     named = re.findall(r"`(test_\w+\.py::test_\w+)` \|$", text, re.M)
     assert len(rows) == len(named)
-    assert sorted(set(named) - tests()) == []
-    mine = {name for name in tests() if name.startswith(("test_flask.py", "test_django.py"))}
+    assert sorted(set(named) - _names()) == []
+    mine = {name for name in _names() if name.startswith(("test_flask.py", "test_django.py"))}
     assert sorted(mine - set(named)) == []
 
 
-def tests() -> set[str]:
+def _names() -> set[str]:
     """Return the names of all tests that run packages."""
     return {
         f"{file.name}::{item.name}"
