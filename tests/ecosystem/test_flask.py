@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import re
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +33,8 @@ from tests.ecosystem.service import (
     production,
     submit,
 )
-from tests.live.service import HOST, ORIGIN, User
-from tests.projects import Project
+from tests.live.service import HOST, ORIGIN, User, free_port
+from tests.projects import Project, clean_environment
 
 EDITS = (
     Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
@@ -516,3 +517,35 @@ def test_flask_commands(project: Project, world: World, tmp_path: Path) -> None:
 
     assert re.search(r"shop\.static\s+GET\s+/shop/assets/<path:filename>", flask("routes"))
     assert "db" in flask("--help")
+    done = subprocess.run(
+        [project.python, "-m", "flask", "shell"],
+        cwd=project.path,
+        env=clean_environment() | variables,
+        input="print(len(app.blueprints) > 2, g)\n",
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert "True <flask.g of" in done.stdout
+
+
+def test_flask_run(project: Project, world: World, tmp_path: Path) -> None:
+    port = free_port()
+    variables: Any = {"PARTS": PARTS, "PARTS_FOLDER": str(tmp_path), **world.variables()}
+    command = [project.python, "-m", "flask", "run", "--port", str(port), "--no-reload"]
+    with subprocess.Popen(
+        command,
+        cwd=project.path,
+        env=clean_environment() | variables | {"APP_STORE_URL": f"sqlite:///{tmp_path}/s"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            transport = httpx.HTTPTransport(retries=8)
+            with httpx.Client(base_url=f"http://localhost:{port}", transport=transport) as client:
+                assert client.get("/").status_code == 200
+                assert client.get("/basics/events?q=x").text.count("data:") == 3
+                assert client.get("/backend/").status_code == 303
+        finally:
+            process.terminate()

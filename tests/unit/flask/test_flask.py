@@ -15,6 +15,7 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from typing_extensions import override
 from werkzeug.exceptions import Conflict
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from my_service.adapter import login_not_required, server
 from my_service.app import main
@@ -171,6 +172,21 @@ def test_body_that_is_short_does_not_count_with_other_servers(
             environ_overrides={"CONTENT_LENGTH": str(len(content) + more)},
         )
         assert answer.status_code == status
+
+
+@pytest.mark.contract("RTE-2")
+def test_mounted_application_is_closed_with_other_servers(
+    kept: Kept, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dispatcher is around `wsgi_app`, which such a server never calls by itself."""
+    other = Flask("other")
+    other.add_url_rule("/", view_func=lambda: "inside")
+    mounts = DispatcherMiddleware(kept.application.wsgi_app, {"/other": other})
+    monkeypatch.setattr(kept.application, "wsgi_app", mounts)
+    answer = client.get("/other/", base_url=ORIGIN)
+    assert answer.status_code == 303
+    assert "content-security-policy" in answer.headers
+    assert client.get("/login", base_url=ORIGIN).status_code == 200
 
 
 @pytest.mark.contract("BND-8")

@@ -81,6 +81,7 @@ def install(
     )
     app.extensions[_EXTENSION] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign] # Flask's documented way
+    _enter_first(app)
     if has_error_page():
         boundary.render_error = lambda context, problem: _error_page(
             app, Exchange(boundary, context), problem
@@ -96,6 +97,20 @@ def boundary_middleware(app: Flask) -> BoundaryMiddleware:
             _adopt(part, mounted=True)
     inner: BoundaryMiddleware = app.extensions[_EXTENSION]
     return inner.around(app)
+
+
+def _enter_first(app: Flask) -> None:
+    """Enter the boundary before what is put around `wsgi_app`, whichever server calls (RTE-2)."""
+    plain = type(app)
+
+    class Bounded(plain):  # type: ignore[misc,valid-type] # of the application's own class
+        def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+            call = super().__call__ if KEY in environ else boundary_middleware(self)
+            chunks: Iterable[bytes] = call(environ, start_response)
+            return chunks
+
+    Bounded.__name__ = plain.__name__
+    app.__class__ = Bounded
 
 
 def _mounted(wsgi_app: Any) -> Iterator[Flask]:
