@@ -24,6 +24,7 @@ from .backup import backup, restore
 from .data import db
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
+from .operator import operator
 from .people import open_desk, user
 from .throttle import throttle
 

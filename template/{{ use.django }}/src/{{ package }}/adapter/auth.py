@@ -77,8 +77,9 @@ class Users:
 
     def get(self, name: str) -> Person | None:
         """Return the user of a normalised name, if there is one."""
+        users = get_user_model()
         with answering():
-            user = get_user_model()._default_manager.filter(username=name).first()
+            user = users._default_manager.filter(**{users.USERNAME_FIELD: name}).first()
         return _person(user) if user else None
 
     def replace_password(self, user_id: str, password_hash: str) -> None:
