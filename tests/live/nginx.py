@@ -167,6 +167,14 @@ class Edge:
     """More lines of edge.toml."""
     process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def policy(self) -> str:
+        """The project's policy, at the end of the ladder of HSTS."""
+        path = self.folder / "edge-policy.toml"
+        own = (self.project.path / "policy.toml").read_text("utf-8")
+        path.write_text(own.replace("hsts-max-age = 300", "hsts-max-age = 63072000"), "utf-8")
+        return str(path)
+
     def __post_init__(self) -> None:
         """Make the folders, and what certbot would have made."""
         for name in ("logs", "cache", "acme", "live"):
@@ -210,9 +218,9 @@ class Edge:
         path.write_text("\n".join(lines), "utf-8")
         return path
 
-    def render(self, *, check: bool = True, policy: str = "policy.toml") -> str:
+    def render(self, *, check: bool = True, policy: str = "") -> str:
         """Write the configuration with the project's command; return what it printed."""
-        options = ("--machine", str(self.machine()), "--policy", policy)
+        options = ("--machine", str(self.machine()), "--policy", policy or self.policy)
         command = (self.project.python, "-m", self.project.package, "edge", str(self.file))
         done = self.project.run(*command, *options, check=check)
         return done.stdout + done.stderr
@@ -342,7 +350,7 @@ def deployed(project: Project, **facts: Any) -> Iterator[Deployed]:
     with ExitStack() as stack:
         made = stack.enter_context(folder())
         edge = Edge(project, made, [], **facts)
-        hosts = {"APP_HOSTS": f"{HOST}:{edge.https}"}
+        hosts = {"APP_HOSTS": f"{HOST}:{edge.https}", "APP_POLICY": edge.policy}
         service = stack.enter_context(running(project, variables=hosts, origin=edge.origin))
         edge.sockets = [service.socket]
         edge.render()

@@ -158,7 +158,8 @@ def test_configuration_belongs_to_the_template(installed: Render) -> None:
 def run_edge(edge: Edge, *options: str) -> tuple[int, str]:
     """Run the command for the edge's file without saying which machine this is."""
     project = edge.project
-    command = (project.python, "-m", project.package, "edge", str(edge.file), *options)
+    policy = ("--policy", edge.policy)
+    command = (project.python, "-m", project.package, "edge", str(edge.file), *policy, *options)
     done = project.run(*command, check=False)
     return done.returncode, done.stdout + done.stderr
 

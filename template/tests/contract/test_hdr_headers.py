@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 from contextlib import closing
@@ -139,12 +140,32 @@ def test_stricter_exception_is_sent_instead(make: Make) -> None:
     assert expect.once(inside.visitor().get("/"), "referrer-policy") == "same-origin"
 
 
+def judged(service: Inside, title: str) -> dict[str, str]:
+    """Return what `check` says of an item."""
+    said = service.cli("check", "--json").stdout
+    # Before click 8.2 standard error is in it.
+    items: list[dict[str, str]] = json.loads(said[said.index("[\n") :])
+    (found,) = [item for item in items if item["title"] == title]
+    return found
+
+
 @pytest.mark.contract("HDR-2")
 @pytest.mark.parametrize("seconds", [300, 604800])
 def test_ladder_of_transport_security(make: Make, seconds: int) -> None:
-    answer = make(exceptions={"headers.hsts.max-age": seconds}).visitor().get("/")
-    value = expect.once(answer, "strict-transport-security")
+    service = make(facts=f"hsts-max-age = {seconds}")
+    value = expect.once(service.visitor().get("/"), "strict-transport-security")
     assert value == f"max-age={seconds}; includeSubDomains"
+    tls = judged(service, "Use TLS")
+    assert tls["state"] == "warn"
+    assert "[service] hsts-max-age: once " in tls["remedy"]
+
+
+@pytest.mark.contract("HDR-2")
+def test_transport_security_at_the_end_of_its_ladder(make: Make) -> None:
+    service = make()
+    assert expect.once(service.visitor().get("/"), "strict-transport-security") == expect.HSTS
+    tls = judged(service, "Use TLS")
+    assert tls["state"] == "ok"
 
 
 @pytest.mark.contract("HDR-2")

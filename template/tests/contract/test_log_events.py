@@ -215,8 +215,8 @@ def test_commands_log_as_the_service_does(inside: Inside) -> None:
     # Nothing of this process says where log lines go.
     logging.getLogger().handlers.clear()
     result = inside.cli("sessions", "revoke", user.name)
-    assert result.stdout == f"0 sessions of {user.name} ended\n"
-    first, event = result.stderr.splitlines()
+    first, event, said = result.output.splitlines()
+    assert said == f"0 sessions of {user.name} ended"
     assert first == f"production, database {inside.files.settings().database_url.partition('?')[0]}"
     assert one([json.loads(event)], "session_revoked")["user"] == user.name
 

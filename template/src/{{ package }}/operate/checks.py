@@ -15,7 +15,11 @@ from typing import Literal
 from ..security.policy import Advisory, Deviation, Policy
 from .end_of_life import Versions, judge
 
-_LADDER_END = 63072000
+_LADDER = {
+    300: "once all subdomains have answered over https for a day, 604800",
+    604800: "once that has held for two weeks, 63072000",
+}
+"""The next step of HSTS, and when to take it: what browsers remember, nobody takes back."""
 State = Literal["ok", "warn", "fail"]
 _WORST_FIRST: tuple[State, ...] = ("fail", "warn", "ok")
 
@@ -110,13 +114,13 @@ def _versions(policy: Policy, versions: Versions | None, today: date) -> Item:
 
 def _tls(policy: Policy) -> Item:
     seconds = policy.headers.hsts.max_age
-    done = seconds == _LADDER_END
+    step = _LADDER.get(seconds)
     return Item(
         "PS003",
         "Use TLS",
-        "ok" if done else "warn",
+        "warn" if step else "ok",
         f"headers.hsts.max-age = {seconds}, HDR-2, PRX-1",
-        "" if done else "climb the ladder: 300, 604800, then 63072000",
+        f"climb the ladder in policy.toml, [service] hsts-max-age: {step}" if step else "",
     )
 
 

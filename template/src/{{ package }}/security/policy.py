@@ -50,10 +50,13 @@ class _Model(BaseModel):
 _M = TypeVar("_M", bound=_Model)
 
 
+HstsStep = Literal[300, 604800, 63072000]
+
+
 class Hsts(_Model):
     """Strict-Transport-Security (RFC 6797)."""
 
-    max_age: Literal[300, 604800, 63072000]
+    max_age: HstsStep
     include_subdomains: bool
     preload_confirmed_for: str
 
@@ -225,6 +228,8 @@ class Service(_Model):
     """Names that may leave the service besides the policy's."""
     script_cookies: tuple[CookieName, ...] = ()
     """Cookies that scripts may read, so without HttpOnly."""
+    hsts_max_age: HstsStep | None = None
+    """Where a new host is on the ladder of HSTS; None: at its end."""
     csp: dict[HeaderName, tuple[CspSource, ...]] = {}
     """Sources added to a directive of the pages' policy, also to one that the baseline lacks."""
 
@@ -331,6 +336,8 @@ def load(local: Path) -> Policy:
         "[[route]]",
         [f"{verb} {item.path}" for item in own.route for verb in item.methods or ("any method,",)],
     )
+    if own.service.hsts_max_age:
+        baseline["headers"]["hsts"]["max-age"] = own.service.hsts_max_age
     replaced = {each.setting: _replace(baseline, each, local.name) for each in own.exception}
     exception_only = frozenset(baseline["csp"]["exception-only"])
     objections = [*facts.of_service(own.service, exception_only)]
