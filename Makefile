@@ -37,7 +37,7 @@ lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --scripts-are-modules hooks/_askpass hooks/gate hooks/pre-commit hooks/pre-push hooks/propose hooks/update hooks/verify
+	@$(BIN)/mypy --scripts-are-modules hooks/_askpass hooks/gate hooks/monorepo hooks/pre-commit hooks/pre-push hooks/propose hooks/update hooks/verify
 
 gates: $(VENV)/.gates ## Look for secrets, conflict markers, and faults of the workflows
 	@if git grep -nE '^(<{7}|[|]{7}|>{7})( |$$)'; then echo 'conflict markers'; exit 1; fi

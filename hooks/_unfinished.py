@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from _steps import Refused, git, git_folder, prefix
+from _steps import Refused, git, git_folder
 from _terms import is_shared, is_yours
 
 
@@ -102,7 +102,7 @@ def go_back() -> list[str] | None:
         raise Refused("a stash holds a part of it: `git stash drop` it first")
     head = git("rev-parse", "HEAD").strip()
     if head != mark["commit"]:
-        if prefix() or git("merge-base", mark["commit"], head).strip() != mark["commit"]:
+        if git("merge-base", mark["commit"], head).strip() != mark["commit"]:
             raise Refused(f"it was committed; undo that by hand: {mark['commit']} was before it")
         kept = f"update-cut-off-{head[:10]}"
         git("branch", "--force", kept, head)
@@ -117,12 +117,10 @@ def go_back() -> list[str] | None:
 def restore() -> bool:
     """Undo all changes to the last commit, and tell whether that is done."""
     for _ in range(2):
-        if prefix():
-            git("restore", "--source=HEAD", "--staged", "--worktree", "--", ".")
-        else:
-            git("reset", "--hard", "--quiet")
-        git("clean", "-fdq", "--", ".")
-        if not git("status", "--porcelain", "--untracked-files=normal", "--", "."):
+        # An update begins only where the whole repository is clean.
+        git("reset", "--hard", "--quiet")
+        git("clean", "-fdq", "--", ":/")
+        if not git("status", "--porcelain", "--untracked-files=normal"):
             return True
         # A lock of a git that was killed with the update; a living one would hold it for moments.
         Path(git("rev-parse", "--absolute-git-dir").strip(), "index.lock").unlink(missing_ok=True)

@@ -74,7 +74,6 @@ def test_a_year_of_bots_and_template_has_no_conflict(template: Project, service:
     number = {"template": 1, "bot": 1}
 
     def write(where: Project, folder: str, who: str) -> None:
-        number[who] = max(number.values()) if who == "bot" else number[who]
         each = number[who]
         where.write(f"{folder}{WORKFLOW}", uses(each, f"{SHA[each]} # v{each}.2.{each}"))
         low = f"1.{each // 10}.{each % 10}"
@@ -89,7 +88,7 @@ def test_a_year_of_bots_and_template_has_no_conflict(template: Project, service:
     conflicts = met = 0
     for week in range(1, 53):
         if week % 5 == 0:
-            number["bot"] += 1
+            number["bot"] = max(number.values()) + 1
             write(service, "", "bot")
             service.commit(f"Bump in week {week}")
         if week % 9 == 0:
