@@ -79,8 +79,8 @@ newest: ## Lift the upper bounds of all versions, for a test of what comes next
 	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
 	@$(MAKE) lock
 
-fleet: $(VENV)/.new ## Say which service is on which version: make fleet SERVICES="../a ../b" [FLEET_ARGS="--check --json"]
-	@$(BIN)/python scripts/fleet.py $(FLEET_ARGS) $(SERVICES)
+fleet: $(VENV)/.new ## Say which service is on which version: make fleet SERVICES="../a ../b" [FLEET_ARGS="--check --html fleet.html"]
+	@PYTHONPATH=hooks $(BIN)/python -m scripts.fleet $(FLEET_ARGS) $(SERVICES)
 
 release: $(VENV)/.new ## Check the changelog and tag a version: make release VERSION=1.2.0; alone, only check
 	@PYTHONPATH=hooks $(BIN)/python scripts/release.py $(VERSION)

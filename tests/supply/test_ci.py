@@ -171,7 +171,7 @@ def test_github_jobs_run(
                 action = "/".join(each["uses"].split("@")[0].split("/")[:2])
                 assert action in USED
             for path in each.get("with", {}).get("path", "").split():
-                assert (project.path / path).exists(), path
+                assert (project.path / path.replace("$SERVICE_FOLDER/", "")).exists(), path
     assert "hooks/verify" in ran
     assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate workflows"} <= set(ran)
     assert project.git("status", "--porcelain") == ""
@@ -196,7 +196,7 @@ def test_gitlab_jobs_run(
             step(project, script, environment)
             ran.append(script)
         for path in job.get("artifacts", {}).get("paths", ()):
-            assert (project.path / path).exists(), path
+            assert (project.path / path.replace("$SERVICE_FOLDER/", "")).exists(), path
     assert jobs["verify"]["script"] == ["hooks/verify"]
     assert set(servers_of(jobs["verify"])) == {"postgres", "valkey"}
     assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate conflicts"} <= set(ran)
@@ -312,12 +312,13 @@ def test_gitlab_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path:
         for script in job["script"]:
             step(checkout, script, environment)
             ran.append(script)
-        condition = '$CI_PIPELINE_SOURCE == "schedule" && $TEMPLATE_UPDATE == "true"'
+        source = "$CI_PIPELINE_SOURCE =~ /^(schedule|parent_pipeline)$/"
+        condition = f'{source} && $TEMPLATE_UPDATE == "true"'
         assert job["rules"] == [{"if": condition}]
     assert ran == ["hooks/propose prepare", "hooks/propose open"]
-    assert jobs["update"]["artifacts"]["paths"] == ["var/update/"]
+    assert jobs["update"]["artifacts"]["paths"] == ["$SERVICE_FOLDER/var/update/"]
     # Nothing is installed where the token is.
-    assert jobs["propose"]["before_script"] == []
+    assert jobs["propose"]["before_script"] == ['cd "$SERVICE_FOLDER"']
     options = (made.origin.path / "options").read_text()
     assert "=merge_request.title=Template v1.0.0 -> v2.0.0\n" in options
     made.assert_proposed(before, options.replace(r"\n", "\n"))
@@ -346,7 +347,8 @@ def test_actions_are_pinned_and_jobs_bounded(origins: dict[str, Project]) -> Non
     for name, job in workflows(origins["github"]):
         assert job["timeout-minutes"] <= 30, name
         if name == "update/propose":
-            assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+            writes = ("contents", "pull-requests", "actions")
+            assert job["permissions"] == dict.fromkeys(writes, "write")
             assert [each["run"] for each in job["steps"] if "run" in each] == ["hooks/propose open"]
         else:
             assert job["permissions"].get("contents") == "read", name
