@@ -58,7 +58,9 @@ def test_reports_what_changed_and_verifies(service: Project, tmp_path: Path) -> 
     assert "None." not in text
     assert "Weaker" not in text
     assert f"\n## Files new, by owner\n\n    template: {DIRECTIONS}\n" in text
-    assert f"\n## Files changed, by owner\n\n    template: {BASELINE}\n" in text
+    changed = text.partition("\n## Files changed, by owner\n")[2].partition("\n## ")[0]
+    assert f"\n    template: {BASELINE}\n" in changed
+    assert DIRECTIONS not in changed
     assert "\n## Checks\n\n    ok    lock" in text
     assert "\n    ok    tests" in text
     assert "1 passed" in text
