@@ -72,7 +72,7 @@ def for_your_hand(base: Path, new: Path, patch: Path) -> list[str]:
         before, after = (side.get(name) for side in sides)
         path = ROOT / name
         mine = path.read_bytes() if path.is_file() else None
-        if before == after or mine == after:
+        if after in (before, mine):
             continue
         if before is None and mine is not None:
             lines.append(f"new there, and you have one of your own: {name}")

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from _steps import ROOT, Refused, Result, Step, find_uv, run
 
@@ -18,30 +18,31 @@ DOWNGRADE = re.compile(r"downgrading from (\S+) to (\S+?)\. ")
 _SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 _KNOWN_HOSTS = ("https://github.com/", "https://gitlab.com/")
 _REMEDY = f"then change _src_path in {ANSWERS} and commit"
-# What git says, and what that means; the first that is found counts.
-_SAYS = (
-    (
-        r"Could not resolve host|Failed to connect|Connection (?:refused|timed out)"
-        r"|unable to look up|Network is unreachable|Couldn't connect|Connection reset",
-        "offline: the template {address} cannot be reached",
-    ),
-    (
-        r"Authentication failed|could not read (?:Username|Password)|\b401\b|\b403\b"
-        r"|Permission denied \(|HTTP Basic: Access denied|terminal prompts disabled",
-        "the host of the template {address} asks for a login, and yours is missing, expired or may"
-        " not read it: renew the token (in CI TEMPLATE_READ_TOKEN); `git ls-remote {address}` has"
-        " to work. Or the template has moved: " + _REMEDY,
-    ),
-    (
-        r"not found|\b404\b|does not appear to be a git repository|does not exist",
-        "there is no template at {address}: it has moved, or you may not see it; ask for the"
-        " address, " + _REMEDY,
-    ),
-    (
-        r"certificate|SSL|TLS",
-        "the certificate of {address} is not trusted: {words}",
-    ),
+_OFFLINE = (
+    r"Could not resolve host|Failed to connect|Connection (?:refused|timed out|reset)"
+    r"|unable to look up|Network is unreachable|Couldn't connect"
 )
+_LOGIN = (
+    r"Authentication failed|could not read (?:Username|Password)|\b401\b|\b403\b"
+    r"|Permission denied \(|HTTP Basic: Access denied|terminal prompts disabled"
+)
+_GONE = r"not found|\b404\b|does not appear to be a git repository|does not exist"
+_LOG_IN = (
+    "the host of the template {address} asks for a login, and yours is missing, expired or may"
+    " not read it: renew the token (in CI TEMPLATE_READ_TOKEN); `git ls-remote {address}` has"
+    f" to work. Or the template has moved: {_REMEDY}"
+)
+_FIND = (
+    "there is no template at {address}: it has moved, or you may not see it; ask for the"
+    f" address, {_REMEDY}"
+)
+_SAYS = (
+    (_OFFLINE, "offline: the template {address} cannot be reached"),
+    (_LOGIN, _LOG_IN),
+    (_GONE, _FIND),
+    ("certificate|SSL|TLS", "the certificate of {address} is not trusted: {words}"),
+)
+"""What git says, and what that means; the first that is found counts."""
 
 
 def answer(name: str, folder: Path = ROOT) -> str:
@@ -94,6 +95,25 @@ def page(old: str, new: str) -> str:
     return f"https://{parts.netloc.rpartition('@')[2]}{parts.path}{between}{old}...{new}"
 
 
+def package_url(version: str) -> str:
+    """Return the package URL of a version of the template, for bills of materials."""
+    source = answer("_src_path").removesuffix(".git").removeprefix("git+")
+    for kind, short, host in (
+        ("github", "gh:", _KNOWN_HOSTS[0]),
+        ("gitlab", "gl:", _KNOWN_HOSTS[1]),
+    ):
+        if source.startswith((short, host)):
+            path = source.removeprefix(short).removeprefix(host).strip("/").lower()
+            return f"pkg:{kind}/{path}@{quote(version)}"
+    found = f"pkg:generic/prodsec-template@{quote(version)}"
+    # A path of the machine on which it was generated says nothing to others, nor may a login.
+    parts = urlsplit(source)
+    if parts.scheme != "https":
+        return found
+    where = f"git+https://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{found}?vcs_url={quote(where, safe='')}"
+
+
 def why(failed: Result) -> str:
     """Return in one line why Copier did not do what was asked, and the remedy."""
     downgrade = DOWNGRADE.search(failed.output)
@@ -105,22 +125,28 @@ def why(failed: Result) -> str:
     except Refused as refusal:
         return str(refusal)
     if failed.offline:
-        return f"offline: the template {where} cannot be reached"
+        return _SAYS[0][1].format(address=where)
+    return why_git(where) or failed.last_line
+
+
+def why_git(where: str) -> str:
+    """Return why git cannot read the template, or does not find the project's version; else ""."""
     os.environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # nobody types, and we read
     listed = run(Step("look", ["git", "ls-remote", "--tags", where]))
     if listed.code:
         words = " ".join(listed.output.split())
-        for pattern, meaning in _SAYS:
-            if re.search(pattern, words):
-                return meaning.format(address=where, words=words)
-        return f"git cannot read the template {where}: {words}"
+        meanings = [meaning for pattern, meaning in _SAYS if re.search(pattern, words)]
+        meanings.append("git cannot read the template {address}: {words}")
+        return meanings[0].format(address=where, words=words)
     old = answer("_commit")
-    if re.fullmatch(r"v?[0-9][\w.!+]*", old) and f"refs/tags/{old}\n" not in f"{listed.output}\n":
+    if re.fullmatch(r"v?[0-9]+(\.[0-9]+)+", old) and f"refs/tags/{old}\n" not in (
+        f"{listed.output}\n"
+    ):
         return (
             f"the template {where} has no tag {old}, from which this project comes: a fork needs"
             " the tags (`git push --tags` there), or its history was rewritten"
         )
-    return failed.last_line
+    return ""
 
 
 def refuse_another_line(old: str, new: str) -> None:

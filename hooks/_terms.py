@@ -22,7 +22,7 @@ _ANSWER = re.compile(r"^([a-z]\w*):(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _AUDIT = {0: "clean, or excused in policy.toml", 1: "findings", 4: "an exception has expired"}
 _LINES_IN_USE = "PS002"
 
-_RELEASE = r"v?(?:\d+!)?(\d+(?:\.\d+)*)"
+_RELEASE = r"v?(\d+(?:\.\d+)+)"
 _DUTY = re.compile(r"\bWho: \S.*\bDo: \S")
 
 # As in copier.yml, where a test of the template compares them. All others are the template's.

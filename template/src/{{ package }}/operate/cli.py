@@ -21,7 +21,7 @@ from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
 from ..security.stores import StoreError, open_store
 from . import audit as auditing
-from . import checks, deployed
+from . import checks, deployed, template
 from . import drift as drifting
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
@@ -44,6 +44,7 @@ _BEFORE = frozenset({"check", "db", "move", "policy", "restore"})
 
 
 @click.group(cls=_Group)
+@click.version_option(template.version() or "of no version", message="template %(version)s")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
@@ -106,6 +107,8 @@ def check(as_json: bool) -> None:
         versions=versions,
         unencrypted=settings.dangerously_unencrypted_hosts,
         unhashed=bare,
+        template=template.version(),
+        affecting=[each.id for each in template.affecting(template.known())],
     )
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))
