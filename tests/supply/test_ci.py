@@ -144,6 +144,9 @@ def sound_reports(project: Project) -> None:
                 more = packages[each["name"]].get("optional-dependencies", {}).get(extra, ())
                 waiting += [other["name"] for other in more]
     listed = {each["name"]: each for each in bill["components"]}
+    own = listed.pop("prodsec-template")
+    assert own["type"] == "framework"
+    assert own["purl"].startswith("pkg:generic/prodsec-template@")
     assert listed.keys() == needed - {project.path.name}
     for name, each in listed.items():
         assert each["version"] == packages[name]["version"]
@@ -530,3 +533,25 @@ def test_gate_finds_a_line_without_fixes(checkouts: dict[str, Project], ended: s
         lock.write_text(before, "utf-8")
     assert done.returncode == 1
     assert "is in no supported line" in done.stdout
+
+
+def test_workflows_know_neither_the_branch_nor_a_common_minute(tmp_path: Path) -> None:
+    """A default branch may have any name; an organisation's services do not all start at once."""
+    template = projects.copy_template(tmp_path / "template")
+    minutes: dict[str, set[int]] = {}
+    for name in ("tea-one", "tea-two", "shop-web", "pay-web", "maps-web"):
+        project = projects.render(template, tmp_path / name, {"project_name": name})
+        for path in (project.path / ".github" / "workflows").iterdir():
+            starts = yaml.safe_load(path.read_text("utf-8"))[True]
+            assert starts.get("push", {}) in ({}, {"branches": ["**"]})
+            cron = starts["schedule"][0]["cron"]
+            minutes.setdefault(path.name, set()).add(int(cron.split()[0]))
+    assert all(len(found) >= 3 for found in minutes.values()), minutes
+    assert all(0 < minute < 59 for found in minutes.values() for minute in found)
+
+
+def test_a_push_to_another_branch_starts_no_job(origins: dict[str, Project]) -> None:
+    for name, job in workflows(origins["github"]):
+        condition = "github.ref_name == github.event.repository.default_branch"
+        if name != "update/propose":
+            assert condition in job["if"], name

@@ -55,7 +55,7 @@ def test_the_newest_list_is_the_templates_else_the_last_known(
     listed.write_text(LISTED)
     identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
     for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "One")):
-        subprocess.run(["git", "-C", str(origin), *words], check=True)  # noqa: S603, S607
+        subprocess.run(["git", "-C", str(origin), *words], check=True)  # noqa: S607
     monkeypatch.chdir(tmp_path)
     answers = Path(".copier-answers.yml")
     answers.write_text(f"_src_path: {origin}\n")
@@ -67,7 +67,7 @@ def test_the_newest_list_is_the_templates_else_the_last_known(
         assert template.newest() is None
     answers.write_text(f"_src_path: {origin}\n")
     listed.write_text("[[advisory]]\nid = 1\n")
-    subprocess.run(  # noqa: S603
+    subprocess.run(
         ["git", "-C", str(origin), *identity, "commit", "-q", "-a", "-m", "Two"],  # noqa: S607
         check=True,
     )
