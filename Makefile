@@ -16,16 +16,22 @@ SERVICES ?=
 FLEET_ARGS ?=
 VERSION ?=
 QUICK ?=
+TAGS ?=
+ADOPT_ARGS ?=
+URL ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new test ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [ANSWERS="framework=flask ..." or file.yml]
 	@$(BIN)/python scripts/new.py
+
+adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service
+	@PYTHONPATH=hooks $(BIN)/python -m scripts.adopt $(ADOPT_ARGS)
 
 test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) $(TESTS)
@@ -37,7 +43,7 @@ lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --scripts-are-modules hooks/_askpass hooks/gate hooks/pre-commit hooks/pre-push hooks/propose hooks/update hooks/verify
+	@$(BIN)/mypy --scripts-are-modules hooks/_askpass hooks/gate hooks/monorepo hooks/pre-commit hooks/pre-push hooks/propose hooks/update hooks/verify
 
 gates: $(VENV)/.gates ## Look for secrets, conflict markers, and faults of the workflows
 	@if git grep -nE '^(<{7}|[|]{7}|>{7})( |$$)'; then echo 'conflict markers'; exit 1; fi
@@ -79,11 +85,23 @@ newest: ## Lift the upper bounds of all versions, for a test of what comes next
 	@sed -Ei '/^cooldown_days:/,/default:/ s/default: "[0-9]+"/default: "0"/' copier.yml
 	@$(MAKE) lock
 
-fleet: $(VENV)/.new ## Say which service is on which version: make fleet SERVICES="../a ../b" [FLEET_ARGS="--check --json"]
-	@$(BIN)/python scripts/fleet.py $(FLEET_ARGS) $(SERVICES)
+fleet: $(VENV)/.new ## Say which service is on which version: make fleet SERVICES="../a ../b" [FLEET_ARGS="--check --html fleet.html"]
+	@PYTHONPATH=hooks $(BIN)/python -m scripts.fleet $(FLEET_ARGS) $(SERVICES)
 
 release: $(VENV)/.new ## Check the changelog and tag a version: make release VERSION=1.2.0; alone, only check
-	@PYTHONPATH=hooks $(BIN)/python scripts/release.py $(VERSION)
+	@PYTHONPATH=hooks $(BIN)/python -m scripts.release $(VERSION)
+
+earlier: $(VENV)/.new ## Run the app/ of earlier versions on today's template [TAGS="v1.0.0"]
+	@PYTHONPATH=hooks $(BIN)/python -m scripts.earlier $(TAGS)
+
+original: ## In a fork: follow the original, its tags as original/v1.2.0: make original URL=https://...
+	@test -n "$(URL)" || { echo 'usage: make original URL=https://...'; exit 1; }
+	@git remote add original "$(URL)" 2>/dev/null || git remote set-url original "$(URL)"
+	@git config remote.original.tagOpt --no-tags
+	@git config --replace-all remote.original.fetch '+refs/heads/*:refs/remotes/original/*'
+	@git config --add remote.original.fetch '+refs/tags/*:refs/tags/original/*'
+	@git fetch --quiet original
+	@echo 'original: its versions are original/v...; take one in by: git merge original/v1.2.0'
 
 packages: $(VENV)/.dev
 	@$(BIN)/python -m tests.needs

@@ -238,6 +238,16 @@ def is_repository() -> bool:
     return bool(top) and Path(top).resolve() == ROOT
 
 
+def prefix() -> str:
+    """Return the project's folder in the repository, like "services/tea/"; empty at its root."""
+    return git("rev-parse", "--show-prefix").rstrip("\n")
+
+
+def git_folder() -> Path:
+    """Return the folder in git's own where the hooks keep what belongs to this checkout."""
+    return Path(git("rev-parse", "--absolute-git-dir").strip(), "prodsec-template", prefix())
+
+
 def run(step: Step, more: Mapping[str, str] = NOTHING) -> Result:
     """Run one step in the project's folder without input; `more` are variables."""
     # VIRTUAL_ENV of another project makes uv warn at every call.

@@ -22,6 +22,9 @@ _ANSWER = re.compile(r"^([a-z]\w*):(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _AUDIT = {0: "clean, or excused in policy.toml", 1: "findings", 4: "an exception has expired"}
 _LINES_IN_USE = "PS002"
 
+_RELEASE = r"v?(\d+(?:\.\d+)+)"
+_DUTY = re.compile(r"\bWho: \S.*\bDo: \S")
+
 # As in copier.yml, where a test of the template compares them. All others are the template's.
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
 SHARED = (".gitignore", "mypy.ini", "pyproject.toml", "pytest.ini")
@@ -179,17 +182,22 @@ def audited(code: int, output: str) -> list[str]:
     return [outcome or "could not be asked, so nothing is known", *lines]
 
 
+def is_yours(name: str) -> bool:
+    """Tell whether a file is the user's, which no update touches."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in YOURS)
+
+
+def is_shared(name: str) -> bool:
+    """Tell whether a file is the template's and, after a line "Yours", the user's."""
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in SHARED)
+
+
 def by_owner(names: Iterable[str]) -> list[str]:
     """Return the names of files with their owner, those that are yours first."""
     owners: dict[str, list[str]] = {"yours": [], "shared": [], "template": []}
     for name in sorted(names):
-        kinds = {"yours": YOURS, "shared": SHARED}
-        found = [
-            owner
-            for owner, patterns in kinds.items()
-            if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-        ]
-        owners[(found or ["template"])[0]].append(name)
+        owner = "yours" if is_yours(name) else "shared" if is_shared(name) else "template"
+        owners[owner].append(name)
     return [f"{owner}: {name}" for owner, listed in owners.items() for name in listed]
 
 
@@ -226,28 +234,74 @@ def _methods(fact: Mapping[str, Any]) -> str:
     return " ".join(sorted(map(str, fact.get("methods", []))))
 
 
+class News(NamedTuple):
+    """What the template's changelog says of the versions between two."""
+
+    duties: list[str]
+    """Entries that need somebody's hand: **Breaking:**, or "Who: ... Do: ..."."""
+    others: list[str]
+
+
+NOTHING = News([], [])
+
+
+def news(changelog: str, old: str, new: str) -> News:
+    """Return the entries of the versions after `old` up to `new`, each in one line."""
+    found = News([], [])
+    first, last = release_of(old), release_of(new)
+    # What stands under Unreleased belongs to a version only where `new` has no tag of its own.
+    tagged = re.fullmatch(_RELEASE, new) is not None
+    for part in re.split(r"(?m)^## ", changelog)[1:]:
+        heading, _, text = part.partition("\n")
+        version = release_of(heading)
+        if version == () and (tagged or not heading.startswith("Unreleased")):
+            continue
+        if version and not (first < version <= last):
+            continue
+        for entry in re.split(r"(?m)^- ", text)[1:]:
+            line = " ".join(re.split(r"(?m)^#", entry)[0].split())
+            needed = line.startswith("**Breaking:**") or _DUTY.search(line)
+            (found.duties if needed else found.others).append(f"{heading.split()[0]}: {line}")
+    return found
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """Return the numbers of the release that a text begins with; empty if with none."""
+    found = re.match(_RELEASE, version)
+    return tuple(map(int, found[1].split("."))) if found else ()
+
+
 def sections(
     changes: Sequence[Change],
     exceptions: Iterable[Any],
-    facts: Sequence[str],
     asked: Sequence[str],
-    files: Iterable[str],
+    files: Mapping[str, Sequence[str]],
+    *,
+    told: News = NOTHING,
+    opened: Sequence[str] = (),
+    by_hand: Sequence[str] = (),
 ) -> list[tuple[str, list[str]]]:
     """Return the report as titles with their lines; what needs a person stands first.
 
-    `facts` are the lines of `opened`, `asked` those of `questions`.
+    `asked` are the lines of `questions`; `files` are the names that are new, changed and deleted;
+    `opened` says which routes and facts were opened since, `by_hand` what is left to a person.
     """
     weaker = [str(change) for change in changes if change.verdict == WEAKER]
     others = [change for change in changes if change.verdict != WEAKER]
     life = [change for change in others if change.name.startswith(LIFE)]
     return [
         ("Weaker policy values", weaker),
+        ("Who must do what", told.duties),
+        ("For your hand", list(by_hand)),
         ("Policy values changed", [str(change) for change in others if change not in life]),
         ("Exceptions in policy.toml over a changed value", overrides(changes, exceptions)),
-        ("Opened since the last update", list(facts)),
+        ("Opened since the last update", list(opened)),
         ("End of life", [str(change).removeprefix(LIFE) for change in life]),
+        ("Why", told.others),
         ("Questions of the template", list(asked)),
-        ("Files changed, by owner", by_owner(files)),
+        ("Files new, by owner", by_owner(files.get("new", ()))),
+        ("Files changed, by owner", by_owner(files.get("changed", ()))),
+        ("Files deleted, by owner", by_owner(files.get("deleted", ()))),
     ]
 
 
@@ -260,10 +314,13 @@ def as_text(parts: Iterable[tuple[str, list[str]]]) -> str:
     )
 
 
-def as_markdown(title: str, outcome: str, parts: Iterable[tuple[str, list[str]]]) -> str:
-    """Return the report for a pull request; empty parts say so, because silence proves nothing."""
-    text = f"# {title}\n\n{outcome}\n"
+def as_markdown(
+    title: str, outcome: str, parts: Iterable[tuple[str, list[str]]], link: str = ""
+) -> str:
+    """Return the parts that have lines, for a pull request; `link` shows all of the change."""
+    text = f"# {title}\n\n{outcome}\n" + (f"\n<{link}>\n" if link else "")
     for name, lines in parts:
         # Indented code: a value can hold whatever it likes and stays text.
-        text += f"\n## {name}\n\n" + ("".join(f"    {line}\n" for line in lines) or "None.\n")
+        if lines:
+            text += f"\n## {name}\n\n" + "".join(f"    {line}\n" for line in lines)
     return text

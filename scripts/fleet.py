@@ -1,36 +1,55 @@
-"""Say which service is on which version of the template, with which exceptions: `make fleet`.
+"""Say which service is on which version of the template, and what it deviates in: `make fleet`.
 
-Each FOLDER is a checkout of a service, or holds checkouts. They are only read, and no network is
-used: pull them first. `--check` runs the `check` of each service that is installed: its own code.
+Each FOLDER is a checkout of a service, or holds checkouts, however deep. They are only read, and no
+network is used: pull them and the template's tags first. `--check` runs the `check` of each service
+that is installed: its own code.
 """
 
 from __future__ import annotations
 
 import argparse
+import html
 import json
+import os
+import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import yaml
+from _terms import WEAKER, compare, flatten, shown
 from packaging.version import InvalidVersion, Version
+
+from scripts.manifest import load_drift
 
 ROOT = Path(__file__).resolve().parent.parent
 ANSWERS = ".copier-answers.yml"
-CHECK_SECONDS = 120
+SECURITY = "template/src/{{ package }}/security"
+CHECK_SECONDS = 60
+AT_ONCE = 16
+"""Services that are read at the same time; most of a `check` is waiting for Python to load."""
+LEFT_OUT = frozenset({"node_modules", "__pycache__", "site-packages"})
 
 
 @dataclass(frozen=True)
 class Exemption:
-    """One `[[exception]]` of a service."""
+    """One `[[exception]]`, or `[[advisory-exception]]`, of a service."""
 
     setting: str
+    """Of an advisory its id."""
+    value: object
+    owner: str
+    reason: str
     age: int | None
-    """Days since the line was committed; None where git does not know it."""
+    """Days since it was committed first, and stayed; None where git does not know it."""
     left: int | None
     """Days until it expires, below zero afterwards; None without a date."""
 
@@ -40,123 +59,256 @@ class Service:
     """What is known about one checkout."""
 
     name: str
-    version: str
-    behind: int | None
-    """Days since the first newer version was released; None for a version without a tag."""
-    exceptions: list[Exemption]
+    version: str = "?"
+    versions_behind: int | None = None
+    """Newer releases; None for a version without a tag."""
+    behind: int | None = None
+    """Days since the first of them."""
+    weaker: list[str] = field(default_factory=list)
+    """Values in force that are weaker than those of the newest release."""
+    exceptions: list[Exemption] = field(default_factory=list)
     """The oldest first."""
-    failing: list[str] | None
+    drift: list[str] | None = None
+    """Files of the template that were edited or deleted; None where that cannot be told."""
+    failing: list[str] | None = None
     """Checks that fail; None where they were not run."""
+    value: object = None
+    """That of the setting which was asked for."""
     error: str = ""
-    """Why the checkout cannot be read."""
+    """Why the checkout, or its check, says nothing."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """What the template's clone knows."""
+
+    days: dict[Version, date]
+    """Each version that is tagged, with the day of its release (UTC)."""
+    newest: dict[str, Any]
+    """The policy of the newest release, by dotted names; of the working tree without one."""
+    directions: dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table or JSON; exit 1 if a service cannot be read."""
+    """Print the table, JSON or HTML; exit 1 if a service cannot be read."""
     parser = argparse.ArgumentParser("fleet", description=str(__doc__).partition("\n")[0])
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
     parser.add_argument("--template", type=Path, default=ROOT, help="a clone of it, with its tags")
     parser.add_argument("--check", action="store_true", help="run the services' own `check`")
+    parser.add_argument("--setting", metavar="NAME", help="show the value in force of a setting")
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page, one file, as well")
     options = parser.parse_args(arguments)
-    today, releases = datetime.now(UTC).date(), released(options.template)
-    services = [
-        read(path, releases, today, check=options.check) for path in checkouts(options.folders)
-    ]
-    services.sort(key=lambda each: (-1 if each.behind is None else each.behind, each.name))
-    services.reverse()
+    today, released = datetime.now(UTC).date(), read_template(options.template)
+    if options.setting and options.setting not in released.newest:
+        parser.error(f"no setting {options.setting}; security/baseline.toml has their names")
+
+    def one(path: Path) -> Service:
+        try:
+            service = read(path, released, today, options.setting)
+        except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
+            return Service(path.resolve().name, error=f"{type(error).__name__}: {error}")
+        return checked(path, service) if options.check else service
+
+    drift_module()  # once, before there are threads
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        services = list(pool.map(one, checkouts(options.folders)))
+    services.sort(key=lambda each: (-(each.versions_behind or 0), each.name))
+    if options.html:
+        options.html.write_text(page(services, options.setting, today), "utf-8")
     if options.json:
-        print(json.dumps([asdict(each) for each in services], indent=2))
+        print(json.dumps([asdict(each) for each in services], indent=2, default=str))
     else:
-        print(table(services), end="")
+        print(table(services, options.setting), end="")
     return 1 if any(each.error for each in services) else 0
 
 
 def checkouts(folders: Iterable[Path]) -> list[Path]:
-    """Return the checkouts among the folders and directly below them."""
-    found = []
+    """Return the checkouts among the folders and below them, each once."""
+    found: list[Path] = []
     for folder in folders:
-        if (folder / ANSWERS).exists():
-            found.append(folder)
-        elif folder.is_dir():
-            found.extend(sorted(answers.parent for answers in folder.glob(f"*/{ANSWERS}")))
-        else:
+        if not folder.is_dir():
             sys.exit(f"fleet: no folder {folder}")
-    return found
+        found.extend(below(folder))
+    return list(dict.fromkeys(path.resolve() for path in found))
 
 
-def released(template: Path) -> dict[Version, date]:
-    """Return each tagged version of the template with the day of its release (UTC)."""
+def below(folder: Path) -> Iterator[Path]:
+    """Yield the folder and those below it that are checkouts; services may be in services."""
+    for place, names, files in os.walk(folder):
+        left_out = set(LEFT_OUT)
+        if ANSWERS in files:
+            yield Path(place)
+            left_out |= {"src", "tests", "docs", "deploy", "hooks", "var"}
+        names[:] = sorted(name for name in names if name[0] != "." and name not in left_out)
+
+
+def read_template(template: Path) -> Released:
+    """Return what the template's clone knows of its releases."""
     form = "--format=%(refname:short) %(creatordate:unix)"
-    versions = {}
+    days, tags = {}, {}
     for line in git(template, "for-each-ref", form, "refs/tags").splitlines():
         name, _, seconds = line.rpartition(" ")
         version = parse(name)
         if version is not None:
-            versions[version] = datetime.fromtimestamp(int(seconds), UTC).date()
-    return versions
+            days[version] = datetime.fromtimestamp(int(seconds), UTC).date()
+            tags[version] = name
+    newest = max((each for each in tags if not each.is_prerelease), default=None)
+    texts = []
+    for name in ("baseline.toml", "directions.toml"):
+        path = template / SECURITY / name
+        said = git(template, "show", f"{tags[newest]}:{SECURITY}/{name}") if newest else ""
+        texts.append(said or (path.read_text("utf-8") if path.exists() else ""))
+    baseline, directions = (flatten(tomllib.loads(text)) if text else {} for text in texts)
+    return Released(days, baseline, directions)
 
 
-def read(path: Path, releases: dict[Version, date], today: date, *, check: bool) -> Service:
-    """Return what is known about the checkout at `path`."""
-    name = path.resolve().name
-    try:
-        answers = yaml.safe_load((path / ANSWERS).read_text("utf-8"))
-        version, package = str(answers["_commit"]), str(answers["package"])
-        local = path / "policy.toml"
-        policy = tomllib.loads(local.read_text("utf-8")) if local.exists() else {}
-        exceptions = [
-            exemption(path, str(each["setting"]), each.get("expires"), today)
-            for each in policy.get("exception", [])
-        ]
-        failing = failures(path, package) if check else None
-    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
-        return Service(name, "?", None, [], None, f"{type(error).__name__}: {error}")
-    exceptions.sort(key=lambda each: -(each.age or 0))
-    return Service(name, version, behind(version, releases, today), exceptions, failing)
+def read(path: Path, released: Released, today: date, setting: str | None) -> Service:
+    """Return what is known about the checkout at `path` without running its code."""
+    answers = yaml.safe_load((path / ANSWERS).read_text("utf-8"))
+    version, package = str(answers["_commit"]), str(answers["package"])
+    local, policy = path / "policy.toml", {}
+    if local.exists():
+        policy = tomllib.loads(local.read_text("utf-8"))
+    exceptions = exemptions(path, policy, today)
+    values = in_force(path, package, policy)
+    weaker = [
+        str(change)
+        for change in compare(released.newest, values, released.directions)
+        if values and change.verdict == WEAKER
+    ]
+    count, days = behind(version, released, today)
+    return Service(
+        path.name,
+        version,
+        count,
+        days,
+        weaker,
+        sorted(exceptions, key=lambda each: -(each.age or 0)),
+        drifted(path),
+        value=values.get(setting) if setting else None,
+    )
 
 
-def behind(version: str, releases: dict[Version, date], today: date) -> int | None:
-    """Return for how many days a newer version has been there."""
+def behind(version: str, released: Released, today: date) -> tuple[int | None, int | None]:
+    """Return how many newer releases there are, and since how many days."""
     mine = parse(version)
-    if mine is None or mine not in releases:
-        return None
+    if mine is None or mine not in released.days:
+        return None, None
     newer = [
         day
-        for other, day in releases.items()
+        for other, day in released.days.items()
         if other > mine and not other.is_prerelease  # an update does not offer it
     ]
-    return (today - min(newer)).days if newer else 0
+    return len(newer), (today - min(newer)).days if newer else 0
 
 
-def exemption(path: Path, setting: str, expires: object, today: date) -> Exemption:
-    """Return an exception with its age, by the commit of the line that names its setting."""
-    pattern = f'/setting *= *"{setting}"/,+1'
-    blame = git(path, "blame", "--porcelain", "-L", pattern, "--", "policy.toml")
-    times = [line.split()[1] for line in blame.splitlines() if line.startswith("committer-time ")]
-    age = (today - datetime.fromtimestamp(int(times[0]), UTC).date()).days if times else None
-    left = (expires - today).days if isinstance(expires, date) else None
-    return Exemption(setting, age, left)
+def in_force(path: Path, package: str, policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a service: those of its own baseline, edited or not, and exceptions."""
+    baseline = path / "src" / package / "security" / "baseline.toml"
+    if not baseline.exists():
+        return {}
+    values = flatten(tomllib.loads(baseline.read_text("utf-8")))
+    for each in policy.get("exception", []):
+        values[str(each["setting"])] = each.get("value")
+    return values
 
 
-def failures(path: Path, package: str) -> list[str] | None:
-    """Run the service's own `check` and return what fails; None where it is not installed."""
-    python = path.resolve() / ".venv" / "bin" / "python"
-    if not python.exists():
-        return None
-    done = subprocess.run(
-        [python, "-m", package, "check", "--json"],
-        cwd=path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=CHECK_SECONDS,
-    )
+def exemptions(path: Path, policy: dict[str, Any], today: date) -> list[Exemption]:
+    """Return the exceptions of a service, both kinds, with their ages."""
+    kinds = {"exception": "setting", "advisory-exception": "id"}
+    listed = [
+        (kind, str(each[key]), each) for kind, key in kinds.items() for each in policy.get(kind, [])
+    ]
+    since = ages(path, {(kind, name) for kind, name, _ in listed}, kinds) if listed else {}
+    found = []
+    for kind, name, each in listed:
+        first, expires = since.get((kind, name)), each.get("expires")
+        found.append(
+            Exemption(
+                name,
+                each.get("value"),
+                str(each.get("owner", "")),
+                str(each.get("reason", "")),
+                (today - first).days if first else None,
+                (expires - today).days if isinstance(expires, date) else None,
+            )
+        )
+    return found
+
+
+def ages(
+    path: Path, wanted: set[tuple[str, str]], kinds: dict[str, str]
+) -> dict[tuple[str, str], date]:
+    """Return since when each exception is there without a break, by the history of policy.toml.
+
+    Not by the line: it moves, and is written anew, while the exception stays.
+    """
+    since: dict[tuple[str, str], date] = {}
+    form = "--format=%H %ct"
+    for line in git(path, "log", form, "--", "policy.toml").splitlines():
+        commit, _, seconds = line.partition(" ")
+        try:
+            then = tomllib.loads(git(path, "show", f"{commit}:./policy.toml"))
+            there = {
+                (kind, str(each.get(key)))
+                for kind, key in kinds.items()
+                for each in then.get(kind, [])
+            }
+        except (ValueError, AttributeError, TypeError):
+            continue  # a mistake of that day
+        wanted = wanted & there
+        if not wanted:
+            break
+        for each in wanted:
+            since[each] = datetime.fromtimestamp(int(seconds), UTC).date()
+    return since
+
+
+@cache
+def drift_module() -> ModuleType:
+    """Return this template's module `drift`."""
+    return load_drift(ROOT)
+
+
+def drifted(path: Path) -> list[str] | None:
+    """Return which files of the template differ; not by the service's own module."""
+    drift = drift_module()
     try:
-        items = json.loads(done.stdout)
-    except ValueError:
-        return [(done.stderr.strip() or "no output").splitlines()[-1]]
-    return [f"{item['id']} {item['title']}" for item in items if item["state"] == "fail"]
+        report = drift.compare(path)
+    except drift.ManifestError:
+        return None
+    return [*report.edited, *(f"{name} (deleted)" for name in report.deleted)]
+
+
+def checked(path: Path, service: Service) -> Service:
+    """Add what the service's own `check` says fails; nothing where it is not installed."""
+    python = path / ".venv" / "bin" / "python"
+    if not python.exists():
+        return service
+    package = yaml.safe_load((path / ANSWERS).read_text("utf-8"))["package"]
+    with subprocess.Popen(
+        [python, "-m", str(package), "check", "--json"],
+        cwd=path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as running:
+        try:
+            said, errors = running.communicate(timeout=CHECK_SECONDS)
+        except subprocess.TimeoutExpired:
+            # With what it started, which would keep the pipe open.
+            os.killpg(running.pid, signal.SIGKILL)
+            return replace(service, error=f"check: no answer in {CHECK_SECONDS} s")
+    try:
+        items = json.loads(said)
+        failing = [f"{item['id']} {item['title']}" for item in items if item["state"] == "fail"]
+    except (ValueError, LookupError, TypeError):
+        return replace(service, error=f"check: {(errors.strip() or 'no output').splitlines()[-1]}")
+    return replace(service, failing=failing)
 
 
 def parse(version: str) -> Version | None:
@@ -170,32 +322,106 @@ def parse(version: str) -> Version | None:
 def git(folder: Path, *arguments: str) -> str:
     """Return what git prints about a folder; empty if it cannot."""
     command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace")
+    return done.stdout
 
 
-def table(services: Sequence[Service]) -> str:
-    """Return the services as a table, those that are furthest behind first, and a line of sums."""
-    rows = [("service", "version", "days behind", "exceptions (days old)", "failing checks")]
+def rows(services: Sequence[Service], setting: str | None) -> Iterator[tuple[str, ...]]:
+    """Yield the heading and then a row for each service."""
+    own = (setting,) if setting else ()
+    yield "service", "version", "behind", *own, "weaker", "drift", "exceptions", "failing checks"
     for each in services:
-        exceptions = ", ".join(
-            f"{item.setting} ({'?' if item.age is None else item.age}"
-            f"{', EXPIRED' if item.left is not None and item.left < 0 else ''})"
-            for item in each.exceptions
+        late = "?" if each.versions_behind is None else "-"
+        if each.versions_behind:
+            late = f"{each.versions_behind} ({each.behind} days)"
+        drift = "?" if each.drift is None else ", ".join(each.drift[:3]) or "-"
+        more = f", {len(each.drift) - 3} more" if each.drift and len(each.drift) > 3 else ""
+        failing = "not run" if each.failing is None else ", ".join(each.failing) or "-"
+        own = (shown(each.value),) if setting else ()
+        yield (
+            each.name,
+            each.version,
+            late,
+            *own,
+            ", ".join(each.weaker) or "-",
+            drift + more,
+            ", ".join(map(brief, each.exceptions)) or "-",
+            each.error or failing,
         )
-        failing = "not run" if each.failing is None else ", ".join(each.failing)
-        days = "?" if each.behind is None else str(each.behind)
-        rows.append(
-            (each.name, each.version, days, exceptions or "-", each.error or failing or "-")
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+
+
+def brief(each: Exemption) -> str:
+    """Return an exception in a few words: name, value, days of age, whether it has expired."""
+    value = "" if each.value is None else f" = {shown(each.value)}"
+    age = "age unknown" if each.age is None else f"{each.age} days old"
+    ended = ", EXPIRED" if each.left is not None and each.left < 0 else ""
+    return f"{each.setting}{value} ({age}{ended})"
+
+
+def sums(services: Sequence[Service]) -> str:
+    """Return the line of sums."""
+    late = sum(1 for each in services if each.versions_behind)
+    every = [item for each in services for item in each.exceptions]
+    expired = sum(1 for item in every if item.left is not None and item.left < 0)
+    weaker = sum(1 for each in services if each.weaker)
+    drift = sum(1 for each in services if each.drift)
+    return (
+        f"{len(services)} services, {late} behind, {weaker} with weaker values, {drift} with drift,"
+        f" {len(every)} exceptions, {expired} expired"
+    )
+
+
+def table(services: Sequence[Service], setting: str | None) -> str:
+    """Return the services as a table, those furthest behind first, exceptions, and the sums."""
+    cells = list(rows(services, setting))
+    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        for row in cells
     ]
-    late = sum(1 for each in services if each.behind)
-    count = sum(len(each.exceptions) for each in services)
-    return "\n".join(
-        [*lines, "", f"{len(services)} services, {late} behind, {count} exceptions", ""]
+    details = [
+        f"{each.name}: {brief(item)}: {item.owner or 'no owner'}: {item.reason or 'no reason'}"
+        for each in services
+        for item in each.exceptions
+    ]
+    parts = [lines, details, [sums(services)]]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def page(services: Sequence[Service], setting: str | None, today: date) -> str:
+    """Return the same as one HTML file, which loads nothing."""
+    heading, *others = rows(services, setting)
+
+    def row(cells: Iterable[str], tag: str) -> str:
+        return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>\n"
+
+    exceptions = [
+        row(
+            (
+                each.name,
+                brief(item),
+                "-" if item.left is None else f"{item.left} days left",
+                item.owner,
+                item.reason,
+            ),
+            "td",
+        )
+        for each in services
+        for item in each.exceptions
+    ]
+    titles = ("service", "exception", "expires", "owner", "reason")
+    return (
+        '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Fleet</title>\n'
+        "<style>body{font:14px sans-serif;margin:2em}table{border-collapse:collapse;margin:1em 0}"
+        "td,th{border:1px solid #ccc;padding:.3em .6em;text-align:left;vertical-align:top}"
+        "th{position:sticky;top:0;background:#eee}</style>\n"
+        f"<h1>Fleet, {today}</h1>\n<p>{html.escape(sums(services))}</p>\n<table>\n"
+        + row(heading, "th")
+        + "".join(row(each, "td") for each in others)
+        + "</table>\n<h2>Exceptions</h2>\n<table>\n"
+        + row(titles, "th")
+        + "".join(exceptions)
+        + "</table>\n"
     )
 
 

@@ -18,6 +18,8 @@ from pathlib import Path
 from _terms import Change, compare, flatten
 from packaging.version import InvalidVersion, Version
 
+from scripts import earlier
+
 ROOT = Path(__file__).resolve().parent.parent
 SECURITY = "template/src/{{ package }}/security"
 UNRELEASED = "## Unreleased\n"
@@ -36,9 +38,11 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     try:
         last = last_release(root)
-        problems = changelog_problems(root, last)
+        problems = changelog_problems(root, last) + tag_problems(root)
         if options.version:
             problems += version_problems(root, last, options.version)
+        if not problems:
+            problems = earlier_problems(root)
         if problems:
             raise Refused("\n".join(problems))
         if options.version:
@@ -68,6 +72,39 @@ def changelog_problems(root: Path, last: Version | None) -> list[str]:
                 ' "Who: ... Do: ..."'
             )
     return problems
+
+
+def tag_problems(root: Path) -> list[str]:
+    """Return which tags look like versions of this template and are another one's.
+
+    Services take the highest: those of a fork would leave its policy for the original's.
+    """
+    ours = set(git(root, "rev-list", "--first-parent", "HEAD").split())
+    problems = []
+    for name in git(root, "tag", "--list").split():
+        try:
+            Version(name)
+        except InvalidVersion:
+            continue  # as original/v1.3.0
+        if git(root, "rev-parse", f"{name}^{{commit}}") not in ours:
+            problems.append(
+                f"the tag {name} is not of this line, and services would be offered it:"
+                f" git tag --delete {name}; git push origin :refs/tags/{name}; follow the original"
+                " by `make original URL=...`"
+            )
+    return problems
+
+
+def earlier_problems(root: Path) -> list[str]:
+    """Return which applications of earlier versions break without a word of it in the changelog."""
+    names = earlier.tags(root) if (root / "copier.yml").exists() else []
+    broken = [str(each) for each in earlier.check(root, names)]
+    entries = re.split(r"^- ", unreleased(root), flags=re.MULTILINE)
+    if any(entry.startswith(BREAKING) and DUTY.search(entry) for entry in entries):
+        print("".join(f"release: told as {BREAKING} {each}\n" for each in broken), end="")
+        return []
+    remedy = f'add a bridge, or an entry {BREAKING} that ends with "Who: ... Do: ..."'
+    return [*broken, f"CHANGELOG.md: {remedy}"] if broken else []
 
 
 def version_problems(root: Path, last: Version | None, text: str) -> list[str]:

@@ -140,7 +140,7 @@ def copy_template(target: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if name.startswith(("template/", "includes/", "hooks/", "copier.yml")):
+        if name.startswith(("template/", "includes/", "hooks/", "copier.yml", "CHANGELOG.md")):
             source, copy = ROOT / name, target / name
             # A tracked file that was deleted is still listed.
             if source.exists():

@@ -47,6 +47,28 @@ lint.select = ["E", "F", "I", "RUF100"]
     "tests/contract/test_pass.py": "def test_pass() -> None:\n    assert True\n",
 }
 
+BASELINE = "src/demo/security/baseline.toml"
+DIRECTIONS = "src/demo/security/directions.toml"
+FIRST = """\
+[headers.hsts]
+max-age = 31536000
+ladder = ["a"]
+[csp.html]
+style-src = "'self'"
+"""
+SECOND = """\
+[headers.hsts]
+max-age = 63072000
+[cookies]
+secure = true
+[csp.html]
+style-src = "'self'"
+[supported.lines.python]
+3-11 = 2027-10-31
+"""
+WEAKER = SECOND.replace("63072000", "300")
+COPIER_YML = "_subdirectory: template\nname: {type: str, default: demo}\n"
+
 
 @dataclass
 class Project:
@@ -141,3 +163,44 @@ def repository(project: Project) -> Project:
     project.git("init", "--quiet")
     project.commit("Begin")
     return project
+
+
+@pytest.fixture
+def template(tmp_path: Path, environment: dict[str, str]) -> Project:
+    """Return a template of two versions; the second one changes the policy."""
+    made = make_project(tmp_path / "template" / "template", environment)
+    made.path = tmp_path / "template"
+    made.write("copier.yml", COPIER_YML)
+    made.write(
+        "template/{{ _copier_conf.answers_file }}.jinja", "{{ _copier_answers | to_nice_yaml }}"
+    )
+    made.write(f"template/{BASELINE}", FIRST)
+    made.write("template/policy.toml", "")
+    made.git("init", "--quiet")
+    release(made, "v1.0.0")
+    made.write(f"template/{BASELINE}", SECOND)
+    # The project's hook is the old one, and has to judge by what the new version knows.
+    made.write(
+        f"template/{DIRECTIONS}",
+        '[headers.hsts]\nmax-age = "higher"\n[csp.html]\nstyle-src = "fewer entries"\n',
+    )
+    release(made, "v2.0.0")
+    return made
+
+
+def release(template: Project, tag: str) -> None:
+    """Commit and tag a version of the template."""
+    template.commit(tag)
+    template.git("tag", tag)
+
+
+@pytest.fixture
+def service(tmp_path: Path, template: Project, environment: dict[str, str]) -> Project:
+    """Return a project of the template's first version, in git."""
+    made = Project(tmp_path / "service", dict(environment))
+    source, target = str(template.path), str(made.path)
+    done = template.run("copier", "copy", "--defaults", "--vcs-ref", "v1.0.0", source, target)
+    assert done.returncode == 0, done.stderr
+    made.git("init", "--quiet")
+    made.commit("Begin")
+    return made

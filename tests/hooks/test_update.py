@@ -11,70 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.hooks.conftest import FILES, Project, make_project
-
-BASELINE = "src/demo/security/baseline.toml"
-DIRECTIONS = "src/demo/security/directions.toml"
-FIRST = """\
-[headers.hsts]
-max-age = 31536000
-ladder = ["a"]
-[csp.html]
-style-src = "'self'"
-"""
-SECOND = """\
-[headers.hsts]
-max-age = 63072000
-[cookies]
-secure = true
-[csp.html]
-style-src = "'self'"
-[supported.lines.python]
-3-11 = 2027-10-31
-"""
-WEAKER = SECOND.replace("63072000", "300")
-COPIER_YML = "_subdirectory: template\nname: {type: str, default: demo}\n"
-
-
-@pytest.fixture
-def template(tmp_path: Path, environment: dict[str, str]) -> Project:
-    """Return a template of two versions; the second one changes the policy."""
-    made = make_project(tmp_path / "template" / "template", environment)
-    made.path = tmp_path / "template"
-    made.write("copier.yml", COPIER_YML)
-    made.write(
-        "template/{{ _copier_conf.answers_file }}.jinja", "{{ _copier_answers | to_nice_yaml }}"
-    )
-    made.write(f"template/{BASELINE}", FIRST)
-    made.write("template/policy.toml", "")
-    made.git("init", "--quiet")
-    release(made, "v1.0.0")
-    made.write(f"template/{BASELINE}", SECOND)
-    # The project's hook is the old one, and has to judge by what the new version knows.
-    made.write(
-        f"template/{DIRECTIONS}",
-        '[headers.hsts]\nmax-age = "higher"\n[csp.html]\nstyle-src = "fewer entries"\n',
-    )
-    release(made, "v2.0.0")
-    return made
-
-
-def release(template: Project, tag: str) -> None:
-    """Commit and tag a version of the template."""
-    template.commit(tag)
-    template.git("tag", tag)
-
-
-@pytest.fixture
-def service(tmp_path: Path, template: Project, environment: dict[str, str]) -> Project:
-    """Return a project of the template's first version, in git."""
-    made = Project(tmp_path / "service", dict(environment))
-    source, target = str(template.path), str(made.path)
-    done = template.run("copier", "copy", "--defaults", "--vcs-ref", "v1.0.0", source, target)
-    assert done.returncode == 0, done.stderr
-    made.git("init", "--quiet")
-    made.commit("Begin")
-    return made
+from tests.hooks.conftest import (
+    BASELINE,
+    COPIER_YML,
+    DIRECTIONS,
+    FILES,
+    FIRST,
+    WEAKER,
+    Project,
+    release,
+)
 
 
 def test_reports_what_changed_and_verifies(service: Project, tmp_path: Path) -> None:
@@ -108,7 +54,13 @@ def test_reports_what_changed_and_verifies(service: Project, tmp_path: Path) -> 
     assert "csp.html.style-src" not in done.stdout
     text = report.read_text()
     assert text.startswith("# Template v1.0.0 -> v2.0.0\n\nUpdated and verified")
-    assert "\n## Weaker policy values\n\nNone.\n" in text
+    # A part that has nothing to say does not say so.
+    assert "None." not in text
+    assert "Weaker" not in text
+    assert f"\n## Files new, by owner\n\n    template: {DIRECTIONS}\n" in text
+    changed = text.partition("\n## Files changed, by owner\n")[2].partition("\n## ")[0]
+    assert f"\n    template: {BASELINE}\n" in changed
+    assert DIRECTIONS not in changed
     assert "\n## Checks\n\n    ok    lock" in text
     assert "\n    ok    tests" in text
     assert "1 passed" in text

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +16,13 @@ from scripts import fleet
 from tests.projects import Project
 
 TODAY = datetime.now(UTC).date()
-EXCEPTION = '[[exception]]\nsetting = "{}"\nvalue = 1\nexpires = {}\n'
+EXCEPTION = (
+    '[[exception]]\nsetting = "{}"\nvalue = 1\nexpires = {}\nowner = "ada"\nreason = "Kiosks"\n'
+)
+ADVISORY = (
+    '[[advisory-exception]]\nid = "CVE-2099-1"\nexpires = {}\nowner = "bob"\nreason = "Unused"\n'
+)
+BASELINE = "[sessions]\nidle-timeout = {}\n[input]\nmax-body = 5\n"
 
 
 def days(number: int) -> date:
@@ -43,31 +53,67 @@ def commit(project: Project, age: int, tag: str = "") -> None:
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     path = tmp_path / "template"
-    path.mkdir()
-    for tag, age in (("v1.0.0", 300), ("v1.1.0", 100), ("v2.0.0", 20), ("v3.0.0rc1", 1)):
+    security = path / fleet.SECURITY
+    security.mkdir(parents=True)
+    (security / "directions.toml").write_text('[sessions]\nidle-timeout = "lower"\n')
+    for tag, age, idle in (
+        ("v1.0.0", 300, 3600),
+        ("v1.1.0", 100, 1800),
+        ("v2.0.0", 0, 1200),
+        ("v3.0.0rc1", 0, 1),
+    ):
+        (security / "baseline.toml").write_text(BASELINE.format(idle))
         commit(Project(path), age, tag)
     return path
 
 
-def service(folder: Path, name: str, version: str, policy: str = "") -> Project:
+def service(
+    folder: Path, name: str, version: str = "v2.0.0", policy: str = "", idle: int = 1200
+) -> Project:
     """Write a checkout that is 50 days old."""
     path = folder / "services" / name
-    path.mkdir(parents=True)
-    (path / ".copier-answers.yml").write_text(f"_commit: {version}\npackage: {name}\n")
+    security = path / "src" / "demo" / "security"
+    security.mkdir(parents=True)
+    (path / ".copier-answers.yml").write_text(f"_commit: {version}\npackage: demo\n")
     (path / "policy.toml").write_text(policy)
+    text = BASELINE.format(idle)
+    (security / "baseline.toml").write_text(text)
+    (path / ".template").mkdir()
+    made = hashlib.sha256(BASELINE.format(1200).encode()).hexdigest()
+    (path / ".template" / "manifest").write_text(f"{made}  src/demo/security/baseline.toml\n")
     commit(Project(path), 50)
     return Project(path)
 
 
+def program(made: Project, text: str) -> None:
+    """Give a service a program for its `check`, as small as it can be."""
+    python = made.path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\n{text}\n")
+    python.chmod(0o700)
+
+
+@pytest.fixture
 def read(
     template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> list[dict[str, object]]:
-    fleet.main(["--json", "--template", str(template), str(tmp_path / "services")])
-    services: list[dict[str, object]] = json.loads(capsys.readouterr().out)
-    return services
+) -> Callable[..., dict[str, dict[str, Any]]]:
+    def read(*options: str) -> dict[str, dict[str, Any]]:
+        fleet.main(["--json", "--template", str(template), *options, str(tmp_path / "services")])
+        return {each["name"]: each for each in json.loads(capsys.readouterr().out)}
+
+    return read
 
 
-def test_days_behind(template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+Read = Callable[..., dict[str, dict[str, Any]]]
+
+
+def shown(template: Path, tmp_path: Path, *options: str) -> int:
+    return fleet.main(["--template", str(template), *options, str(tmp_path / "services")])
+
+
+def test_versions_behind_also_on_the_day_of_a_release(
+    template: Path, tmp_path: Path, read: Read, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name, version in (
         ("new", "v2.0.0"),
         ("late", "v1.1.0"),
@@ -75,59 +121,150 @@ def test_days_behind(template: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
         ("own", "v1.1.0-3-gabcdef0"),
     ):
         service(tmp_path, name, version)
-    found = [(each["name"], each["behind"]) for each in read(template, tmp_path, capsys)]
-    assert found == [("old", 100), ("late", 20), ("new", 0), ("own", None)]
+    found = {name: (each["versions_behind"], each["behind"]) for name, each in read().items()}
+    assert found == {"old": (2, 100), "late": (1, 0), "new": (0, 0), "own": (None, None)}
+    shown(template, tmp_path)
+    assert "\n4 services, 2 behind, " in capsys.readouterr().out
 
 
-def test_exceptions_by_age(
-    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_exceptions_by_age_value_owner_and_reason(
+    template: Path, tmp_path: Path, read: Read, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = service(tmp_path, "a", "v2.0.0", EXCEPTION.format("sessions.idle-timeout", days(-1)))
-    with (made.path / "policy.toml").open("a") as file:
-        file.write(EXCEPTION.format("input.max-body", days(30)))
+    """The commented example of the file names the same setting, and is newer."""
+    made = service(tmp_path, "a", policy=EXCEPTION.format("sessions.idle-timeout", days(-1)))
+    policy = made.path / "policy.toml"
+    text = '# [[exception]]\n# setting = "sessions.idle-timeout"\n' + policy.read_text()
+    policy.write_text(text.replace("setting = ", "setting   = ") + ADVISORY.format(days(-3)))
     commit(made, 10)
-    (one,) = read(template, tmp_path, capsys)
-    assert one["exceptions"] == [
-        {"setting": "sessions.idle-timeout", "age": 50, "left": -1},
-        {"setting": "input.max-body", "age": 10, "left": 30},
+    assert read()["a"]["exceptions"] == [
+        {
+            "setting": "sessions.idle-timeout",
+            "value": 1,
+            "owner": "ada",
+            "reason": "Kiosks",
+            "age": 50,
+            "left": -1,
+        },
+        {
+            "setting": "CVE-2099-1",
+            "value": None,
+            "owner": "bob",
+            "reason": "Unused",
+            "age": 10,
+            "left": -3,
+        },
     ]
-    fleet.main(["--template", str(template), str(made.path)])
+    shown(template, tmp_path)
     table = capsys.readouterr().out
-    assert "sessions.idle-timeout (50, EXPIRED), input.max-body (10)" in table
-    assert table.endswith("\n1 services, 0 behind, 2 exceptions\n")
+    assert "\na: sessions.idle-timeout = 1 (50 days old, EXPIRED): ada: Kiosks\n" in table
+    assert "\na: CVE-2099-1 (10 days old, EXPIRED): bob: Unused\n" in table
+    assert table.endswith(" 2 exceptions, 2 expired\n")
 
 
-def test_a_checkout_that_cannot_be_read_is_named(
+def test_an_exception_that_went_and_came_is_as_old_as_its_return(
+    tmp_path: Path, read: Read
+) -> None:
+    made = service(tmp_path, "a", policy=EXCEPTION.format("input.max-body", days(9)))
+    policy = made.path / "policy.toml"
+    text = policy.read_text()
+    for age, content in ((40, ""), (30, text), (20, "[[broken\n"), (10, text)):
+        policy.write_text(content)
+        commit(made, age)
+    assert read()["a"]["exceptions"][0]["age"] == 30
+
+
+def test_who_still_has_the_weak_value(
+    template: Path, tmp_path: Path, read: Read, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By an old version, by an exception, or by an edit of the baseline."""
+    service(tmp_path, "good")
+    service(tmp_path, "old", "v1.0.0", idle=3600)
+    service(tmp_path, "stricter", idle=600)
+    longer = EXCEPTION.format("sessions.idle-timeout", days(9)).replace("value = 1", "value = 7200")
+    service(tmp_path, "excepted", policy=longer)
+    service(tmp_path, "edited", idle=9000)
+    found = read("--setting", "sessions.idle-timeout")
+    assert {name: each["value"] for name, each in found.items()} == {
+        "good": 1200,
+        "old": 3600,
+        "stricter": 600,
+        "excepted": 7200,
+        "edited": 9000,
+    }
+    assert {name for name, each in found.items() if each["weaker"]} == {"old", "excepted", "edited"}
+    assert found["edited"]["weaker"] == ["sessions.idle-timeout 1200 -> 9000 (weaker)"]
+    assert found["edited"]["drift"] == ["src/demo/security/baseline.toml"]
+    assert found["good"]["drift"] == []
+    shown(template, tmp_path)
+    assert " 3 with weaker values, 3 with drift," in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        shown(template, tmp_path, "--setting", "no.such")
+
+
+def test_a_service_that_cannot_be_read_is_a_row(
     template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service(tmp_path, "good", "v2.0.0")
-    service(tmp_path, "bad", "v2.0.0", "[[exception]\n")
-    arguments = ["--template", str(template), str(tmp_path / "services")]
-    assert fleet.main(arguments) == 1
-    assert "TOMLDecodeError" in capsys.readouterr().out
+    service(tmp_path, "good")
+    service(tmp_path, "bad", policy="[[exception]\n")
+    service(tmp_path, "odd", policy="exception = 3\n")
+    (service(tmp_path, "none").path / ".copier-answers.yml").write_text("- a\n")
+    assert shown(template, tmp_path) == 1
+    table = capsys.readouterr().out
+    assert "TOMLDecodeError" in table
+    for name in ("good", "bad", "odd", "none"):
+        assert f"\n{name} " in table
 
 
-def test_failing_checks(template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The services' own programs, here as small as they can be."""
-    made = service(tmp_path, "demo", "v2.0.0")
+def test_checks_that_fail_hang_or_crash_are_rows(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "CHECK_SECONDS", 2)
     items = [
         {"id": "PS1", "title": "TLS", "state": "ok"},
         {"id": "PS2", "title": "Cookies", "state": "fail"},
     ]
-    python = made.path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f"#!/bin/sh\necho '{json.dumps(items)}'\nexit 1\n")
-    python.chmod(0o700)
-    service(tmp_path, "fresh", "v2.0.0")
-    options = ["--json", "--check", "--template", str(template), str(tmp_path / "services")]
-    fleet.main(options)
-    found = {each["name"]: each["failing"] for each in json.loads(capsys.readouterr().out)}
-    assert found == {"demo": ["PS2 Cookies"], "fresh": None}
+    program(service(tmp_path, "demo"), f"echo '{json.dumps(items)}'\nexit 1")
+    # What it started holds the pipe as well.
+    program(service(tmp_path, "hangs"), "sleep 60 &\nsleep 60")
+    program(service(tmp_path, "crashes"), "echo 'no module' >&2\nexit 1")
+    service(tmp_path, "fresh")
+    start = time.monotonic()
+    found = read("--check")
+    assert time.monotonic() - start < 30
+    assert found["demo"]["failing"] == ["PS2 Cookies"]
+    assert found["fresh"]["failing"] is None
+    assert found["hangs"]["error"] == "check: no answer in 2 s"
+    assert found["crashes"]["error"] == "check: no module"
+
+
+def test_checks_run_at_the_same_time(tmp_path: Path, read: Read) -> None:
+    for number in range(16):
+        program(service(tmp_path, f"s{number}"), "sleep 2\necho '[]'")
+    start = time.monotonic()
+    assert len(read("--check")) == 16
+    assert time.monotonic() - start < 20  # one after the other: 32
+
+
+def test_services_are_found_however_deep(template: Path, tmp_path: Path, read: Read) -> None:
+    for name in ("a", "teams/red/b", "mono/services/c", "mono/.hidden/d", "a/node_modules/e"):
+        service(tmp_path, name)
+    assert set(read()) == {"a", "b", "c"}
+
+
+def test_one_html_file(template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = EXCEPTION.format("input.max-body", days(9)).replace("Kiosks", "<script>x</script>")
+    service(tmp_path, "a", policy=text)
+    shown(template, tmp_path, "--html", str(tmp_path / "fleet.html"))
+    page = (tmp_path / "fleet.html").read_text()
+    assert "<td>a</td>" in page
+    assert "&lt;script&gt;x&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert "http" not in page
 
 
 def test_reads_only(template: Path, tmp_path: Path) -> None:
     made = service(tmp_path, "a", "v1.0.0", EXCEPTION.format("input.max-body", days(30)))
     before = made.files()
-    fleet.main(["--template", str(template), str(made.path)])
+    shown(template, tmp_path)
     assert made.files() == before
     assert not made.git("status", "--porcelain", "--ignored")

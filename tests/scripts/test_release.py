@@ -112,6 +112,36 @@ def test_first_release_has_nothing_to_compare(template: Project) -> None:
     assert release.main(["1.0.0"], template.path) == 0
 
 
+def test_tags_of_another_line_are_not_ours(
+    template: Project, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A fork after `git fetch --tags` of the original, whose number is higher."""
+    state(template, TOLD)
+    original = Project(tmp_path_factory.mktemp("fork") / "original")
+    template.git("clone", "--quiet", str(template.path), str(original.path))
+    (original.path / "weaker.txt").write_text("weaker")
+    original.commit()
+    original.git("tag", "v1.3.0")
+    (template.path / "own.txt").write_text("own")
+    template.commit()
+    template.git("fetch", "--quiet", "--tags", str(original.path))
+    assert release.main([], template.path) == 1
+    assert "the tag v1.3.0 is not of this line" in capsys.readouterr().out
+    template.git("tag", "--delete", "v1.3.0")
+    # The way that the remedy names keeps them apart, also where it is fetched again.
+    make = ("make", "-f", str(ROOT / "Makefile"), "original", f"URL={original.path}")
+    template.run(*make)
+    template.run(*make)
+    template.git("fetch", "--quiet", "--all")
+    tags = template.git("tag").split()
+    assert "original/v1.3.0" in tags
+    assert "v1.3.0" not in tags
+    assert release.main([], template.path) == 0
+    # Merged, it is still the original's.
+    template.git("merge", "--quiet", "--no-edit", "original/v1.3.0")
+    assert release.main([], template.path) == 0
+
+
 def test_signs_with_the_key_that_git_has(
     template: Project, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -144,6 +144,9 @@ def sound_reports(project: Project) -> None:
                 more = packages[each["name"]].get("optional-dependencies", {}).get(extra, ())
                 waiting += [other["name"] for other in more]
     listed = {each["name"]: each for each in bill["components"]}
+    own = listed.pop("prodsec-template")
+    assert own["type"] == "framework"
+    assert own["purl"].startswith("pkg:generic/prodsec-template@")
     assert listed.keys() == needed - {project.path.name}
     for name, each in listed.items():
         assert each["version"] == packages[name]["version"]
@@ -171,7 +174,7 @@ def test_github_jobs_run(
                 action = "/".join(each["uses"].split("@")[0].split("/")[:2])
                 assert action in USED
             for path in each.get("with", {}).get("path", "").split():
-                assert (project.path / path).exists(), path
+                assert (project.path / path.replace("$SERVICE_FOLDER/", "")).exists(), path
     assert "hooks/verify" in ran
     assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate workflows"} <= set(ran)
     assert project.git("status", "--porcelain") == ""
@@ -196,7 +199,7 @@ def test_gitlab_jobs_run(
             step(project, script, environment)
             ran.append(script)
         for path in job.get("artifacts", {}).get("paths", ()):
-            assert (project.path / path).exists(), path
+            assert (project.path / path.replace("$SERVICE_FOLDER/", "")).exists(), path
     assert jobs["verify"]["script"] == ["hooks/verify"]
     assert set(servers_of(jobs["verify"])) == {"postgres", "valkey"}
     assert {"hooks/gate audit", "hooks/gate secrets", "hooks/gate conflicts"} <= set(ran)
@@ -312,12 +315,13 @@ def test_gitlab_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path:
         for script in job["script"]:
             step(checkout, script, environment)
             ran.append(script)
-        condition = '$CI_PIPELINE_SOURCE == "schedule" && $TEMPLATE_UPDATE == "true"'
+        source = "$CI_PIPELINE_SOURCE =~ /^(schedule|parent_pipeline)$/"
+        condition = f'{source} && $TEMPLATE_UPDATE == "true"'
         assert job["rules"] == [{"if": condition}]
     assert ran == ["hooks/propose prepare", "hooks/propose open"]
-    assert jobs["update"]["artifacts"]["paths"] == ["var/update/"]
+    assert jobs["update"]["artifacts"]["paths"] == ["$SERVICE_FOLDER/var/update/"]
     # Nothing is installed where the token is.
-    assert jobs["propose"]["before_script"] == []
+    assert jobs["propose"]["before_script"] == ['cd "$SERVICE_FOLDER"']
     options = (made.origin.path / "options").read_text()
     assert "=merge_request.title=Template v1.0.0 -> v2.0.0\n" in options
     made.assert_proposed(before, options.replace(r"\n", "\n"))
@@ -346,7 +350,8 @@ def test_actions_are_pinned_and_jobs_bounded(origins: dict[str, Project]) -> Non
     for name, job in workflows(origins["github"]):
         assert job["timeout-minutes"] <= 30, name
         if name == "update/propose":
-            assert job["permissions"] == {"contents": "write", "pull-requests": "write"}
+            writes = ("contents", "pull-requests", "actions")
+            assert job["permissions"] == dict.fromkeys(writes, "write")
             assert [each["run"] for each in job["steps"] if "run" in each] == ["hooks/propose open"]
         else:
             assert job["permissions"].get("contents") == "read", name
@@ -528,3 +533,25 @@ def test_gate_finds_a_line_without_fixes(checkouts: dict[str, Project], ended: s
         lock.write_text(before, "utf-8")
     assert done.returncode == 1
     assert "is in no supported line" in done.stdout
+
+
+def test_workflows_know_neither_the_branch_nor_a_common_minute(tmp_path: Path) -> None:
+    """A default branch may have any name; an organisation's services do not all start at once."""
+    template = projects.copy_template(tmp_path / "template")
+    minutes: dict[str, set[int]] = {}
+    for name in ("tea-one", "tea-two", "shop-web", "pay-web", "maps-web"):
+        project = projects.render(template, tmp_path / name, {"project_name": name})
+        for path in (project.path / ".github" / "workflows").iterdir():
+            starts = yaml.safe_load(path.read_text("utf-8"))[True]
+            assert starts.get("push", {}) in ({}, {"branches": ["**"]})
+            cron = starts["schedule"][0]["cron"]
+            minutes.setdefault(path.name, set()).add(int(cron.split()[0]))
+    assert all(len(found) >= 3 for found in minutes.values()), minutes
+    assert all(0 < minute < 59 for found in minutes.values() for minute in found)
+
+
+def test_a_push_to_another_branch_starts_no_job(origins: dict[str, Project]) -> None:
+    for name, job in workflows(origins["github"]):
+        condition = "github.ref_name == github.event.repository.default_branch"
+        if name != "update/propose":
+            assert condition in job["if"], name

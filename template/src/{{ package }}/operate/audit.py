@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..security.policy import Advisory
+from . import template
 
 CLEAN, FINDINGS, NOT_AUDITED, EXPIRED = 0, 1, 3, 4
 """Exit codes; 2 is a wrong command line."""
@@ -70,6 +71,8 @@ class Verdict:
     def remedy(self) -> str:
         """What to do, or why nothing."""
         each, fixed = self.exception, ", ".join(self.finding.fixed)
+        if self.finding.package == template.NAME and fixed:
+            fixed = f"{fixed} by hooks/update"
         if each and self.state == "excepted":
             return f"excepted until {each.expires} by {each.owner}: {each.reason}"
         if each and self.state == "expired":
@@ -90,6 +93,8 @@ class Report:
     expired: tuple[Advisory, ...]
     unused: tuple[Advisory, ...]
     """Exceptions that match no finding."""
+    about: str = ""
+    """The template's version, and from when its own advisories are."""
 
     @property
     def code(self) -> int:
@@ -116,6 +121,8 @@ class Report:
             f"warning: the exception for {each.id} matches nothing: remove it from policy.toml"
             for each in self.unused
         ]
+        if self.about:
+            lines.append(self.about)
         return "\n".join([*lines, f"audit: {self._result()}"])
 
     def _result(self) -> str:
@@ -197,7 +204,8 @@ def audit(
         lock = tomllib.loads(Path(_LOCK).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise NotAuditedError(f"{_LOCK}: {error}; run hooks/verify in the project") from None
-    findings = _by_uv(service) if tool == "uv" else _by_pip_audit(service)
+    own, about = _of_template()
+    findings = own + (_by_uv(service) if tool == "uv" else _by_pip_audit(service))
     paths = _paths(lock)
     verdicts = []
     for found in sorted(findings, key=lambda each: (each.package, each.id)):
@@ -210,6 +218,8 @@ def audit(
         elif exception and not (exception.until_fixed and found.fixed):
             state = "excepted"
         path = paths.get(found.package, "not in the lock")
+        if found.package == template.NAME:
+            path = "the template"
         verdicts.append(Verdict(found, state, exception, path))
     return Report(
         packages=len(lock.get("package", ())) - 1,
@@ -218,7 +228,26 @@ def audit(
         unused=tuple(
             each for each in exceptions if not any(each.id in found.names for found in findings)
         ),
+        about=about,
     )
+
+
+def _of_template() -> tuple[list[Finding], str]:
+    """Return what is known against the template's version, and a line on where that is from."""
+    advisories, version = template.newest(), template.version()
+    place = "its address" if advisories is not None else "the last update: no answer at its address"
+    found = [
+        Finding(
+            id=each.id,
+            names=frozenset({each.id}),
+            package=template.NAME,
+            version=version,
+            summary=each.summary,
+            fixed=(each.fixed,) if each.fixed else (),
+        )
+        for each in template.affecting(template.known() if advisories is None else advisories)
+    ]
+    return found, f"template {version or 'of no version'}: advisories from {place}"
 
 
 def _paths(lock: dict[str, Any]) -> dict[str, str]:

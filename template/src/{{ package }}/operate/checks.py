@@ -54,8 +54,12 @@ def run(
     unencrypted: Sequence[str] = (),
     unhashed: Sequence[str] = (),
     facts: Sequence[tuple[str, str]] = (),
+    template: str = "",
+    affecting: Sequence[str] = (),
 ) -> list[Item]:
     """Judge policy, environment and lock.
+
+    `template` is the template's version, `affecting` the ids of what is known against it.
 
     `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` and
     `unhashed` are those of `end_of_life`, the first None without a lock; `facts` those of `routes`.
@@ -63,7 +67,7 @@ def run(
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
         _environment(problems, unencrypted),
-        _versions(policy, versions, today),
+        _versions(policy, versions, today, template, affecting),
         _tls(policy),
         Item("PS004", "Do not trust user input", "ok", "INP-1 to INP-4, CSR-1"),
         Item(
@@ -102,14 +106,24 @@ def _environment(problems: list[str], unencrypted: Sequence[str]) -> Item:
     return Item("PS001", "Environment", state, "CFG-1", remedy)
 
 
-def _versions(policy: Policy, versions: Versions | None, today: date) -> Item:
+def _versions(
+    policy: Policy,
+    versions: Versions | None,
+    today: date,
+    template: str,
+    affecting: Sequence[str],
+) -> Item:
     title = "Don't use deprecated or vulnerable versions"
+    if affecting:
+        told = f"template {template}: {', '.join(affecting)}, DEP-1"
+        return Item("PS002", title, "fail", told, "run hooks/update")
     if versions is None:
         return Item("PS002", title, "warn", "DEP-2", "there is no uv.lock here; run uv lock")
     lines = list(judge(policy.supported, versions, today))
     state = next(each for each in _WORST_FIRST if each in {"ok", *(line.state for line in lines)})
     remedy = "; ".join(each.remedy for each in lines if each.remedy)
-    return Item("PS002", title, state, f"{', '.join(each.text for each in lines)}, DEP-2", remedy)
+    texts = [*([f"template {template}"] if template else []), *(each.text for each in lines)]
+    return Item("PS002", title, state, f"{', '.join(texts)}, DEP-2", remedy)
 
 
 def _tls(policy: Policy) -> Item:

@@ -18,7 +18,7 @@ from ..security.policy import load as load_policy
 from ..security.policy import settings as flatten
 from ..security.stores import StoreError
 from . import audit as auditing
-from . import checks, deployed
+from . import checks, deployed, template
 from . import drift as drifting
 from .backup import backup, restore
 from .data import db
@@ -46,6 +46,7 @@ _BEFORE = frozenset({"check", "db", "move", "policy", "restore", "routes"})
 
 
 @click.group(cls=_Group)
+@click.version_option(template.version() or "of no version", message="template %(version)s")
 @click.option(
     "--env-file",
     type=click.Path(path_type=Path),
@@ -109,6 +110,8 @@ def check(as_json: bool) -> None:
         unencrypted=settings.dangerously_unencrypted_hosts,
         unhashed=bare,
         facts=_facts(policy, settings, problems),
+        template=template.version(),
+        affecting=[each.id for each in template.affecting(template.known())],
     )
     if as_json:
         click.echo(json.dumps([item.as_dict() for item in items], indent=2))

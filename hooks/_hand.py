@@ -1,0 +1,151 @@
+"""What an update leaves to a person: the template's own change of files that are yours (OWN-2).
+
+Owned by the template: extend, do not edit. That, and your edits of files that the template drops,
+are found by making the old and the new version again from this project's answers.
+"""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from _steps import ROOT, WITHOUT_HOOKS, Refused, Step, git, prefix, run
+from _template import ANSWERS, copier, why
+from _terms import is_yours
+
+
+@contextmanager
+def made(version: str, answers: str) -> Iterator[Path]:
+    """Give the folder of a project that a version makes of these answers."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / ANSWERS).write_text(answers, "utf-8")
+        options = ["recopy", "--defaults", "--overwrite", "--quiet", "--vcs-ref", version]
+        done = run(Step("compare", [*copier(), *options, name]), WITHOUT_HOOKS)
+        if done.code:
+            raise Refused(f"{version} cannot be made again, to find what is yours: {why(done)}")
+        yield folder
+
+
+def keep_dropped_edits(base: Path) -> list[str]:
+    """Return the files that the new version drops or renames though the user had edited them.
+
+    Copier deletes them without a word. Here they stay, as git leaves a file that one side deleted
+    and the other changed. An edit is what differs from `base`, what the old version makes.
+    """
+    kept = []
+    gone = git("diff", "HEAD", "--relative", "--name-only", "--no-renames", "--diff-filter=D", "-z")
+    for name in filter(None, gone.split("\0")):
+        before = git("rev-parse", f"HEAD:{prefix()}{name}").strip()
+        old = git("hash-object", "-w", f"--path={name}", str(base / name)).strip()
+        if before != old:
+            git("checkout", "--quiet", "HEAD", "--", name)
+            mode = git("ls-files", "--stage", "--", name).partition(" ")[0]
+            place = f"{prefix()}{name}"
+            sides = [f"0 {'0' * len(before)}\t{place}", f"{mode} {before} 2\t{place}"]
+            sides += [f"{mode} {old} 1\t{place}"] if old else []
+            typed = "\0".join([*sides, ""])
+            git("-C", str(top()), "update-index", "-z", "--index-info", typed=typed)
+            kept.append(name)
+    return kept
+
+
+def said_of(dropped: str) -> str:
+    """Return what to do with a file that the template has dropped and the user had edited."""
+    base, mine, name = (shlex.quote(mark + dropped) for mark in (":1:./", ":2:./", ""))
+    way = f"your edit: `git diff {base} {mine}`; when it is elsewhere: `git rm {name}`"
+    return f"{dropped}: the template has dropped it; {way}"
+
+
+def for_your_hand(base: Path, new: Path, patch: Path) -> list[str]:
+    """Write the template's own change of your files as a patch; return what to say of it.
+
+    Left out is what cannot be applied: git would then apply nothing at all.
+    """
+    sides = [contents(base), contents(new)]
+    lines, taken = [], []
+    for name in sorted({*sides[0], *sides[1]}):
+        before, after = (side.get(name) for side in sides)
+        path = ROOT / name
+        mine = path.read_bytes() if path.is_file() else None
+        if after in (before, mine):
+            continue
+        if before is None and mine is not None:
+            lines.append(f"new there, and you have one of your own: {name}")
+        elif before is not None and mine is None:
+            lines.append(f"changed there, deleted by you: {name}")
+        elif after is None and mine != before:
+            lines.append(f"dropped there, edited by you: {name}")
+        else:
+            verb = "new" if before is None else "dropped" if after is None else "changed"
+            edited = ", edited by you: look for conflicts" if mine != before else ""
+            lines.append(f"in the patch, {verb}: {name}{edited}")
+            taken.append(name)
+    patch.unlink(missing_ok=True)
+    if taken:
+        trees = [
+            tree(folder, [name for name in taken if name in side])
+            for folder, side in zip((base, new), sides, strict=True)
+        ]
+        shape = [f"--src-prefix=a/{prefix()}", f"--dst-prefix=b/{prefix()}"]
+        more = ["--full-index", "--binary", "--no-renames", "--no-color", "--no-ext-diff"]
+        patch.parent.mkdir(parents=True, exist_ok=True)
+        patch.write_bytes(raw("diff-tree", "-p", *more, *shape, *trees))
+        place = patch.relative_to(ROOT) if patch.is_relative_to(ROOT) else patch
+        way = f"git apply -3 {shlex.quote(str(place))}"
+        lines.append(f"take it, after this update is committed, by: {way}")
+    return lines
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files in a folder that are the user's, by their names."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.read_bytes() for name, path in found.items() if path.is_file() and is_yours(name)
+    }
+
+
+def tree(folder: Path, names: list[str]) -> str:
+    """Return a tree of git with these files, kept in this repository so that `-3` finds them."""
+    with tempfile.TemporaryDirectory() as place:
+        typed = "".join(f"{name}\0" for name in names).encode()
+        variables = {
+            "GIT_INDEX_FILE": str(Path(place, "index")),
+            "GIT_DIR": git("rev-parse", "--absolute-git-dir").strip(),
+            "GIT_WORK_TREE": str(folder),
+            "GIT_LITERAL_PATHSPECS": "1",
+        }
+        if names:
+            add = ["add", "--force", "--pathspec-from-file=-", "--pathspec-file-nul"]
+            raw(*add, folder=folder, typed=typed, variables=variables)
+        return raw("write-tree", folder=folder, variables=variables).decode().strip()
+
+
+def raw(
+    *arguments: str,
+    folder: Path = ROOT,
+    typed: bytes = b"",
+    variables: Mapping[str, str] | None = None,
+) -> bytes:
+    """Return what git prints, or raise `Refused` with its words."""
+    program = shutil.which("git") or "git"
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        input=typed,
+        env={**os.environ, **(variables or {})},
+        capture_output=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Refused(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def top() -> Path:
+    """Return the root of the repository."""
+    return Path(git("rev-parse", "--show-toplevel").strip())

@@ -1,0 +1,137 @@
+"""What a service in a folder of a larger repository needs at the root of that repository.
+
+Owned by the template: extend, do not edit. Everything is made from the service's own files, so that
+an update reaches it.
+"""
+
+import re
+import stat
+from pathlib import Path
+
+from _steps import ROOT, git, prefix
+
+MARK = "# Written by hooks/monorepo from the services' own files: do not edit."
+DISPATCH = """\
+#!/bin/sh
+# Written by hooks/monorepo: runs this hook of each service of this repository that it concerns.
+cd "$(git rev-parse --show-toplevel)" || exit 2
+case "${GIT_INDEX_FILE:-/}" in /*) ;; *) export GIT_INDEX_FILE="$PWD/$GIT_INDEX_FILE" ;; esac
+status=0
+for answers in $(git ls-files -- '*.copier-answers.yml'); do
+  folder=$(dirname "$answers")
+  [ -x "$folder/hooks/NAME" ] || continue
+  CONDITION
+  "$folder/hooks/NAME" "$@" || status=1
+done
+exit $status
+"""
+CONDITIONS = {
+    "pre-commit": 'git diff --cached --quiet -- "$folder" && continue',
+    "pre-push": 'git diff --quiet "@{push}" HEAD -- "$folder" 2>/dev/null && continue',
+}
+
+
+def write(root: Path) -> list[str]:
+    """Write everything; return a line for each file, and for what is left to do by hand."""
+    lines = []
+    folder = prefix().rstrip("/")
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        name = f".github/workflows/{slug(folder)}-{path.name}"
+        lines.append(put(root / name, workflow(path.read_text("utf-8"), folder, name), name))
+    everywhere = services(root)
+    found = [name for name in everywhere if (root / name / ".github/dependabot.yml").exists()]
+    if found:
+        text = dependabot({name: read(root / name / ".github/dependabot.yml") for name in found})
+        lines.append(put(root / ".github/dependabot.yml", text, ".github/dependabot.yml"))
+    found = [name for name in everywhere if (root / name / ".gitlab-ci.yml").exists()]
+    if found:
+        text = "".join(map(child, found))
+        lines.append(put(root / ".gitlab-ci.yml", f"{MARK}\n{text}", ".gitlab-ci.yml"))
+    return lines + hooks()
+
+
+def is_written(root: Path) -> bool:
+    """Tell whether this has been done for this service."""
+    places = (root / ".github/workflows").glob(f"{slug(prefix().rstrip('/'))}-*.yml")
+    return any(MARK in read(path) for path in [*places, root / ".gitlab-ci.yml"])
+
+
+def put(path: Path, text: str, name: str) -> str:
+    """Write a file at the root, unless it is somebody else's; return what to say."""
+    if path.exists() and MARK not in read(path):
+        return f"{name} is yours and stays; it should hold:\n\n{text}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return f"wrote {name}"
+
+
+def workflow(text: str, folder: str, place: str) -> str:
+    """Return a workflow as it has to be at the root: for this folder, and only for its changes."""
+    paths = f'    paths: ["{folder}/**", "{place}"]\n'
+    text = re.sub(r"(?m)^name: (.+)$", rf'name: "{folder}: \1"', text, count=1)
+    text = re.sub(r"(?m)^  pull_request:\n", f"  pull_request:\n{paths}", text, count=1)
+    text = re.sub(r"(?m)^(  push:\n(?:    .*\n)*)", rf"\g<1>{paths}", text, count=1)
+    here = f"defaults:\n  run:\n    working-directory: {folder}\n\njobs:\n"
+    text = re.sub(r"(?m)^jobs:\n", here, text, count=1)
+    # What actions take is named from the root.
+    text = re.sub(r"(?m)^( +(?:path: )?)var/", rf"\1{folder}/var/", text)
+    return f"{MARK}\n{text}"
+
+
+def dependabot(texts: dict[str, str]) -> str:
+    """Return one file for the bot from those of all services."""
+    parts = [f"{MARK}\nversion: 2\nupdates:\n"]
+    for folder, text in texts.items():
+        entries = text.partition("\nupdates:\n")[2]
+        parts.append(entries.replace("    directory: /\n", f"    directory: /{folder}\n"))
+    return "".join(parts)
+
+
+def child(folder: str) -> str:
+    """Return the job that runs a service's own pipeline for its changes, and by schedules."""
+    return (
+        f"\n{slug(folder)}:\n"
+        f"  trigger:\n    include: {folder}/.gitlab-ci.yml\n    strategy: depend\n"
+        "    forward: {pipeline_variables: true}\n"
+        f"  variables:\n    SERVICE_FOLDER: {folder}\n"
+        "  rules:\n"
+        '    - if: $CI_PIPELINE_SOURCE == "schedule"\n'
+        '    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n'
+        f"      changes: [{folder}/**/*]\n"
+        "    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH\n"
+        f"      changes: [{folder}/**/*]\n"
+    )
+
+
+def hooks() -> list[str]:
+    """Make git run the hooks of all services, unless somebody has hooks of their own."""
+    if git("config", "core.hooksPath"):
+        return ["git keeps the hooks of core.hooksPath; call hooks/pre-commit of this folder there"]
+    common = Path(git("rev-parse", "--path-format=absolute", "--git-common-dir").strip())
+    lines = []
+    for name, condition in CONDITIONS.items():
+        path = common / "hooks" / name
+        if path.exists() and "hooks/monorepo" not in read(path):
+            lines.append(f"git keeps your hook {name}; call {prefix()}hooks/{name} there")
+            continue
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(DISPATCH.replace("NAME", name).replace("CONDITION", condition), "utf-8")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+        lines.append(f"git runs the services' hooks/{name}")
+    return lines
+
+
+def services(root: Path) -> list[str]:
+    """Return the folders of the services in this repository, by what git has."""
+    listed = git("-C", str(root), "ls-files", "-z", "--", "*.copier-answers.yml").split("\0")
+    return sorted({str(Path(name).parent) for name in listed if "/" in name})
+
+
+def slug(folder: str) -> str:
+    """Return a folder as a part of a file's name."""
+    return folder.replace("/", "-")
+
+
+def read(path: Path) -> str:
+    """Return the text of a file; empty if there is none."""
+    return path.read_text("utf-8") if path.exists() else ""

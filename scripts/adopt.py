@@ -1,0 +1,216 @@
+"""Say what it takes to bring an existing service under the template: `make adopt DEST=../service`.
+
+DEST is a service that was not made by the template, in git. ANSWERS as for `make new`. Without
+`--write` nothing is changed. docs/adopt.md leads through the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from _terms import is_shared, is_yours
+from packaging.requirements import Requirement
+
+from scripts.new import answer_options
+
+ROOT = Path(__file__).resolve().parent.parent
+ANSWERS = ".copier-answers.yml"
+BESIDE = ".template-version"
+"""Ends the name of the template's version of a file that has to be merged by hand."""
+ENTRIES = ("manage.py", "asgi.py", "wsgi.py", "main.py", "app.py", "Procfile", "gunicorn.conf.py")
+
+
+@dataclass
+class Plan:
+    """What the template's files meet in an existing service, by their names."""
+
+    new: list[str] = field(default_factory=list)
+    same: list[str] = field(default_factory=list)
+    give_up: list[str] = field(default_factory=list)
+    """There, another, and the template's from then on."""
+    stay: list[str] = field(default_factory=list)
+    """There, and yours."""
+    merge: list[str] = field(default_factory=list)
+    """There, and shared: the template's version is written beside it."""
+    move: list[str] = field(default_factory=list)
+    """Python code that the template does not know: it moves below src/<package>/app."""
+    demands: list[str] = field(default_factory=list)
+    """What else the service must give up."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Report, or with `--write` adopt; exit 1 where it cannot be done."""
+    parser = argparse.ArgumentParser("adopt", description=str(__doc__).partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help="write the files")
+    options = parser.parse_args(arguments)
+    given = os.environ.get("DEST", "")
+    folder = Path(given).expanduser().resolve()
+    if not given or not folder.is_dir():
+        sys.exit(f"adopt: no folder {given or 'given'}; usage: make adopt DEST=../service")
+    if (folder / ANSWERS).exists():
+        sys.exit(f"adopt: {folder} comes from a template; it updates by its hooks/update")
+    with tempfile.TemporaryDirectory() as place:
+        made = Path(place) / "project"
+        render(made, answer_options(os.environ.get("ANSWERS", "").strip()))
+        found = plan(made, folder)
+        print(as_text(found, folder), end="")
+        if not options.write:
+            print("\nadopt: nothing was changed; `make adopt ADOPT_ARGS=--write` writes it")
+            return 0
+        refuse_unless_clean(folder)
+        write(found, made, folder)
+    print(f"\nadopt: written; the way back: git -C {folder} reset --hard && git clean -fd")
+    return 0
+
+
+def render(target: Path, options: Sequence[str]) -> None:
+    """Make a new project with these answers, elsewhere, so that nothing is half-written."""
+    command = [str(Path(sys.executable).parent / "copier"), "copy", "--quiet", "--defaults"]
+    command += [each for each in options if each != "--defaults"]
+    command += ["--vcs-ref", "HEAD", str(ROOT), str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit("adopt: " + (done.stderr.strip() or done.stdout.strip()).splitlines()[-1])
+
+
+def plan(made: Path, folder: Path) -> Plan:
+    """Compare what the template makes with what is there."""
+    found = Plan()
+    for path in sorted(path for path in made.rglob("*") if path.is_file()):
+        name = path.relative_to(made).as_posix()
+        there = folder / name
+        blocked = [each for each in there.relative_to(folder).parents if (folder / each).is_file()]
+        if blocked:
+            found.demands.append(f"{blocked[0]} is a file, where {name} needs a folder")
+        elif not there.exists():
+            found.new.append(name)
+        elif there.is_dir():
+            found.demands.append(f"{name} is a folder, where the template has a file")
+        elif there.read_bytes() == path.read_bytes():
+            found.same.append(name)
+        elif is_yours(name):
+            found.stay.append(name)
+        else:
+            (found.merge if is_shared(name) else found.give_up).append(name)
+    answers = yaml.safe_load((made / ANSWERS).read_text("utf-8"))
+    package = str(answers["package"])
+    code = tracked(folder, "*.py")
+    home = f"src/{package}/app/"
+    found.move = sorted(
+        {
+            top(name)
+            for name in code
+            if not name.startswith((home, "tests/app/")) and name not in found.give_up
+        }
+    )
+    found.demands += demands(made, folder)
+    return found
+
+
+def demands(made: Path, folder: Path) -> list[str]:
+    """Return what the service must give up besides files."""
+    lines = []
+    new = load(made / "pyproject.toml")
+    old = load(folder / "pyproject.toml")
+    floor = str(old.get("project", {}).get("requires-python", ""))
+    wanted = str(new["project"]["requires-python"])
+    if floor and floor != wanted:
+        lines.append(f"requires-python {floor}: the template's is {wanted}")
+    bounds = {Requirement(text).name: text for text in new["project"]["dependencies"]}
+    for text in old.get("project", {}).get("dependencies", []):
+        each = Requirement(text)
+        if each.name in bounds and bounds[each.name] != text:
+            lines.append(f"{text}: the template's is {bounds[each.name]}")
+    lines += [
+        f"{name}: other lists of dependencies; `uv add` what is in it, then delete it"
+        for name in ("requirements.txt", "Pipfile", "poetry.lock", "setup.py", "setup.cfg")
+        if (folder / name).exists()
+    ]
+    lines += [
+        f"{name}: the service is started by `run`, and its application made in app/main.py"
+        for name in ENTRIES
+        if (folder / name).exists() and not (made / name).exists()
+    ]
+    lines.append("a login, users and sessions of its own: those of the template take their place")
+    lines.append("middleware for headers, CSRF, CORS and limits: the boundary does that (policy)")
+    lines.append("each route that nobody logged in may see says so: docs/build.md")
+    return lines
+
+
+def tracked(folder: Path, pattern: str) -> list[str]:
+    """Return the files that git has; all where it is no repository."""
+    command = ["git", "-C", str(folder), "ls-files", "-z", "--", pattern]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return [path.relative_to(folder).as_posix() for path in folder.rglob(pattern)]
+    return [name for name in done.stdout.split("\0") if name]
+
+
+def top(name: str) -> str:
+    """Return the package or the file at the root, or below src/, that a file is part of."""
+    parts = name.split("/")
+    depth = 2 if parts[0] == "src" and len(parts) > 2 else 1
+    return "/".join(parts[:depth]) + ("/" if len(parts) > depth else "")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds; nothing if there is none."""
+    try:
+        return tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+    except ValueError as error:
+        sys.exit(f"adopt: {path.name}: {error}; mend it first")
+
+
+def refuse_unless_clean(folder: Path) -> None:
+    """End unless git can bring everything back."""
+    command = ["git", "-C", str(folder), "status", "--porcelain"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or done.stdout:
+        why = (
+            "has changes: commit them" if done.stdout else "is no git repository: git init, commit"
+        )
+        sys.exit(f"adopt: {folder} {why}; nothing was changed")
+
+
+def write(found: Plan, made: Path, folder: Path) -> None:
+    """Write the files: what is yours stays, what is shared lies beside."""
+    blocked = [line for line in found.demands if re.search(r" is a (file|folder), where ", line)]
+    if blocked:
+        sys.exit(f"adopt: {'; '.join(blocked)}: rename it first; nothing was changed")
+    names = {name: name for name in [*found.new, *found.give_up]}
+    names |= {name: name + BESIDE for name in found.merge}
+    for source, name in names.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(made / source, folder / name)
+
+
+def as_text(found: Plan, folder: Path) -> str:
+    """Return the plan for a terminal."""
+    parts = (
+        ("Collide: the template's from then on", found.give_up),
+        (f"Merge by hand: the template's lies beside, ending in {BESIDE}", found.merge),
+        ("Yours, stay", found.stay),
+        ("Code to move below src/<package>/app/, or to delete", found.move),
+        ("To give up", found.demands),
+    )
+    text = f"adopt: {folder}: {len(found.new)} new files, {len(found.same)} the same\n"
+    for title, lines in parts:
+        if lines:
+            text += f"\n{title}: {len(lines)}\n" + "".join(f"  {line}\n" for line in lines)
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""A service in a folder of a larger repository: update, git's hooks, and CI at the root."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests import projects
+from tests.hooks.conftest import BASELINE, FIRST, SECOND, Project
+
+FOLDER = "services/tea"
+
+
+@pytest.fixture
+def tea(service: Project, tmp_path: Path) -> Project:
+    """Return a service in a folder of a repository that also holds other work."""
+    whole = Project(tmp_path / "whole", service.environment)
+    whole.write("other/README.md", "Other work.\n")
+    whole.git("init", "--quiet")
+    shutil.rmtree(service.path / ".git")
+    (whole.path / "services").mkdir()
+    shutil.move(service.path, whole.path / FOLDER)
+    whole.commit("Begin")
+    return Project(whole.path / FOLDER, service.environment)
+
+
+def test_updates_in_its_folder(tea: Project, tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    done = tea.hook("update", "--report", str(report))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tea.path / BASELINE).read_text() == SECOND
+    assert f"\n    template: {BASELINE}\n" in report.read_text()
+    changed = tea.git("status", "--porcelain", "-uall").splitlines()
+    assert all(f" {FOLDER}/" in line for line in changed), changed
+    assert "for CI and git's hooks at the root of this repository: hooks/monorepo" in done.stdout
+    tea.commit("Update")
+    assert tea.hook("update").returncode == 4
+
+
+def test_a_conflict_and_the_way_back(tea: Project) -> None:
+    tea.write(BASELINE, FIRST.replace("31536000", "3"))
+    tea.commit()
+    before = tea.files()
+    done = tea.hook("update")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"\n  {BASELINE}\n" in done.stdout
+    assert tea.run("sh", "-c", "git reset --hard && git clean -fd :/").returncode == 0
+    assert tea.files() == before
+
+
+def test_refuses_beside_work_of_others(tea: Project) -> None:
+    (tea.path.parents[1] / "other/README.md").write_text("Mine.\n")
+    assert "commit or stash your changes first: other/README.md" in tea.hook("update").stderr
+
+
+def test_git_runs_the_hooks_of_the_service_that_changes(tea: Project) -> None:
+    root = Project(tea.path.parents[1], tea.environment)
+    done = tea.hook("monorepo")
+    assert done.returncode == 0, done.stderr
+    assert "git runs the services' hooks/pre-commit" in done.stdout
+    hook = '#!/bin/sh\ncd "$(dirname "$0")/.." && git diff --cached --name-only >&2\n'
+    (tea.path / "hooks" / "pre-commit").write_text(hook + "exit 1\n")
+    root.write("other/README.md", "Changed.\n")
+    root.git("commit", "--quiet", "--message", "Other", "--", "other")
+    root.git("add", "--all")
+    refused = root.run("git", "commit", "--message", "Tea")
+    assert refused.returncode == 1
+    assert f"{FOLDER}/hooks/pre-commit" in refused.stderr
+    # A hook of somebody stays.
+    mine = root.path / ".git" / "hooks" / "pre-push"
+    mine.write_text("#!/bin/sh\n")
+    assert "git keeps your hook pre-push" in tea.hook("monorepo").stdout
+    assert mine.read_text() == "#!/bin/sh\n"
+
+
+def test_at_the_root_there_is_nothing_to_write(repository: Project) -> None:
+    done = repository.hook("monorepo")
+    assert done.returncode == 2
+    assert "this project is the repository's root" in done.stderr
+
+
+@pytest.fixture
+def two(tmp_path: Path, environment: dict[str, str]) -> Project:
+    """Return a repository with two generated services, one of each provider."""
+    whole = Project(tmp_path / "two", environment)
+    source = projects.copy_template(tmp_path / "source")
+    for name, ci in (("tea", "github"), ("shop", "gitlab"), ("pay", "github")):
+        projects.render(source, whole.path / "services" / name, {"ci": ci, "project_name": name})
+    whole.git("init", "--quiet")
+    whole.commit()
+    return whole
+
+
+def test_ci_at_the_root_is_for_changes_of_the_folder(two: Project) -> None:
+    for name in ("tea", "shop", "pay"):
+        hook = str(two.path / "services" / name / "hooks" / "monorepo")
+        done = two.run(sys.executable, hook)
+        assert done.returncode == 0, done.stderr
+    places = sorted((two.path / ".github/workflows").iterdir())
+    assert [path.name for path in places] == [
+        f"services-{name}-{kind}.yml"
+        for name in ("pay", "tea")
+        for kind in ("codeql", "update", "verify")
+    ]
+    text = (two.path / ".github/workflows/services-tea-verify.yml").read_text()
+    found = yaml.safe_load(text)
+    paths = ["services/tea/**", ".github/workflows/services-tea-verify.yml"]
+    assert found[True]["push"]["paths"] == found[True]["pull_request"]["paths"] == paths
+    assert found["defaults"]["run"]["working-directory"] == "services/tea"
+    assert found["name"] == "services/tea: verify"
+    kept = found["jobs"]["audit"]["steps"][-1]["with"]["path"].split()
+    assert kept == ["services/tea/var/sbom.cdx.json", "services/tea/var/audit.sarif"]
+    update = (two.path / ".github/workflows/services-tea-update.yml").read_text()
+    assert update.count("path: services/tea/var/update\n") == 2
+    bots = yaml.safe_load((two.path / ".github/dependabot.yml").read_text())["updates"]
+    assert {each["directory"] for each in bots} == {"/services/tea", "/services/pay"}
+    pipeline = yaml.safe_load((two.path / ".gitlab-ci.yml").read_text())
+    job = pipeline["services-shop"]
+    assert job["trigger"]["include"] == "services/shop/.gitlab-ci.yml"
+    assert job["variables"] == {"SERVICE_FOLDER": "services/shop"}
+    for schema, name in (
+        ("github-workflows", ".github/workflows/services-tea-verify.yml"),
+        ("github-workflows", ".github/workflows/services-tea-update.yml"),
+        ("dependabot", ".github/dependabot.yml"),
+        ("gitlab-ci", ".gitlab-ci.yml"),
+    ):
+        done = two.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", name)
+        assert done.returncode == 0, done.stdout
+    # A file of somebody stays, and what it lacks is said.
+    two.write(".gitlab-ci.yml", "mine: {script: [ls]}\n")
+    done = two.run(sys.executable, str(two.path / "services/shop/hooks/monorepo"))
+    assert ".gitlab-ci.yml is yours and stays; it should hold" in done.stdout
+    assert (two.path / ".gitlab-ci.yml").read_text() == "mine: {script: [ls]}\n"

@@ -1,0 +1,84 @@
+"""Why a template could not be had: the true reason, and the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.hooks import git_server
+from tests.hooks.conftest import BASELINE, SECOND, Project, release
+
+
+def point(service: Project, template: Project, address: str) -> None:
+    """Change the template's address in the answers, and commit."""
+    text = (service.path / ".copier-answers.yml").read_text()
+    service.write(".copier-answers.yml", text.replace(str(template.path), address))
+    service.commit()
+
+
+def refused(service: Project, *arguments: str) -> str:
+    """Update, insist on a refusal that changes nothing, and return its line."""
+    before = service.files()
+    done = service.hook("update", *arguments, GIT_TERMINAL_PROMPT="0")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert service.files() == before
+    assert not service.git("status", "--porcelain")
+    assert done.stderr.endswith("; nothing was changed\n")
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", ["private.git", "private"])
+def test_a_login_that_is_refused(
+    template: Project, service: Project, tmp_path: Path, name: str
+) -> None:
+    template.git("clone", "--quiet", "--bare", str(template.path), str(tmp_path / "private.git"))
+    with git_server.serve(tmp_path, "token") as forge:
+        prefix = "" if name.endswith(".git") else "git+"
+        point(service, template, f"{prefix}{forge.url}/{name}")
+        said = refused(service)
+        assert "asks for a login, and yours is missing, expired" in said
+        assert f"git ls-remote {forge.url}/{name}" in said
+
+
+def test_an_address_that_copier_takes_for_a_folder(template: Project, service: Project) -> None:
+    point(service, template, "https://git.example.com/team/template")
+    said = refused(service)
+    assert "Copier takes the address https://git.example.com/team/template for a folder" in said
+    assert "write git+https://git.example.com/team/template" in said
+
+
+def test_a_template_that_has_moved(template: Project, service: Project, tmp_path: Path) -> None:
+    template.path.rename(tmp_path / "moved")
+    said = refused(service)
+    assert f"there is no template at {template.path}: it has moved; then change _src_path" in said
+
+
+def test_a_repository_that_is_not_there(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    point(service, template, f"file://{tmp_path}/gone.git")
+    assert f"there is no template at file://{tmp_path}/gone.git" in refused(service)
+
+
+def test_a_fork_without_tags(template: Project, service: Project, tmp_path: Path) -> None:
+    template.git(
+        "clone", "--quiet", "--bare", "--no-tags", f"file://{template.path}", f"{tmp_path}/fork.git"
+    )
+    fork = Project(tmp_path / "fork.git", service.environment)
+    fork.git("tag", "v9.0.0", "main")
+    point(service, template, str(fork.path))
+    assert "has no tag v1.0.0, from which this project comes" in refused(service)
+
+
+def test_a_tag_of_another_line(template: Project, service: Project) -> None:
+    """A fork fetched the tags of the original, whose policy is weaker than its own."""
+    template.git("switch", "--quiet", "--orphan", "original")
+    template.git("checkout", "--quiet", "v1.0.0", "--", ".")
+    release(template, "v3.0.0")
+    template.git("switch", "--quiet", "main")
+    said = refused(service)
+    assert "v3.0.0 does not build on v1.0.0: a tag of another line" in said
+    # Who names a version means it.
+    assert service.hook("update", "v2.0.0").returncode == 0
+    assert (service.path / BASELINE).read_text() == SECOND
