@@ -45,7 +45,7 @@ from django.views.decorators.http import require_POST
 
 from my_service.adapter import Problem, current
 from my_service.adapter.access import allowed_methods, is_public
-from my_service.adapter.database import prepare
+from my_service.adapter import schema
 from my_service.adapter.sessions import SessionStore
 
 from .. import expect
@@ -795,7 +795,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     monkeypatch.setenv("APP_STORE_URL", f"sqlite:///{tmp_path}/store.db")
     monkeypatch.setattr(current, "_own", [])
     with scope(f"sqlite:///{tmp_path}/app.db"), override_settings(ROOT_URLCONF=__name__):
-        prepare()
+        schema.upgrade(f"sqlite:///{tmp_path}/app.db")
         yield Client()
 
 

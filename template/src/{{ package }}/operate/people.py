@@ -19,6 +19,7 @@ from ..security.passwords import Passwords
 from ..security.people import OwnedError, People, Person
 from ..security.policy import load as load_policy
 from ..security.stores import Store, StoreError, open_store
+from .deployed import require_database
 from .operator import operator
 
 _COLUMNS = "{:<24} {:<30} {:<9} {:<20} {}"
@@ -54,9 +55,11 @@ class Desk:
             ) from None
 
 
-def open_desk() -> Desk:
-    """Read the environment; have the tables in order."""
+def open_desk(*, create: bool = False) -> Desk:
+    """Read the environment; have the tables in order, with `create` also where there are none."""
     settings = load()
+    if not create:
+        require_database(settings)
     versions.ensure(settings)
     people = open_users(settings.database_url)
     if not isinstance(people, People):
@@ -85,7 +88,7 @@ def user() -> None:
 @click.argument("name")
 def add(name: str) -> None:
     """Create a user; the password is asked for, or read from standard input."""
-    desk = open_desk()
+    desk = open_desk(create=True)
     try:
         name = add_account(desk.people, desk.passwords, name, read_password(), by=operator())
     except ValueError as error:
