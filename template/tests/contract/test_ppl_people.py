@@ -60,6 +60,11 @@ def test_disabled_is_like_a_wrong_password(inside: Inside) -> None:
         answer = inside.visitor().login(user.name, user.password)
     assert verified.number == 1
     assert (answer.status_code, len(answer.content)) == (wrong.status_code, len(wrong.content))
+    # Counted as one, too: else the throttle would tell that the password is right.
+    visitor = inside.visitor()
+    tries = range(inside.policy.throttle.pair.limit + 1)
+    answers = [visitor.login(user.name, user.password).status_code for _ in tries]
+    assert answers == [401] * (len(tries) - 1) + [429]
     done(inside, "enable", user.name)
     assert not listed(inside, user.name)["disabled"]
     assert inside.login(user).logged_in()
