@@ -82,7 +82,8 @@ def test_there_and_back(service: Service, tmp_path: Path) -> None:
             assert found == [] or found[0]["body"] == "x" * 3000
     before = [path for path in service.folder.iterdir() if ".before-" in path.name]
     assert len({path.name.partition(".before-")[0] for path in before}) == 2
-    assert service.client().get("/readyz").status_code == 200
+    with service.client() as client:
+        assert client.get("/readyz").status_code == 200
 
 
 def test_a_backup_that_cannot_be_whole_is_none(service: Service, tmp_path: Path) -> None:

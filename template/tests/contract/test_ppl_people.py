@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from .conftest import Make
 from .driver import Inside, User, counted
 
 NEXT = "Vierzehn alte Birken rauschen"
@@ -59,6 +60,11 @@ def test_disabled_is_like_a_wrong_password(inside: Inside) -> None:
         answer = inside.visitor().login(user.name, user.password)
     assert verified.number == 1
     assert (answer.status_code, len(answer.content)) == (wrong.status_code, len(wrong.content))
+    # Counted as one, too: else the throttle would tell that the password is right.
+    visitor = inside.visitor()
+    tries = range(inside.policy.throttle.pair.limit + 1)
+    answers = [visitor.login(user.name, user.password).status_code for _ in tries]
+    assert answers == [401] * (len(tries) - 1) + [429]
     done(inside, "enable", user.name)
     assert not listed(inside, user.name)["disabled"]
     assert inside.login(user).logged_in()
@@ -112,6 +118,7 @@ def test_each_change_names_the_operator(inside: Inside, monkeypatch: pytest.Monk
         "disable": "user_disabled",
         "enable": "user_enabled",
         "password": "authn_password_change",
+        "unlock": "authn_login_unlock",
         "delete": "user_deleted",
     }
     for what, name in expected.items():
@@ -121,10 +128,22 @@ def test_each_change_names_the_operator(inside: Inside, monkeypatch: pytest.Monk
 
 
 @pytest.mark.contract("PPL-1")
-@pytest.mark.parametrize("what", [*ENDS, "enable"])
+@pytest.mark.parametrize("what", [*ENDS, "enable", "unlock"])
 def test_nobody_of_that_name(inside: Inside, what: str) -> None:
     user = inside.add_user()
     result = inside.cli("user", what, user.name[:-1], typed=f"{NEXT}\n")
     assert result.exit_code == 1
     assert "user list" in result.output
     assert user.name in result.output
+
+
+@pytest.mark.contract("PPL-1")
+def test_unlock_lifts_the_block(make: Make) -> None:
+    inside = make()
+    user = inside.add_user()
+    visitor = inside.visitor()
+    for _ in range(inside.policy.throttle.pair.limit + 1):
+        visitor.login(user.name, "certainly not it")
+    assert visitor.login(user.name, user.password).status_code == 429
+    done(inside, "unlock", user.name)
+    assert visitor.login(user.name, user.password).status_code == 303

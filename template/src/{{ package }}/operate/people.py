@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
@@ -18,6 +19,7 @@ from ..security.accounts import add_account, normalise
 from ..security.passwords import Passwords
 from ..security.people import OwnedError, People, Person
 from ..security.policy import load as load_policy
+from ..security.standing import Standings
 from ..security.stores import Store, StoreError, open_store
 from .deployed import require_database
 from .operator import operator
@@ -32,6 +34,7 @@ class Desk:
     people: People
     passwords: Passwords
     store: Store
+    standings: Standings
 
     def person(self, name: str) -> Person:
         """Return a user by any spelling of the name, or say that there is none."""
@@ -67,8 +70,8 @@ def open_desk(*, create: bool = False) -> Desk:
             f"app/users.py: {type(people).__name__} lacks a method of `People`; see"
             " security/people.py"
         )
-    passwords = Passwords(load_policy(settings.policy).passwords)
-    return Desk(people, passwords, open_store(settings.store_url))
+    policy, store = load_policy(settings.policy), open_store(settings.store_url)
+    return Desk(people, Passwords(policy.passwords), store, Standings(policy.throttle, store))
 
 
 def read_password() -> str:
@@ -172,6 +175,20 @@ def delete(name: str) -> None:
         "user_deleted", user=person.name, operator=operator(), sessions=ended, took=took or None
     )
     click.echo(f"{person.name} deleted, with {ended} sessions{', ' if took else ''}{took}")
+
+
+@user.command("unlock")
+@click.argument("name")
+def unlock(name: str) -> None:
+    """Forget the failed logins of a user, and lift the blocks that they brought."""
+    desk = open_desk()
+    person = desk.person(name)
+    # A name may look like an address; what counts against that one is not the user's.
+    standings = desk.standings.of(person.name, int(time.time()))
+    found = [each for each in standings if each.name]
+    desk.standings.lift(found)
+    events.emit("authn_login_unlock", user=person.name, operator=operator(), counters=len(found))
+    click.echo(f"{len(found)} counters of {person.name} cleared")
 
 
 def _facts(person: Person) -> dict[str, str | bool | None]:

@@ -23,6 +23,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils.text import slugify
 
 from ..security.database_errors import is_database_away
+from ..security.stores import StoreError
 from .alone import alone, cannot_connect
 from .database import ERRORS
 from .setup import set_up
@@ -39,7 +40,13 @@ def upgrade(url: str) -> list[str]:
     with alone(url), _opened():
         done = _pending()
         if done:
-            call_command("migrate", interactive=False, verbosity=0)
+            try:
+                call_command("migrate", interactive=False, verbosity=0)
+            except ERRORS as error:
+                if is_database_away(error):
+                    raise
+                text = f"a migration failed, and changed nothing: {error}"
+                raise StoreError(text) from error
     return done
 
 
