@@ -43,9 +43,8 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from my_service.adapter import Problem, current
+from my_service.adapter import Problem, current, schema
 from my_service.adapter.access import allowed_methods, is_public
-from my_service.adapter import schema
 from my_service.adapter.sessions import SessionStore
 
 from .. import expect

@@ -37,7 +37,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             self._opened = file.settle()
         except FileGoneError as error:
-            raise sqlite3.OperationalError(str(error)) from error
+            away = sqlite3.OperationalError(str(error))
+            away.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise away from error
         connection = super().get_new_connection(conn_params)
         file.opened(self._opened)
         return connection
