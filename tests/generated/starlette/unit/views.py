@@ -234,7 +234,21 @@ def mounted_application() -> Starlette:
     return Starlette(routes=[Route(f"/{view.__name__}", view) for view in views])
 
 
-GET = (answer, raise_, document, problem, crash, slow, broken, drop, redirect, seen, basic, long, closed)
+GET = (
+    answer,
+    raise_,
+    document,
+    problem,
+    crash,
+    slow,
+    broken,
+    drop,
+    redirect,
+    seen,
+    basic,
+    long,
+    closed,
+)
 POST = (json, silent, form, text, raw)
 OF_SESSION = (set_, append, date, clear, replace)
 

@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 
 from anyio import from_thread
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.templating import Jinja2Templates
 
 from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
+from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
@@ -49,6 +50,7 @@ __all__ = [
     "form_fields",
     "invalid_fields",
     "is_clean",
+    "is_database_away",
     "json_body",
     "load_settings",
     "login_not_required",
@@ -98,12 +100,12 @@ def password_min_length(request: Request) -> int:
     return _exchange(request).boundary.policy.passwords.min_length
 
 
-def current_auth(request: Request) -> Auth:
+def current_auth(request: HTTPConnection) -> Auth:
     """Return what logs in and out, changes the password, lists and ends sessions."""
     return _exchange(request).auth
 
 
-def current_user(request: Request) -> User:
+def current_user(request: HTTPConnection) -> User:
     """Return the signed-in user; without one the login page, or 401 for programs."""
     return _exchange(request).auth.require_user()
 
@@ -135,7 +137,7 @@ def json_body(request: Request) -> Any:
         raise Problem(400, reason="the body is not JSON") from None
 
 
-def _exchange(request: Request) -> Exchange:
+def _exchange(request: HTTPConnection) -> Exchange:
     exchange: Exchange = request.scope[KEY]
     return exchange
 
