@@ -27,7 +27,7 @@ _DUTY = re.compile(r"\bWho: \S.*\bDo: \S")
 
 # As in copier.yml, where a test of the template compares them. All others are the template's.
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
-SHARED = (".gitignore", "mypy.ini", "pyproject.toml", "pytest.ini")
+SHARED = (".gitattributes", ".gitignore", "mypy.ini", "pyproject.toml", "pytest.ini")
 
 
 class Change(NamedTuple):
