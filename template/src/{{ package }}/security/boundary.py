@@ -360,12 +360,10 @@ class Boundary:
             # A script asks: it cannot follow to the login page.
             as_json = True
         challenged = any(name == "www-authenticate" for name, _ in problem.headers)
-        # Who is known, or came by a path that a fact has opened, is asked for something else.
-        other = context.known_user or (context.path and context.route.public)
         if (
             problem.status == _UNAUTHENTICATED
             and not (as_json or challenged or path.startswith(prefix))
-            and (not other or isinstance(problem, LoginRequired))
+            and (isinstance(problem, LoginRequired) or not self._asks_for_more(context))
         ):
             response = Response.of(303, "", b"", (("location", _login(head)),))
         else:
@@ -376,6 +374,18 @@ class Boundary:
             response = self._rendered(context, problem, as_json=as_json)
         response.headers.append((MARK, self._mark))
         return response
+
+    def _asks_for_more(self, context: RequestContext) -> bool:
+        """Tell whether a 401 asks for something else than a login.
+
+        That is so for who has logged in, and at a path that a fact has opened.
+        """
+        if not context.path:
+            return False
+        try:
+            return context.route.public or self.auth(context).user is not None
+        except Problem:
+            return False
 
     def _rendered(self, context: RequestContext, problem: Problem, *, as_json: bool) -> Response:
         if as_json:
