@@ -67,7 +67,7 @@ manifest: $(VENV)/.new ## Write what is made of other files: the pages of the co
 	@$(BIN)/python scripts/contract.py
 	@$(BIN)/python scripts/manifest.py
 
-bench: $(VENV)/.dev packages ## Run the benchmarks and write their results; QUICK=1: in three minutes, for CI
+bench: $(VENV)/.dev packages ## Run the benchmarks and write their results; QUICK=1: in a minute, for CI
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write docs/grade.md

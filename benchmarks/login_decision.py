@@ -31,11 +31,11 @@ from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-STORES = ROOT / "template" / "src" / "{{ package }}" / "security" / "stores"
+SECURITY = ROOT / "template" / "src" / "{{ package }}" / "security"
 NOW = 1_800_000_000
 DAY = 86_400
 WARM_UP = 200
-RAW_SQL = "REPLACE INTO store_counter VALUES (?, ?, ?, ?), (?, ?, ?, ?), (?, ?, ?, ?)"
+RAW_SQL = f"REPLACE INTO store_counter VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * 3)}"  # noqa: S608
 RAW_LUA = """
 for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'EX', ARGV[2]) end
 return 0
@@ -57,14 +57,14 @@ class Result:
 def load_stores() -> ModuleType:
     """Import the stores from the template: they hold no Jinja and need nothing around them."""
     spec = importlib.util.spec_from_file_location(
-        "stores", STORES / "__init__.py", submodule_search_locations=[str(STORES)]
+        "security", SECURITY / "__init__.py", submodule_search_locations=[str(SECURITY)]
     )
     if spec is None or spec.loader is None:
-        raise FileNotFoundError(STORES)
+        raise FileNotFoundError(SECURITY)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["stores"] = module
+    sys.modules["security"] = module
     spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("security.stores")
 
 
 def compare(
@@ -99,11 +99,11 @@ def reserver(stores: Any, store: Any) -> Callable[[list[str]], object]:
 
     def reserve(keys: list[str]) -> None:
         rules = (
-            stores.Counter(keys[0], 5, DAY, 900, DAY),
-            stores.Counter(keys[1], 100, DAY),
-            stores.Counter(keys[2], 100, DAY),
+            stores.Counter(keys[0], 5, DAY, 900, DAY, label="pair"),
+            stores.Counter(keys[1], 100, DAY, label="address"),
+            stores.Counter(keys[2], 100, DAY, label="account"),
         )
-        if store.reserve(rules, NOW):
+        if store.reserve(rules, keys[0], NOW):
             raise AssertionError("blocked: the benchmark would measure less than it says")
 
     return reserve
@@ -124,7 +124,10 @@ def sqlite(stores: Any, pairs: int) -> Result:
 
             def raw(keys: list[str]) -> None:
                 db.execute("BEGIN IMMEDIATE")
-                db.execute(RAW_SQL, [value for key in keys for value in (key, 1, 0, NOW + DAY)])
+                db.execute(
+                    RAW_SQL,
+                    [value for key in keys for value in (key, 1, 0, NOW + DAY, key[:32], "pair")],
+                )
                 db.execute("COMMIT")
 
             name = f"SQLite {sqlite3.sqlite_version}"
