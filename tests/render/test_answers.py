@@ -26,7 +26,7 @@ FREE = [
     name
     for name, entry in QUESTIONS.items()
     if "choices" not in entry and entry.get("when") is not False
-    if name != "generated_framework"
+    if not name.startswith("generated_")
 ]
 
 HOSTILE = [

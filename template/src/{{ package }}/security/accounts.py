@@ -129,8 +129,7 @@ class LoginService:
     def _checked(self, name: str, password: str, attempt: Attempt) -> Account | None:
         name = normalise(name)
         counters = self._throttle.counters(name, attempt.client, attempt.device)
-        # In the queue already: who waits for other attempts is one of its threads.
-        with closed(), self.passwords.place(), self._reserved(name, counters) as settle:
+        with closed(), self._reserved(name, counters) as settle, self.passwords.place():
             account = self._find(name)
             right = self.passwords.verify(account.password_hash if account else None, password)
             if account is None or not right:
@@ -149,7 +148,11 @@ class LoginService:
         """Reserve an attempt; give what says how it has ended. Raises `Problem` 429."""
         now = self._now()
         try:
-            reserved = self._throttle.reserve(counters, now)
+            # Who waits for other attempts is in the queue already, so that the rest is served.
+            reserved = self._throttle.reserve(counters, now, self.passwords.place)
+        except Busy:
+            # More wait than may: what they wait for are guesses, most likely.
+            raise Problem(429, headers=[("retry-after", "1")], reason="throttle") from None
         except Blocked as blocked:
             if not blocked.others:
                 emit("authn_login_lock", user=name, seconds=blocked.seconds)

@@ -20,6 +20,8 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from .clock import is_within
 from .keys import Keys
@@ -71,22 +73,34 @@ class Throttle:
             _counter(policy.account, "device", user, device),
         )
 
-    def reserve(self, counters: tuple[Counter, ...], now: int) -> str:
+    def reserve(
+        self,
+        counters: tuple[Counter, ...],
+        now: int,
+        queue: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> str:
         """Reserve an attempt and return its name; raise `Blocked`.
 
         Right passwords that are tried at once would refuse each other: who finds nothing but other
-        attempts in the way waits until they are decided.
+        attempts in the way waits, in the `queue`, until they are decided.
         """
         attempt = secrets.token_hex(8)
+        wait = self._store.reserve(counters, attempt, now)
+        if wait == OTHERS_FIRST:
+            with queue():
+                wait = self._after_others(counters, attempt, now)
+        if wait:
+            raise Blocked(wait)
+        return attempt
+
+    def _after_others(self, counters: tuple[Counter, ...], attempt: str, now: int) -> int:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (wait := self._store.reserve(counters, attempt, now)) == OTHERS_FIRST:
             if time.monotonic() >= deadline:
                 raise Blocked(1, others=True)
             with self._settled:
                 self._settled.wait(_PAUSE_SECONDS)
-        if wait:
-            raise Blocked(wait)
-        return attempt
+        return wait
 
     def settle(
         self, counters: tuple[Counter, ...], attempt: str, outcome: Outcome, now: int
