@@ -78,7 +78,7 @@ def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: b
     if in_git:
         project.git("init", "--quiet")
     assert left_out(project) == set()
-    assert left_out(project) == {"types", "tests"}
+    assert left_out(project) == {"types", "tables", "tests"}
     project.write("notes.txt", "A text that a test may read.\n")
     assert left_out(project) == {"types"}
     project.write("src/demo/more.py", '"""More."""\n')

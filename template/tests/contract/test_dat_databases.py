@@ -76,8 +76,8 @@ def lose_tables(inside: Inside, word: str) -> None:
     like = f"%{word}%"
     if inside.files.database_url:
         tables = (
-            "SELECT tablename FROM pg_tables WHERE tablename LIKE %s AND schemaname NOT IN"
-            " ('pg_catalog', 'information_schema')"
+            "SELECT tablename FROM pg_tables WHERE tablename LIKE %s"
+            " AND schemaname = current_schema()"
         )
         rename = SQL("ALTER TABLE {} RENAME TO {}")
         with psycopg.connect(inside.files.database_url) as postgres:
