@@ -35,7 +35,7 @@ SECURITY = ROOT / "template" / "src" / "{{ package }}" / "security"
 NOW = 1_800_000_000
 DAY = 86_400
 WARM_UP = 200
-RAW_SQL = f"REPLACE INTO store_counter VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * 3)}"  # noqa: S608
+RAW_SQL = f"REPLACE INTO store_counter VALUES {', '.join(['(?, ?, ?, ?, ?, ?)'] * 3)}"  # noqa: S608 - question marks
 RAW_LUA = """
 for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[1], 'EX', ARGV[2]) end
 return 0

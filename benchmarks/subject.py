@@ -237,8 +237,7 @@ class Subject:
 
 def public(view: Callable[..., Any]) -> Callable[..., Any]:
     """Let everybody see a view, as `login_not_required` does."""
-    # An attribute of a function, of which mypy knows nothing.
-    view.login_required = False  # type: ignore[attr-defined]
+    view.login_required = False  # type: ignore[attr-defined] # of a function
     return view
 
 

@@ -7,7 +7,9 @@ from unittest import mock
 import pytest
 from argon2 import PasswordHasher
 
-from my_service.security.passwords import Busy
+from my_service.security.passwords import Busy, Passwords
+from my_service.security.stores import OTHERS_FIRST
+from my_service.security.stores.sqlite import SqliteStore
 
 from .. import expect
 from ..driver import Inside
@@ -26,3 +28,15 @@ def test_full_pool_does_not_clear_failures(inside: Inside) -> None:
     for _ in range(2):
         assert browser.login(user.name, "a wrong password").status_code == 401
     assert browser.login(user.name, user.password).status_code == 429
+
+
+@pytest.mark.contract("THR-6")
+def test_full_queue_of_waiting_attempts_answers_as_a_block_does(inside: Inside) -> None:
+    user = inside.add_user()
+    with (
+        mock.patch.object(SqliteStore, "reserve", return_value=OTHERS_FIRST),
+        mock.patch.object(Passwords, "place", side_effect=Busy),
+    ):
+        answer = inside.visitor().login(user.name, user.password)
+    expect.error(answer, 429)
+    assert expect.once(answer, "retry-after") == "1"

@@ -58,7 +58,6 @@ _FOLDER = click.Path(path_type=Path)
 def backup(folder: Path, keep: int | None) -> None:
     """Copy the state of the service into FOLDER while it serves."""
     settings = load()
-    events.configure(production=settings.production)
     name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     target = folder / name if keep else folder
     elsewhere = _elsewhere(settings, target)
@@ -88,7 +87,6 @@ def restore(folder: Path) -> None:
     The service must not run. What was there is kept beside it.
     """
     settings = load()
-    events.configure(production=settings.production)
     manifest = _read_manifest(folder)
     local = files(settings)
     with stopped(settings):
@@ -156,7 +154,9 @@ def _whole(target: Path) -> Iterator[Path]:
 def _copy(source: Path, target: Path) -> None:
     """Copy a database as it is at one moment; whoever writes meanwhile is not held up."""
     if not source.is_file():
-        raise click.ClickException(f"{source} is not there; start the service first")
+        raise click.ClickException(
+            f"{source} is not there; make it: {versions.UPGRADE}, or start the service"
+        )
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     with (
         closing(sqlite3.connect(source.as_uri() + "?mode=rw", uri=True)) as old,
@@ -263,7 +263,7 @@ def _end_sessions(new: Path, current: Path) -> None:
             ).fetchall()
             for (table,) in tables:
                 database.execute(f"DELETE FROM main.{table}")  # noqa: S608 - tables of the store
-                database.execute(f"INSERT INTO main.{table} SELECT * FROM now.{table}")  # noqa: S608
+                database.execute(f"INSERT INTO main.{table} SELECT * FROM now.{table}")  # noqa: S608 - as above
         database.commit()
         database.execute("PRAGMA journal_mode = DELETE")
 

@@ -27,7 +27,6 @@ def upgrade() -> None:
     In development `run` does so by itself.
     """
     settings = load()
-    events.configure(production=settings.production)
     done = schema.upgrade(settings.database_url)
     _, unknown = schema.state(settings.database_url)
     if unknown:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from ..adapter import versions
 from ..config import ConfigError, Settings, load
 from ..security import events
 
@@ -114,7 +115,8 @@ def require_database(settings: Settings) -> None:
     path = Path(settings.database_url.removeprefix("sqlite:///"))
     if settings.database_url.startswith("sqlite:") and not path.exists():
         raise click.ClickException(
-            f"{path} is not there: name the settings of the service by --env-file, or start it once"
+            f"{path} is not there: name the settings of the service by --env-file, or make it:"
+            f" {versions.UPGRADE}"
         )
 
 

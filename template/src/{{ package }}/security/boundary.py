@@ -42,6 +42,9 @@ from .throttle import Devices, Throttle
 
 _log = logging.getLogger(__name__)
 _LOGIN = "/login"
+_ALIVE, _SECURITY_TXT = "/healthz", "/.well-known/security.txt"
+_OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
+"""Beside static files, what the policy answers by itself."""
 _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
@@ -263,20 +266,17 @@ class Boundary:
 
     def _own_page(self, context: RequestContext, method: str) -> Response | None:
         path = context.path
-        if path.startswith(PREFIX):
-            response: Callable[[], Response] = lambda: self.static.response(path)  # noqa: E731 - a choice
-        elif path == "/healthz":
-            response = health.alive
-        elif path == "/.well-known/security.txt":
-            service, now = self.policy.service, self.sessions.now()
-            response = lambda: health.security_txt(service, now)  # noqa: E731 - a choice
-        else:
-            if path == health.READY and method not in _BODILESS:
-                raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
+        if not (path in _OWN_PAGES or path.startswith(PREFIX)):
             return None
         if method not in _BODILESS:
             raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
-        return response()
+        if path == health.READY:
+            return None  # It may have to wait: `slow_page`.
+        if path == _ALIVE:
+            return health.alive()
+        if path == _SECURITY_TXT:
+            return health.security_txt(self.policy.service, self.sessions.now())
+        return self.static.response(path)
 
     def slow_page(self, context: RequestContext) -> Callable[[], Response] | None:
         """Return what makes a page of the policy's own that may have to wait, or None."""

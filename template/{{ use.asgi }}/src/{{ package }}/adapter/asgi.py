@@ -219,7 +219,8 @@ class _Exchange:
             if seconds:
                 await self._in_time(self._answer(receive), seconds)
             else:
-                await self._answer(receive)
+                await self._middleware.app(self._scope, receive, self.send)
+                await self._finish()
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
         if self._reader and not self._reader.over:
