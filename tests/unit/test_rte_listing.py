@@ -182,6 +182,11 @@ USELESS = {
         "ok",
         "",
     ),
+    "origin of a developer": (
+        'path = "/account/"\norigins = ["http://localhost:5173"]',
+        "warn",
+        "http://localhost:5173 counts in development alone",
+    ),
 }
 
 
@@ -198,6 +203,6 @@ def test_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
     facts = '[[route]]\npath = "/a"\nwebsocket = true'
     policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
     page = Endpoint("/a", frozenset({"GET"}), public=False, said="default", handler="a:b")
-    ((state, said),) = routes.objections(policy, [page])
+    ((state, said),) = routes.objections(policy, [page], production=True)
     assert state == "fail"
     assert "no route there is a WebSocket" in said

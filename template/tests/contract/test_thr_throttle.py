@@ -572,6 +572,7 @@ def test_operator_sees_and_lifts_blocks(fresh: Inside) -> None:
     assert result.exit_code == 0
     event = json.loads(result.stderr.splitlines()[-1])
     assert (event["event"], event["subject"]) == ("authn_login_unlock", user.name)
+    assert event["operator"]
     assert show(user.name) == []
     assert passes(browser, user)
     # What counts against others stays.

@@ -19,7 +19,7 @@ from my_service.app import main
 
 from .. import expect
 from ..conftest import Make
-from ..driver import Files, Inside
+from ..driver import Files, Inside, run_cli
 from .stage import FACTS, Stage
 
 
@@ -56,10 +56,15 @@ def test_page_about_a_crash_may_be_the_applications(
 
 
 @pytest.mark.contract("FPR-4")
-def test_debug_mode_is_refused_in_production(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_mode_is_refused_in_production(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(main, "FastAPI", partial(FastAPI, debug=True))
     with pytest.raises(ValueError, match="debug=True of the application"):
         make()
+    result = run_cli("check", environment=Files(tmp_path).environment())
+    assert result.exit_code == 1
+    assert "debug=True of the application" in result.output
 
 
 class SessionMiddleware:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from unittest import mock
@@ -23,7 +24,7 @@ from my_service.app.users import open_users
 
 from .. import expect
 from ..conftest import Make
-from ..driver import ORIGIN, Files, Inside
+from ..driver import ORIGIN, Files, Inside, run_cli
 from .stage import Stage
 
 KEY = "_user_id"
@@ -240,10 +241,15 @@ def test_token_of_an_extension_is_in_our_forms(kept: Kept) -> None:
 
 
 @pytest.mark.contract("FPR-4")
-def test_debug_mode_is_refused_in_production(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_mode_is_refused_in_production(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Debugged(Flask):
         debug = True
 
     monkeypatch.setattr(main, "Flask", Debugged)
     with pytest.raises(ValueError, match="debug=True of the application"):
         make()
+    result = run_cli("check", environment=Files(tmp_path).environment())
+    assert result.exit_code == 1
+    assert "debug=True of the application" in result.output

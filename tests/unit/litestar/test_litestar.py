@@ -22,18 +22,21 @@ from my_service.adapter import templates
 from my_service.app import main
 
 from ..conftest import Make
-from ..driver import COOKIE_SESSIONS, Files, Inside
+from ..driver import COOKIE_SESSIONS, Files, Inside, run_cli
 
 
 @pytest.mark.contract("FPR-4")
 @pytest.mark.parametrize("switch", ["debug", "pdb_on_exception"])
 def test_debug_mode_is_refused_in_production(
-    make: Make, monkeypatch: pytest.MonkeyPatch, switch: str
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, switch: str
 ) -> None:
     switches: dict[str, Any] = {switch: True}
     monkeypatch.setattr(main, "Litestar", partial(Litestar, **switches))
     with pytest.raises(ValueError, match="debug=True of the application"):
         make()
+    result = run_cli("check", environment=Files(tmp_path).environment())
+    assert result.exit_code == 1
+    assert "debug=True of the application" in result.output
 
 
 @post("/own/{value:str}")

@@ -122,15 +122,20 @@ def check(as_json: bool) -> None:
 
 
 def _facts(policy: Policy, settings: Settings, problems: list[str]) -> list[tuple[str, str]]:
-    """Return what is wrong with the facts about routes, each with its state."""
-    if not policy.routes:
+    """Return what is wrong with the facts about routes, each with its state.
+
+    In production the application is made without any, too: what it refuses is a failure.
+    """
+    if not (policy.routes or settings.production):
         return []
     if problems:
         return [("warn", "the routes were not looked at: see PS001")]
     from . import routes as listing
 
     try:
-        return list(listing.objections(policy, listing.found(settings)))
+        return list(
+            listing.objections(policy, listing.found(settings), production=settings.production)
+        )
     except (ConfigError, PolicyError) as error:
         return [("fail", str(error))]
     except Exception as error:  # noqa: BLE001 - of the application, which does not start

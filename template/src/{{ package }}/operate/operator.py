@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Who works at the command line."""
+"""Who works at the command line, and what a terminal may be sent."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def operator() -> str:
     except (KeyError, OSError):
         # A container's user may have no name.
         return f"uid {os.getuid()}"
+
+
+def printable(text: object) -> str:
+    """Return what anybody may have sent, with nothing in it that commands a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(text))

@@ -22,7 +22,7 @@ from ..security.policy import load as load_policy
 from ..security.standing import Standings
 from ..security.stores import Store, StoreError, open_store
 from .deployed import require_database
-from .operator import operator
+from .operator import operator, printable
 
 _COLUMNS = "{:<24} {:<30} {:<9} {:<20} {}"
 
@@ -109,7 +109,7 @@ def list_all(*, as_json: bool) -> None:
         return
     click.echo(_COLUMNS.format("name", "e-mail", "state", "created", "last login"))
     for person in people:
-        facts = {key: _printable(value or "-") for key, value in _facts(person).items()}
+        facts = {key: printable(value or "-") for key, value in _facts(person).items()}
         state = "disabled" if person.disabled else "active"
         line = _COLUMNS.format(
             facts["name"], facts["email"], state, facts["created"], facts["last_login"]
@@ -197,8 +197,3 @@ def _facts(person: Person) -> dict[str, str | bool | None]:
         for name, time in (("created", person.created), ("last_login", person.last_login))
     }
     return {**asdict(person), **times}
-
-
-def _printable(value: str | bool) -> str:
-    """Return a text that cannot command a terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))

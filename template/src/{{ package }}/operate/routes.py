@@ -192,7 +192,9 @@ def fits(fact: str, path: str) -> bool:
     return len(parts) == len(said) or (parts[len(said)] == "*" and len(parts) == len(said) + 1)
 
 
-def objections(policy: Policy, routes: Iterable[Endpoint]) -> Iterator[tuple[str, str]]:
+def objections(
+    policy: Policy, routes: Iterable[Endpoint], *, production: bool
+) -> Iterator[tuple[str, str]]:
     """Return what is wrong with the facts, each with its state, "fail" or "warn" (RTE-1)."""
     known = list(routes)
     for fact in policy.routes:
@@ -206,6 +208,12 @@ def objections(policy: Policy, routes: Iterable[Endpoint]) -> Iterator[tuple[str
             yield "fail", f"{place} fits no route; correct the path, or take the fact out"
             continue
         yield from (("fail", f"{place} {said}") for said in _useless(fact, fitting))
+        if production:
+            local = [origin for origin in fact.origins if origin.startswith("http:")]
+            yield from (
+                ("warn", f"{place} origins: {origin} counts in development alone")
+                for origin in local
+            )
         if fact.access == "public" and all(each.public for each in fitting):
             yield "warn", f"{place} access: the views say so themselves; leave it out"
         if dropped := _dropped(fact, policy.routes):

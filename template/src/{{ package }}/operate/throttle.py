@@ -15,6 +15,7 @@ from ..security.events import emit
 from ..security.policy import load as load_policy
 from ..security.standing import Standing, Standings
 from ..security.stores import open_store
+from .operator import operator, printable
 
 _MOST = 100
 """Lines that are shown: whoever guesses through many names fills the store with them."""
@@ -60,7 +61,13 @@ def clear(who: str, *, everybody: bool) -> None:
     found = list(standings.all(now) if everybody else standings.of(who, now))
     standings.lift(found)
     blocks = sum(map(_blocks, found))
-    emit("authn_login_unlock", subject=who or "all", counters=len(found), blocks=blocks)
+    emit(
+        "authn_login_unlock",
+        subject=who or "all",
+        operator=operator(),
+        counters=len(found),
+        blocks=blocks,
+    )
     click.echo(f"{len(found)} counters cleared, {blocks} of them blocked")
 
 
@@ -87,18 +94,13 @@ def _as_dict(standing: Standing) -> dict[str, object]:
 
 
 def _as_text(standing: Standing) -> str:
-    who = " from ".join(_printable(each) for each in (standing.name, standing.where) if each)
+    who = " from ".join(printable(each) for each in (standing.name, standing.where) if each)
     until = (
         f"blocked until {_time(standing.blocked_until)}"
         if _blocks(standing)
         else f"forgotten at {_time(standing.forgotten)}"
     )
     return f"{standing.kind}: {who}: {standing.failures} failures, {until}"
-
-
-def _printable(text: str) -> str:
-    """Return a text that anybody may have sent, with nothing in it that moves a terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _time(seconds: int) -> str:
