@@ -488,6 +488,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             stand_in(f"{name}.app.main", create_app=lambda _: subject.bare())
             stand_in(f"{name}.config", Settings=object)
             stand_in(f"{name}.adapter.server", server_app=lambda app: app)
+            stand_in(f"{name}.operate.serving", hold=lambda _: None)
             stand_in(f"{name}.operate.workers", Watch=lambda: idle, keep_memory_apart=lambda: None)
         else:
             settings = subject.settings(folder)

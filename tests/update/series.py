@@ -112,8 +112,13 @@ def page_and_module(template: Template) -> None:
     """Add a page that every framework has, and move a module of the core."""
     template.change(
         f"{PACKAGE}/security/boundary.py",
-        '        elif path == "/healthz":\n',
-        '        elif path in {"/healthz", "/aboutz"}:\n',
+        "        if path == _ALIVE:\n",
+        '        if path in {_ALIVE, "/aboutz"}:\n',
+    )
+    template.change(
+        f"{PACKAGE}/security/boundary.py",
+        "frozenset({_ALIVE, ",
+        'frozenset({_ALIVE, "/aboutz", ',
     )
     security = template.file(f"{PACKAGE}/security")
     shutil.move(security / "validation.py", security / "validators.py")

@@ -25,6 +25,8 @@ _BOUNDARY = re.compile(
     re.IGNORECASE,
 )
 _NAMED = re.compile(rb"\r\ncontent-disposition:[^\r\n]*;[ \t]*name=", re.IGNORECASE)
+_NO_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[^]["{}]+', re.DOTALL)
+"""Strings of JSON, ended or not, and what is neither a string nor a bracket."""
 _LONGEST_HEAD = 4096
 """Bytes of the headers of a part."""
 
@@ -161,15 +163,15 @@ class _Parts:
 
 def _check_json(body: bytes, max_depth: int) -> None:
     # UTF-8 alone (RFC 8259 section 8.1): of bytes the parser takes UTF-16 and UTF-32 too.
-    value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
-    level, depth = [value], 0
-    while level := [item for item in level if isinstance(item, dict | list)]:
-        depth += 1
-        if depth > max_depth:
-            raise ValueError("nested too deep")
-        level = [
-            child for item in level for child in (item.values() if isinstance(item, dict) else item)
-        ]
+    text = body.decode()
+    # Before the parser recurses: whatever runs deep in the stack, a finalizer say, fails there.
+    if text.count("[") + text.count("{") > max_depth:
+        depth = 0
+        for bracket in _NO_BRACKETS.sub("", text):
+            depth += 1 if bracket in "[{" else -1
+            if depth > max_depth:
+                raise ValueError("nested too deep")
+    json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
 
 
 def _check_form(body: bytes, most: int) -> None:

@@ -65,10 +65,10 @@ def open_to(
 ) -> Headers:
     """Return the headers of a response as scripts of `reader` may read it, None for nobody's.
 
-    `Vary` always: a cache must not hand the response for one origin to another.
+    `Vary` always: a cache must not hand the response for one origin to another. What the
+    application says of it is not among `headers`: the list of those that may leave has none of it.
     """
-    kept = [(name, value) for name, value in headers if not name.startswith(PREFIX)]
-    varies = next((value for name, value in kept if name == b"vary"), b"")
+    kept, varies = headers, next((value for name, value in headers if name == b"vary"), b"")
     words = {word.strip().lower() for word in varies.split(b",")}
     if words.isdisjoint({b"origin", b"*"}):
         kept = [pair for pair in kept if pair[0] != b"vary"]

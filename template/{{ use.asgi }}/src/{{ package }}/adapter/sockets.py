@@ -237,13 +237,6 @@ class _Socket:
 
     async def _accept(self, message: Message) -> None:
         """Decide who may come in, at the latest here; send what the policy lets leave."""
-        context, boundary = self._context, self._boundary
-        try:
-            if not context.access_decided:
-                boundary.allow(context, public=self._middleware.is_public(self._scope))
-        except Problem as problem:
-            await self._refuse(problem)
-            raise OSError("the WebSocket is refused") from problem
         # The subprotocol has a place of its own.
         own = [(name.lower(), value) for name, value in message.get("headers") or ()]
         sent = await self._leave(Response(_SWITCHING, own, None))
