@@ -482,13 +482,15 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         name = subject.package
-        settings: Any = SimpleNamespace(production=True)
+        settings: Any = SimpleNamespace(production=True, policy=None)
         if kind == "bare":
             idle = SimpleNamespace(start=lambda: None, join=lambda: None)
             stand_in(f"{name}.app.main", create_app=lambda _: subject.bare())
             stand_in(f"{name}.config", Settings=object)
             stand_in(f"{name}.adapter.server", server_app=lambda app: app)
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
+            policy = SimpleNamespace(routes=())
+            stand_in(f"{name}.security.policy", load=lambda _: policy)
             stand_in(f"{name}.operate.workers", Watch=lambda: idle, keep_memory_apart=lambda: None)
         else:
             settings = subject.settings(folder)
