@@ -141,7 +141,7 @@ def cost(framework: str, project: projects.Project, effort: Effort) -> Iterator[
 def requests(framework: str, project: projects.Project, effort: Effort) -> Iterator[Figure]:
     """Yield the ratios of requests per second, both servers up, one measured at a time."""
     name = FRAMEWORKS[framework]
-    kinds = ["bare", *(["gunicorn"] if framework in THREADED else [])]
+    kinds = ["bare", *(["gunicorn", "wsgi"] if framework in THREADED else [])]
     with serving(project, "guarded") as guarded:
         cookie = log_in(guarded.port)
         for kind in kinds:
@@ -154,12 +154,14 @@ def rates(
 ) -> Iterator[Figure]:
     """Yield the figures of a pair of servers: anonymous, and with a session."""
     bare, guarded = ports
-    cases = [("anonymous", PATH, "", REQUESTS[framework])]
+    against, target = {
+        "bare": ("the bare framework", REQUESTS[framework]),
+        "gunicorn": ("the same on gunicorn's threads", 1.0),
+        "wsgi": ("the same on granian's own WSGI interface", None),
+    }[kind]
+    cases = [("anonymous", PATH, "", target)]
     if kind == "bare":
         cases.append(("with a session", PATH_SESSION, cookie, REQUESTS_SESSION[framework]))
-    else:
-        cases = [("anonymous", PATH, "", 1.0)]
-    against = "the bare framework" if kind == "bare" else "the same on gunicorn's threads"
     for case, path, sent, target in cases:
         wrk(bare, 1)
         wrk(guarded, 1, path, sent)
@@ -417,7 +419,10 @@ def main() -> int:
             copy(template, folder / framework, framework)
             made[framework] = projects.Project(folder / framework)
             made[framework].install()
-            added = [*PEERS.get(framework, ()), *(["gunicorn"] if framework in THREADED else [])]
+            added = [
+                *PEERS.get(framework, ()),
+                *(["gunicorn", "a2wsgi"] if framework in THREADED else []),
+            ]
             if added:
                 made[framework].run("uv", "pip", "install", "--quiet", *added)
         environment = versions(made)

@@ -1,8 +1,8 @@
 """The two things compared: a generated service, and its bare framework. Run by a project's Python.
 
     python subject.py cost --rounds N      the microseconds of a call, in process, by kind, as JSON
-    python subject.py serve KIND --port N  the project's own server with `bare` or `guarded`, or
-                                           `gunicorn`, with threads, for `bare`
+    python subject.py serve KIND --port N  the project's own server with `guarded` or `bare`, or the
+                                           latter by the server's `wsgi` interface, or by `gunicorn`
 
 Both have the route /bench, which answers a small JSON object; in the service it stands before the
 others, because the framework's time to find a route is not the policy's. `floor` is the bare
@@ -121,6 +121,13 @@ class Subject:
         self._route(urls, PATH, False)
         bare: App = handler()
         return bare
+
+    def behind(self, app: App) -> App:
+        """Return what the server's ASGI interface runs."""
+        if self.asgi:
+            return app
+        made: App = importlib.import_module("a2wsgi").WSGIMiddleware(app, workers=WSGI_THREADS)
+        return made
 
     def guarded(self, folder: str) -> App:
         """Return the service, as in production, with its files in `folder`, and the routes."""
@@ -474,8 +481,9 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     """Run the project's `serve.py`: with the service, or with the bare framework alone.
 
     For the latter, stand-ins take the place of what `serve.py` imports, so that the process holds
-    the server and the framework and nothing of the service; a WSGI framework has the server's own
-    WSGI interface.
+    the server and the framework and nothing of the service. A WSGI framework runs in threads behind
+    the server's ASGI interface, as in the service, by the package that people use for that; `wsgi`
+    has the server's own interface for it, which loses bodies that are cut (decision 8).
     """
     if kind == "gunicorn":
         run_gunicorn(subject, port, workers)
@@ -483,11 +491,13 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         name = subject.package
         settings: Any = SimpleNamespace(production=True, policy=None)
-        if kind == "bare":
+        if kind != "guarded":
             idle = SimpleNamespace(start=lambda: None, join=lambda: None)
             stand_in(f"{name}.app.main", create_app=lambda _: subject.bare())
             stand_in(f"{name}.config", Settings=object)
-            stand_in(f"{name}.adapter.server", server_app=lambda app: app)
+            stand_in(
+                f"{name}.adapter.server", server_app=subject.behind if kind == "bare" else _same
+            )
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
             policy = SimpleNamespace(routes=())
             stand_in(f"{name}.security.policy", load=lambda _: policy)
@@ -496,13 +506,17 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             settings = subject.settings(folder)
         # Modules imported by name, of which mypy knows no attributes.
         server: Any = importlib.import_module(f"{name}.operate.serve")
-        if kind != "bare":
+        if kind == "guarded":
             server.create_app = lambda _: subject.guarded(folder)
-        elif not subject.asgi:
+        elif kind == "wsgi":
             real = server.Server
             own = {"interface": "wsgi", "blocking_threads": WSGI_THREADS}
             server.Server = lambda target, **options: real(target, **options | own)
         server.run(settings, host="127.0.0.1", port=port, uds=None, workers=workers)
+
+
+def _same(app: App) -> App:
+    return app
 
 
 def run_gunicorn(subject: Subject, port: int, workers: int) -> None:
@@ -534,7 +548,7 @@ def main() -> None:
     measure = commands.add_parser("cost")
     measure.add_argument("--rounds", type=int, default=25)
     run = commands.add_parser("serve")
-    run.add_argument("kind", choices=("bare", "guarded", "gunicorn"))
+    run.add_argument("kind", choices=("bare", "guarded", "gunicorn", "wsgi"))
     run.add_argument("--port", type=int, required=True)
     run.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
