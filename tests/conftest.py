@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests import projects
-from tests.projects import Project
+from tests.mutation import killers
+from tests.projects import Project, shared
 
 collect_ignore = ["unit"]
 """Part of a generated project, and run there: see tests/generated/test_unit.py."""
@@ -18,10 +19,21 @@ Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Hear what noticed a mutation."""
+    killers.note(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which mutations took longer than they need."""
+    if says := killers.end():
+        terminalreporter.write_line(says)
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of the template, as a plain folder without git."""
-    return projects.copy_template(tmp_path_factory.mktemp("template"))
+    return shared(tmp_path_factory, "template", projects.copy_template)
 
 
 @pytest.fixture(scope="session")
@@ -30,24 +42,28 @@ def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render
 
     @cache
     def once(answers: frozenset[tuple[str, str]]) -> Project:
-        target = tmp_path_factory.mktemp("rendered") / "project"
-        return projects.render(template, target, dict(answers))
+        def make(folder: Path) -> None:
+            projects.render(template, folder / "project", dict(answers))
 
-    return lambda **answers: once(frozenset(answers.items()))
+        name = projects.name("rendered", answers)
+        return Project(shared(tmp_path_factory, name, make) / "project")
+
+    return lambda **answers: once(projects.told(answers))
 
 
 @pytest.fixture(scope="session")
 def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """Return a function that renders and installs a project once for each set of answers.
 
-    Tests may run its commands, but not change its files.
+    Tests may run its commands, but not change its files: other processes run them too.
     """
 
     @cache
     def once(answers: frozenset[tuple[str, str]]) -> Project:
-        target = tmp_path_factory.mktemp("installed") / "project"
-        project = projects.render(template, target, dict(answers))
-        project.install()
-        return project
+        def make(folder: Path) -> None:
+            projects.render(template, folder / "project", dict(answers)).install()
 
-    return lambda **answers: once(frozenset(answers.items()))
+        name = projects.name("installed", answers)
+        return Project(shared(tmp_path_factory, name, make) / "project")
+
+    return lambda **answers: once(projects.told(answers))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import itertools
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import copier
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +30,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "tls_profile": ("intermediate", "modern"),
     "ci": ("github", "gitlab", "none"),
 }
-"""The questions that are choices; tests/render/test_answers.py holds it against copier.yml."""
+"""The questions that are choices, the default first.
+
+tests/render/test_answers.py holds it against copier.yml.
+"""
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,8 @@ def clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("APP_", "GIT_", "PYTEST_", "UV_PROJECT", "VIRTUAL_ENV"))
     }
+    # Of many projects' suites at once each runs in one process, which takes a third less.
+    kept["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "0"
     kept["PATH"] = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return kept
 
@@ -178,6 +186,34 @@ def update(project: Project, **options: Any) -> None:
         settings=copier.Settings(),
         **options,
     )
+
+
+def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return the folder `name` that one of this run's processes makes for all, by `make`."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, done = root / name, root / f"{name}.done"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            # What a failure left there.
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
+def told(answers: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    """Return the answers that differ from what Copier takes by itself."""
+    return frozenset(
+        (name, text) for name, text in answers.items() if text != CHOICES.get(name, ("",))[0]
+    )
+
+
+def name(kind: str, answers: frozenset[tuple[str, str]]) -> str:
+    """Return a name for what is made once for a set of answers."""
+    return f"{kind}-{hashlib.sha256(repr(sorted(answers)).encode()).hexdigest()[:12]}"
 
 
 def pairs(choices: Mapping[str, Sequence[str]]) -> Iterator[dict[str, str]]:

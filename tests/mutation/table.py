@@ -18,6 +18,8 @@ no test in the project can see, its CI and its gates, is broken in the template.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -72,6 +74,12 @@ class Mutation:
     """The test of the template repository that must notice; "" for the conformance suite."""
     place: str
     """Where the entry is: file and number of its first line."""
+
+    @property
+    def key(self) -> str:
+        """What it is known by where entries may come, go and move."""
+        content = json.dumps([self.file, self.old, self.new, sorted(self.answers)])
+        return f"{self.line} {hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 class TableError(ValueError):

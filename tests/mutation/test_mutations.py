@@ -7,18 +7,20 @@ survivor fails by name, with what it would let through.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import projects
 from tests.conftest import Render
-from tests.mutation import runner
+from tests.mutation import killers, runner
 from tests.mutation.table import (
     GATES,
     LINES,
@@ -32,6 +34,9 @@ from tests.projects import ROOT, Project, clean_environment
 
 SECONDS = 300
 """After which a run is given up, on a busy machine."""
+KNOWN = killers.load()
+OTHERS = [answers for answers in PROJECTS if len(answers) > 1]
+"""Kinds of projects whose whole suite test_verify.py does not run on this Python."""
 
 Benches = Callable[[Answers], "Bench"]
 
@@ -39,10 +44,10 @@ Benches = Callable[[Answers], "Bench"]
 class Bench:
     """One installed project, and the runner that tries changes of it."""
 
-    def __init__(self, project: Project) -> None:
-        """Start the runner."""
-        self.project = project
+    def __init__(self, project: Project, unchanged: Path) -> None:
+        """Start the runner; `unchanged` is a compiled copy, which is not written to."""
         self.package = project.package
+        self._unchanged = unchanged
         self._runner = subprocess.Popen(
             [project.python, runner.__file__],
             stdin=subprocess.PIPE,
@@ -52,14 +57,27 @@ class Bench:
         )
 
     def copy(self, target: Path) -> Path:
-        """Copy what the suite reads, and return the folder of the package."""
-        return self.project.copy(target).path / "src" / self.package
+        """Copy what the suite reads, by links, and return the folder of the package."""
+        shutil.copytree(self._unchanged, target, copy_function=os.link, dirs_exist_ok=True)
+        return target / "src" / self.package
 
-    def run(self, folder: Path, line: str) -> dict[str, Any]:
-        """Run the tests of a line, or all, and return the runner's answer."""
+    def run(
+        self, folder: Path, *, tests: Sequence[str] = (), line: str = "", alone: bool = False
+    ) -> dict[str, Any]:
+        """Run `tests`, or those of a line, or all; return the runner's answer.
+
+        `alone`: each test in a process of its own.
+        """
         assert self._runner.stdin
         assert self._runner.stdout
-        request = {"folder": str(folder), "package": self.package, "line": line, "seconds": SECONDS}
+        request = {
+            "folder": str(folder),
+            "package": self.package,
+            "tests": list(tests),
+            "line": line,
+            "alone": alone,
+            "seconds": SECONDS,
+        }
         self._runner.stdin.write(json.dumps(request) + "\n")
         self._runner.stdin.flush()
         answer: dict[str, Any] = json.loads(self._runner.stdout.readline())
@@ -72,13 +90,20 @@ class Bench:
 
 
 @pytest.fixture(scope="session")
-def bench(installed: Render) -> Iterator[Benches]:
+def bench(installed: Render, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
     """Return a function that makes one bench for each set of answers."""
     benches: list[Bench] = []
 
     @cache
     def once(answers: Answers) -> Bench:
-        benches.append(Bench(installed(**dict(answers))))
+        project = installed(**dict(answers))
+
+        def make(folder: Path) -> None:
+            copy = project.copy(folder)
+            copy.run(project.python, "-m", "compileall", "-q", "src", "tests")
+
+        name = projects.name("bench", answers)
+        benches.append(Bench(project, projects.shared(tmp_path_factory, name, make)))
         return benches[-1]
 
     yield once
@@ -97,6 +122,8 @@ def apply(folder: Path, mutation: Mutation) -> None:
     changed = text.replace(mutation.old, mutation.new)
     if file.suffix == ".py":
         compile(changed, str(file), "exec")
+    # A new file: the other copies have the old one.
+    file.unlink()
     file.write_text(changed, "utf-8")
     # Python tells by time and size whether what it compiled before is still good.
     for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
@@ -112,24 +139,49 @@ def test_every_line_is_broken_somewhere() -> None:
     assert {mutation.line for mutation in (*MUTATIONS, *GATES)} == set(LINES)
 
 
-@pytest.mark.parametrize("answers", PROJECTS, ids=project_name)
+@pytest.mark.parametrize("answers", OTHERS, ids=project_name)
 def test_unchanged_project_passes(answers: Answers, bench: Benches, tmp_path: Path) -> None:
     bench(answers).copy(tmp_path)
-    result = bench(answers).run(tmp_path, "")
+    result = bench(answers).run(tmp_path)
     assert not result["failed"] + result["broken"], (tmp_path / "output").read_text("utf-8")
     assert result["passed"] > 100
 
 
+@pytest.mark.parametrize("answers", PROJECTS, ids=project_name)
+def test_killers_pass_alone(answers: Answers, bench: Benches, tmp_path: Path) -> None:
+    """So that each fails for the change, not for what ran before it or did not."""
+    of_these = {
+        KNOWN[each.key] for each in MUTATIONS if each.answers == answers and each.key in KNOWN
+    }
+    bench(answers).copy(tmp_path)
+    result = bench(answers).run(tmp_path, tests=sorted(of_these), alone=True)
+    assert not result["failed"] + result["broken"], (tmp_path / "output").read_text("utf-8")
+    assert result["passed"] == len(of_these)
+
+
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
-def test_suite_notices(mutation: Mutation, bench: Benches, tmp_path: Path) -> None:
+def test_suite_notices(
+    mutation: Mutation,
+    bench: Benches,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     here = bench(mutation.answers)
-    apply(here.copy(tmp_path), mutation)
+    changed = tmp_path / "changed"
+    apply(here.copy(changed), mutation)
+    if mutation.key in KNOWN and here.run(changed, tests=[KNOWN[mutation.key]])["killer"]:
+        return
     # Most changes show in the tests of their own line, which are few.
     for line in (mutation.line, ""):
-        result = here.run(tmp_path, line)
-        output = tmp_path / "output"
+        result = here.run(changed, line=line)
+        output = changed / "output"
         assert not result["broken"], f"{result['broken']}\n{output.read_text('utf-8')[-4000:]}"
         if result["failed"]:
+            unchanged = tmp_path / "unchanged"
+            here.copy(unchanged)
+            passes = here.run(unchanged, tests=[result["killer"]], alone=True)["passed"]
+            assert passes == 1, f"{result['killer']} fails without the change too"
+            record_property(killers.PROPERTY, f"{mutation.key}\n{result['killer']}")
             return
     pytest.fail(survivor(mutation), pytrace=False)
 

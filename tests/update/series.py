@@ -45,15 +45,19 @@ class Template:
     """The template under git, with a tag for each version."""
 
     def __init__(self, folder: Path) -> None:
+        """Take the folder into which `write_all` has written."""
+        self.project = Project(folder)
+        self.tags = [f"v{number + 1}.0.0" for number in range(len(STEPS))]
+
+    @classmethod
+    def write_all(cls, folder: Path) -> None:
         """Write and release all versions into `folder`, which does not exist."""
-        self.project = Project(projects.copy_template(folder))
-        self.tags: list[str] = []
-        for step in STEPS:
-            step(self)
-            assert manifest.main(self.path) == 0
-            self.tags.append(f"v{len(self.tags) + 1}.0.0")
-            self.project.commit()
-            self.project.git("tag", self.tags[-1])
+        made = cls(projects.copy_template(folder))
+        for step, tag in zip(STEPS, made.tags, strict=True):
+            step(made)
+            assert manifest.main(made.path) == 0
+            made.project.commit()
+            made.project.git("tag", tag)
 
     @property
     def path(self) -> Path:

@@ -2,36 +2,18 @@
 
 from pathlib import Path
 
-import pytest
-
 from scripts import manifest
 from tests import projects
 from tests.projects import Project
-from tests.update.series import STEPS, Template
+from tests.update.series import Template
 
 drift = manifest.load_drift()
-
-
-@pytest.fixture(scope="session")
-def series(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Return the template in all its versions; only read it."""
-    return Template(tmp_path_factory.mktemp("series") / "template")
 
 
 def make(series: Template, folder: Path, start: int) -> Project:
     project = projects.render(series.path, folder / "project", {}, vcs_ref=series.tags[start])
     project.commit()
     return project
-
-
-@pytest.mark.parametrize("start", range(len(STEPS) - 1))
-def test_an_unedited_project_has_none_after_an_update(
-    series: Template, tmp_path: Path, start: int
-) -> None:
-    project = make(series, tmp_path, start)
-    assert drift.compare(project.path).code == drift.CLEAN
-    projects.update(project)
-    assert drift.compare(project.path).code == drift.CLEAN
 
 
 def test_an_edit_that_an_update_merges_is_still_drift(series: Template, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import manifest
 from tests import example, projects
 from tests.projects import Project
 from tests.update.series import STEPS, Template, replace
@@ -29,14 +30,10 @@ CASES = [
 ]
 """Each version to start from, and each framework, with both CI providers."""
 
+drift = manifest.load_drift()
+
 Make = Callable[..., Project]
 Newest = Callable[[Project], dict[str, bytes]]
-
-
-@pytest.fixture(scope="session")
-def series(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Return the template in all its versions; only read it."""
-    return Template(tmp_path_factory.mktemp("series") / "template")
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +137,9 @@ def test_a_project_nobody_edited_equals_a_fresh_one(
 ) -> None:
     project = make(start, framework=framework, ci=ci)
     before = project.files()
+    assert drift.compare(project.path).code == drift.CLEAN
     projects.update(project)
+    assert drift.compare(project.path).code == drift.CLEAN
     after = project.files()
     fresh = newest(project)
     assert {name: text for name, text in after.items() if not mine(name)} == {
