@@ -144,7 +144,7 @@ def rename_at_the_door(template: Template, old: str, new: str) -> None:
     for path in template.path.glob("template/*/src/*/app/*.py"):
         path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
     former = f"{PACKAGE}/adapter/former.py"
-    template.change(former, "FORMER: dict[str, str] = {}", f'FORMER = {{"{old}": "{new}"}}')
+    template.change(former, "]] = {}\n", f']] = {{"{old}": ("{new}", "9.0.0")}}\n')
 
 
 def key_dependency_and_files(template: Template) -> None:

@@ -58,8 +58,8 @@ def test_application_comes_by_the_door() -> None:
 def test_former_name_of_the_door_works_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter = import_module(f"{PACKAGE.name}.adapter")
     former = import_module(f"{PACKAGE.name}.adapter.former")
-    monkeypatch.setitem(former.FORMER, "Objection", "Problem")
-    with pytest.warns(DeprecationWarning, match=r"Objection .* use Problem") as warned:
+    monkeypatch.setitem(former.FORMER, "Objection", ("Problem", "9.0.0"))
+    with pytest.warns(DeprecationWarning, match=r"Objection .* 9\.0\.0: use Problem") as warned:
         assert adapter.Objection is adapter.Problem
     assert warned[0].filename == __file__, "it must name the line that imports"
     with pytest.raises(AttributeError, match="no attribute 'Protest'"):

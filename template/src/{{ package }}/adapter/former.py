@@ -7,11 +7,12 @@ import sys
 import warnings
 from typing import Any
 
-FORMER: dict[str, str] = {}
-"""Each former name and the one in the door's `__all__` that does the same now.
+FORMER: dict[str, tuple[str, str]] = {}
+"""Each former name: the one in the door's `__all__` that does the same now, and the version
+without it. A name that goes in 1.x works in all of 2.x, and is gone in 3.0.0.
 
-An entry stays until the first number of the template's version has gone up twice. Type checkers,
-which do not look here, need a line `former = now` below `if TYPE_CHECKING:` in the door as well.
+Type checkers, which do not look here, need a line `former = now` below `if TYPE_CHECKING:` in the
+door as well.
 """
 
 
@@ -20,12 +21,13 @@ def stand_in(door: str, name: str) -> Any:
 
     Raises `AttributeError` for any other name, as the module would.
     """
-    module, now = sys.modules[door], FORMER.get(name)
-    if now is None or now not in module.__all__:
+    module = sys.modules[door]
+    now, gone = FORMER.get(name, ("", ""))
+    if now not in module.__all__:
         raise AttributeError(f"module {door!r} has no attribute {name!r}", name=name, obj=module)
     # The callers: the door's __getattr__, and then who imports.
     warnings.warn(
-        f"adapter.{name} is a former name, gone with the next major version: use {now}",
+        f"adapter.{name} is a former name, gone in {gone}: use {now}",
         DeprecationWarning,
         stacklevel=3,
     )
