@@ -63,6 +63,10 @@ OFFLINE = (
 # What else keeps uv from working, found in what it says, and the remedy.
 UNDATED = re.compile(r"is missing an upload date")
 NO_CACHE = re.compile(r"Failed to initialize cache at `([^`]+)`")
+FORMER = re.compile(
+    r"^ +(\S+:\d+): DeprecationWarning: (adapter\.\w+ is a former .+)$", re.MULTILINE
+)
+"""What pytest says of a former name of the door: no failure, but somebody has to read it."""
 WITHOUT_HOOKS = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
@@ -273,6 +277,8 @@ def report(result: Result) -> None:
     state = "FAIL" if result.failed else "warn" if result.code else "ok  "
     detail = f"  {result.last_line}" if result.step.name == "tests" or state == "warn" else ""
     print(f"  {state}  {result.step.name:<9}{result.seconds:5.1f} s{detail}", flush=True)
+    for place, said in sorted(set(FORMER.findall(result.output))):
+        print(f"  warn  {place.removeprefix(f'{ROOT}{os.sep}')}: {said}", flush=True)
 
 
 def run_all(steps: Sequence[Step]) -> bool:

@@ -60,7 +60,7 @@ def changelog_problems(root: Path, last: Version | None) -> list[str]:
     part = unreleased(root)
     entries = re.split(r"^- ", part, flags=re.MULTILINE)[1:]
     if not entries:
-        return ["CHANGELOG.md: nothing stands under Unreleased"]
+        return ["CHANGELOG.md: nothing stands under Unreleased, nor in a section without a tag"]
     problems = []
     for change in policy_changes(root, last):
         about = [entry for entry in entries if f"`{change.name}`" in entry]
@@ -122,15 +122,26 @@ def version_problems(root: Path, last: Version | None, text: str) -> list[str]:
         problems.append("commit or stash your changes first")
     if git(root, "branch", "--show-current") != "main":
         problems.append("a release is made on main")
+    written = written_section(root)
+    if written and written != version:
+        problems.append(f"CHANGELOG.md: the section on top is {written}'s, which has no tag")
+    if written and re.search(r"^- ", _parts(root)[0], re.MULTILINE):
+        problems.append(f"CHANGELOG.md: move what stands under Unreleased to the section {written}")
     return problems
 
 
 def release(root: Path, version: str) -> None:
     """Date the changelog, commit and tag."""
     path = root / "CHANGELOG.md"
-    heading = f"{UNRELEASED}\n## {version} - {datetime.now(UTC).date()}\n"
-    path.write_text(path.read_text("utf-8").replace(UNRELEASED, heading, 1), "utf-8")
-    git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
+    before, heading = path.read_text("utf-8"), f"## {version} - {datetime.now(UTC).date()}\n"
+    if written_section(root):
+        after = re.sub(rf"^## {re.escape(version)}\b.*\n", heading, before, count=1, flags=re.M)
+    else:
+        after = before.replace(UNRELEASED, f"{UNRELEASED}\n{heading}", 1)
+    start = git(root, "rev-parse", "HEAD")
+    if after != before:
+        path.write_text(after, "utf-8")
+        git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
     signed = bool(git(root, "config", "--default", "", "--get", "user.signingkey"))
     kind = "--sign" if signed else "--annotate"
     try:
@@ -141,18 +152,35 @@ def release(root: Path, version: str) -> None:
             raise Refused("git could not sign by its user.signingkey; nothing was changed")
     except Refused:
         # The tree was clean, so only the commit above is undone.
-        git(root, "reset", "--quiet", "--hard", "HEAD~1")
+        git(root, "reset", "--quiet", "--hard", start)
         raise
     note = "" if signed else " (not signed: git has no user.signingkey)"
     print(f"release: v{version} is tagged{note}; publish it: git push origin main v{version}")
 
 
 def unreleased(root: Path) -> str:
-    """Return the changelog's part for the next version."""
+    """Return the changelog's part for the next version, with a section that has no tag yet."""
+    return "".join(_parts(root)[: 2 if written_section(root) else 1])
+
+
+def written_section(root: Path) -> Version | None:
+    """Return the version whose section is written already, ahead of its tag."""
+    for part in _parts(root)[1:2]:
+        name = part.partition("\n")[0].split()[0]
+        try:
+            version = Version(name)
+        except InvalidVersion:
+            return None
+        return None if git(root, "tag", "--list", tag_of(version)) else version
+    return None
+
+
+def _parts(root: Path) -> list[str]:
+    """Return what stands under Unreleased, and the sections after it."""
     text = (root / "CHANGELOG.md").read_text("utf-8")
     if UNRELEASED not in text:
         raise Refused(f"CHANGELOG.md: the heading {UNRELEASED.strip()!r} is missing")
-    return re.split(r"^## ", text.partition(UNRELEASED)[2], flags=re.MULTILINE)[0]
+    return re.split(r"^## ", text.partition(UNRELEASED)[2], flags=re.MULTILINE)
 
 
 def policy_changes(root: Path, last: Version | None) -> list[Change]:

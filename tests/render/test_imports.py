@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "__init__": set(),
     "__main__": {"operate"},
     "operate": {"app", "adapter", "security", "config"},
-    "app": {"adapter", "security", "config"},
+    "app": {"adapter"},
     "adapter": {"security", "config"},
     "config": {"security"},
     "security": set(),

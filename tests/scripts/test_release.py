@@ -60,6 +60,23 @@ def test_releases(template: Project, capsys: pytest.CaptureFixture[str]) -> None
     assert "nothing stands under Unreleased" in capsys.readouterr().out
 
 
+def test_a_section_that_is_written_ahead_of_its_tag(
+    template: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state(template, f"- Late.\n\n## 1.1.0 - not yet\n\n{TOLD}")
+    assert release.main(["1.1.0"], template.path) == 1
+    assert "move what stands under Unreleased to the section 1.1.0" in capsys.readouterr().out
+    state(template, f"## 1.1.0 - not yet\n\n{TOLD}")
+    assert release.main(["1.2.0"], template.path) == 1
+    assert "the section on top is 1.1.0's" in capsys.readouterr().out
+    assert release.main([], template.path) == 0
+    assert release.main(["1.1.0"], template.path) == 0
+    text = (template.path / "CHANGELOG.md").read_text()
+    assert text.count("## 1.1.0 - 20") == 1
+    assert "not yet" not in text
+    assert "v1.1.0" in template.git("tag")
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -108,7 +125,8 @@ def test_refuses_other_states(template: Project, capsys: pytest.CaptureFixture[s
 
 def test_first_release_has_nothing_to_compare(template: Project) -> None:
     template.git("tag", "--delete", "v1.0.0", "v0.9.0")
-    state(template, "- First version.\n")
+    write(template.path / "CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n- First version.\n")
+    template.commit()
     assert release.main(["1.0.0"], template.path) == 0
 
 

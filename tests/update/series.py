@@ -113,7 +113,7 @@ def policy_values(template: Template) -> None:
 
 
 def page_and_module(template: Template) -> None:
-    """Add a page that every framework has, and move a module of the core."""
+    """Add a page that every framework has, move a module of the core, rename at the door."""
     template.change(
         f"{PACKAGE}/security/boundary.py",
         "        if path == _ALIVE:\n",
@@ -135,6 +135,20 @@ def page_and_module(template: Template) -> None:
         "from .validation import is_clean\n",
         "from .validators import is_clean\n",
     )
+    rename_at_the_door(template, "safe_target", "safe_return")
+
+
+def rename_at_the_door(template: Template, old: str, new: str) -> None:
+    """Give a function of the door another name; the old one stays as a former name (OWN-2)."""
+    for door in template.path.glob("template/*/src/*/adapter/__init__.py"):
+        replace(door, f'    "{old}",\n', f'    "{new}",\n')
+        replace(door, f"def {old}(", f"def {new}(")
+        with door.open("a") as file:
+            file.write(f"\n\nif TYPE_CHECKING:\n    {old} = {new}\n")
+    for path in template.path.glob("template/*/src/*/app/*.py"):
+        path.write_text(path.read_text("utf-8").replace(old, new), "utf-8")
+    former = f"{PACKAGE}/adapter/former.py"
+    template.change(former, "]] = {}\n", f']] = {{"{old}": ("{new}", "9.0.0")}}\n')
 
 
 def key_dependency_and_files(template: Template) -> None:

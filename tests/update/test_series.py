@@ -255,12 +255,24 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
     # Of a suite that leans on the example too much, little would be left.
     passed, skipped = map(int, re.findall(r"(\d+) passed, (\d+) skipped", text)[0])
     assert passed > 10 * skipped > 0
+    # A name of the door that the application imports has changed: it works, and this is said.
+    views = f"{APP}/{'views' if framework == 'django' else 'pages'}.py"
+    said = rf"warn  {views}:\d+: adapter\.safe_target is a former name, .* use safe_return"
+    assert re.search(rf"\n    {said}\n", text)
+    assert f"\n    in the patch, changed: {views}" in text
     if framework == "flask":
         project.run(project.python, "-m", "pytest", "-q", "tests/app/test_reports.py")
         # The template's history and the user's are two.
         ran = project.run(project.python, "-m", project.package, "db", "upgrade").stdout
         assert "ran core/0003\n" in ran
         assert len(re.findall("^ran app/", ran, re.MULTILINE)) == 3
+    else:
+        project.commit()
+        project.git("apply", "-3", str(report.with_suffix(".patch")))
+        assert "safe_target" not in (project.path / views).read_text()
+        strict = "error:adapter.safe_target is a former name:DeprecationWarning"
+        tests = [f"tests/contract/test_{name}.py" for name in ("own_door", "red_redirects")]
+        project.run(project.python, "-m", "pytest", "-q", "-W", strict, *tests)
 
 
 def add_feature(project: Project) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..config import Settings
 from ..config import load as load_settings
@@ -21,6 +21,7 @@ from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .compose import FRAMEWORK_CHECKS
 from .current import exchange_of as _exchange_of
+from .former import stand_in
 
 if TYPE_CHECKING:
     # Django reads its settings from this package, before its models can be imported.
@@ -111,6 +112,12 @@ def _debug_problems(settings: Settings) -> list[str]:
     if not django_settings.DEBUG:
         return []
     return ["DEBUG is True in app/settings.py; remove that line: it is on in development alone"]
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        return stand_in(__name__, name)
 
 
 if _debug_problems not in FRAMEWORK_CHECKS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.requests import HTTPConnection
@@ -27,6 +27,7 @@ from .compose import KEY, Exchange
 from .engine import create_engine
 from .fastapi import ENVIRONMENT as _ENVIRONMENT
 from .fastapi import install
+from .former import stand_in
 from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
@@ -136,3 +137,9 @@ def _variables(request: Request) -> dict[str, Any]:
 
 templates = Jinja2Templates(env=_ENVIRONMENT, context_processors=[_variables])
 """Renders app/templates: `templates.TemplateResponse(request, "home.html", {...})`."""
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        return stand_in(__name__, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, request
 from werkzeug.datastructures import MultiDict
@@ -26,6 +26,7 @@ from .compose import KEY, Exchange
 from .engine import create_engine
 from .flask import boundary_middleware as boundary_middleware
 from .flask import install
+from .former import stand_in
 from .users import SqlUsers, UserColumns, new_id
 
 __all__ = [
@@ -132,3 +133,9 @@ current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment]
 
 current_user: User = LocalProxy(_user)  # type: ignore[assignment]
 """The signed-in user; without one the login page, or 401 for programs."""
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        return stand_in(__name__, name)

@@ -7,7 +7,7 @@ authentication: `exclude_from_auth=True` opens it to everybody.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar
 from litestar import Request as AnyRequest
@@ -24,6 +24,7 @@ from ..security.errors import Problem
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .engine import create_engine
+from .former import stand_in
 from .litestar import ENVIRONMENT as _ENVIRONMENT
 from .litestar import SecurityPlugin, install
 from .requests import exchange as _exchange
@@ -97,3 +98,9 @@ def safe_target(request: ASGIConnection[Any, Any, Any, Any], target: str, defaul
 def password_min_length(request: ASGIConnection[Any, Any, Any, Any]) -> int:
     """Return how many characters a password needs."""
     return _exchange(request).boundary.policy.passwords.min_length
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        return stand_in(__name__, name)

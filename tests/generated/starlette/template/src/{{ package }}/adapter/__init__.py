@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import from_thread
 from starlette.applications import Starlette
@@ -29,6 +29,7 @@ from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
 from .compose import KEY, Exchange
 from .engine import create_engine
+from .former import stand_in
 from .starlette import ENVIRONMENT as _ENVIRONMENT
 from .starlette import install
 from .users import SqlUsers, UserColumns, new_id
@@ -148,3 +149,9 @@ def _variables(request: Request) -> dict[str, Any]:
 
 templates = Jinja2Templates(env=_ENVIRONMENT, context_processors=[_variables])
 """Renders app/templates: `templates.TemplateResponse(request, "home.html", {...})`."""
+
+
+if not TYPE_CHECKING:  # a checker would take any name for one of this module
+
+    def __getattr__(name: str) -> Any:
+        return stand_in(__name__, name)
