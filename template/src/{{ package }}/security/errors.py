@@ -40,6 +40,7 @@ _TEXTS = {
     500: ("Internal error", "Something went wrong on our side."),
     503: ("Not available", "The service cannot answer this now. Try again later."),
 }
+_WRONG_METHOD = 405
 _OTHER = {4: "The request cannot be answered.", 5: "The service cannot answer this now."}
 _PAGE = Template(files(__package__).joinpath("error.html").read_text("utf-8"))
 
@@ -126,6 +127,15 @@ def page(problem: Problem, request_id: str, stylesheet: str) -> Response:
         fields=f"<ul>{items}</ul>" if items else "",
     )
     return Response.of(problem.status, "text/html; charset=utf-8", text.encode(), problem.headers)
+
+
+def is_for_head_alone(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the answer to a GET says that the address takes HEAD, and no GET."""
+    if status != _WRONG_METHOD:
+        return False
+    allowed = next((value for name, value in headers if name == b"allow"), b"")
+    methods = {each.strip() for each in allowed.split(b",")}
+    return b"HEAD" in methods and b"GET" not in methods
 
 
 def allow_header(methods: Iterable[str]) -> str:
