@@ -224,6 +224,12 @@ def test_form_refuses_invalid_fields(
     assert expect.once(answer, "cache-control") == "no-store"
     for name in wrong:
         assert name in answer.text
+    problem = re.search(r'role="alert".*?</ul>', answer.text, re.DOTALL)
+    assert problem
+    for name, label, most in (("title", "Title", 100), ("body", "Text", 5000)):
+        if name in wrong:
+            assert f'<a href="#{name}">{label}' in problem[0]
+            assert len(fields.get(name, "")) <= most or f"at most {most} characters" in problem[0]
     assert notes(writer) == []
 
 
@@ -321,9 +327,11 @@ def test_name_and_device_are_shown_as_text(inside: Inside, member: Browser, text
     browser.agent = text.encode("ascii", "ignore").decode().replace("\n", " ").strip()
     assert browser.login(user.name, user.password).status_code == 303
     page = browser.get("/account").text
-    shown = [html.unescape(each) for each in re.findall(r"<strong>([^<]*)</strong>", page)]
+    shown = [html.unescape(each) for each in re.findall(r"<strong[^>]*>([^<]*)</strong>", page)]
     name = unicodedata.normalize("NFKC", user.name).casefold()
-    assert shown == [name, browser.agent or "Unknown device"]
+    # A name that we know, or of a program, and nothing else of what a browser says of itself.
+    assert shown[0] == name
+    assert all(each == "Unknown device" or re.fullmatch(r"[\w.-]+", each) for each in shown[1:])
     parsed = Parsed()
     parsed.feed(page)
     assert parsed.scripts == scripts(member, "/account")

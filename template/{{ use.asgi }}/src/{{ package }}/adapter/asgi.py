@@ -387,6 +387,7 @@ class _Exchange:
         """Send what was held back until it was sure that no exception follows."""
         if self._dropped and self._as_head:
             self._scope, self._as_head, self._dropped = self._as_head, None, False
+            self._boundary.forget_access(self._context)
             await self._middleware.app(self._scope, self._reader or self._receive_raw, self.send)
         if self._held:
             await self._release()

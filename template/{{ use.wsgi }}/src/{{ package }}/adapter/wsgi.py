@@ -163,6 +163,7 @@ class BoundaryMiddleware:
             if as_head and is_for_head_alone(status, own):
                 _close(chunks)
                 environ = as_head
+                self.boundary.forget_access(context)
                 status, own, chunks = _call(self.app, environ)
             whole = None
             if status >= _ERROR or _is_short(own):
