@@ -158,7 +158,9 @@ class BoundaryMiddleware:
                 self.boundary.allow(context, public=True)
                 return self._complete(context, make())
             self._rewrite(context, environ, body)
-            as_head = {**environ, "REQUEST_METHOD": "HEAD"} if context.head.method == "HEAD" else None
+            as_head = (
+                {**environ, "REQUEST_METHOD": "HEAD"} if context.head.method == "HEAD" else None
+            )
             status, own, chunks = _call(self.app, environ)
             if as_head and is_for_head_alone(status, own):
                 _close(chunks)
