@@ -163,6 +163,18 @@ def test_headers_that_are_too_large(service: Service) -> None:
 
 
 @pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("name", ["X-Filler", "X_Filler"])
+def test_headers_are_counted_as_they_come(inside: Inside, name: str) -> None:
+    """Also where a framework sees one name once, or not at all."""
+    limits = inside.policy.input
+    some = [(name, "a") for _ in range(limits.max_header_count // 2)]
+    assert inside.visitor().get("/", some).status_code == 200
+    expect.error(inside.visitor().get("/", [*some, *some]), 431)
+    huge = [(name, "a" * (limits.max_header_bytes // 2))] * 2
+    expect.error(inside.visitor().get("/", huge), 431)
+
+
+@pytest.mark.contract("INP-1")
 def test_fields_that_are_too_many(inside: Inside) -> None:
     fields = {f"field{number}": "" for number in range(inside.policy.input.max_form_fields + 1)}
     expect.error(inside.visitor().post("/login", **fields), 400)

@@ -35,7 +35,7 @@ class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
     __slots__ = (
-        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query"),
+        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query", "raw"),
         "scheme",
     )
 
@@ -65,10 +65,15 @@ class WsgiRequestHead:
             get("HTTP_X_FORWARDED_HOST", ""),
         )
 
+        self.raw: Headers | None = None
+        """All headers as they came, where the server has told: CGI joins some and knows no others."""
+
     def header(self, name: str) -> str:
         return self._headers.get(_key(name), "")
 
     def size(self) -> tuple[int, int]:
+        if self.raw is not None:
+            return len(self.raw), sum(len(name) + len(value) for name, value in self.raw)
         headers = self._headers
         return len(headers), len("".join(headers)) + len("".join(headers.values()))
 
