@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -146,6 +147,39 @@ def test_wrong_password_is_said(service: Service, page: tuple[Page, list[str]]) 
     assert "User name or password is wrong." in window.get_by_role("alert").inner_text()
     # The browser itself reports the status 401.
     assert all("401" in complaint for complaint in complaints)
+
+
+def test_times_are_those_of_the_reader(service: Service, browser: Browser) -> None:
+    context = browser.new_context(
+        base_url=service.origin, locale="en-GB", timezone_id="Asia/Kolkata"
+    )
+    window = context.new_page()
+    window.goto("/login?next=/account")
+    log_in(window, service.add_user())
+    shown = window.locator("time").first
+    at = datetime.fromisoformat(shown.get_attribute("datetime") or "")
+    here = at.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert f"{here:%H:%M}" in shown.inner_text()
+    assert "UTC" not in shown.inner_text()
+    assert shown.get_attribute("title") == f"{at:%Y-%m-%d %H:%M} UTC"
+    context.close()
+
+
+def test_log_out_stays_in_its_line_on_a_phone(service: Service, browser: Browser) -> None:
+    context = browser.new_context(base_url=service.origin, viewport={"width": 320, "height": 640})
+    window = context.new_page()
+    window.goto("/login?next=/account")
+    log_in(window, service.add_user())
+    button, links = window.get_by_role("button", name="Log out"), window.get_by_role("navigation")
+    mine, theirs = button.bounding_box(), links.bounding_box()
+    assert mine
+    assert theirs
+    # In the line of the navigation, and in one line itself.
+    assert theirs["y"] <= mine["y"] + mine["height"] / 2 <= theirs["y"] + theirs["height"]
+    assert mine["height"] < 48
+    wide = window.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 320
+    context.close()
 
 
 def test_password_can_be_shown(service: Service, browser: Browser) -> None:

@@ -19,6 +19,8 @@ may see them. Parameters come in the query.
 | GET basic | the framework's challenge of HTTP Basic, 401 |
 | GET long | 5,000 letters as text, compressed by the framework's idiom for who accepts it |
 | GET closed | "inside"; silent |
+| HEAD count | for HEAD alone: the header `x-total-count: 3` |
+| HEAD count/closed | the same, silent |
 | POST json | reads a JSON object with the framework's usual means; responds `{"got": ...}` |
 | POST form | reads a form likewise; responds `{"got": {name: value}}` |
 | POST upload | reads a form with files likewise; responds `{"got": {name: text, or bytes of the file}}` |

@@ -147,6 +147,35 @@ def test_framework_sees_no_address_where_the_proxy_wrote_none(stage: Inside) -> 
     assert answer.json()["client"] == ""
 
 
+@pytest.mark.contract("BND-2")
+def test_a_route_may_be_for_head_alone(stage: Inside) -> None:
+    visitor, member = stage.visitor(), stage.member()
+    for browser, target in ((visitor, "/stage/count"), (member, "/stage/count/closed")):
+        answer = browser.send("HEAD", target)
+        assert answer.status_code == 200
+        assert expect.once(answer, "x-total-count") == "3"
+        assert answer.content == b""
+        assert expect.once(answer, "cross-origin-opener-policy") == "same-origin"
+        wrong = browser.get(target)
+        expect.error(wrong, 405)
+        assert expect.once(wrong, "allow") == "HEAD, OPTIONS"
+    hidden = visitor.send("HEAD", "/stage/count/closed")
+    assert hidden.status_code == 303
+    assert "x-total-count" not in hidden.headers
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("target", ["/stage/long", "/stage/json", "/stage/nothing", "/stage/"])
+def test_head_is_else_what_get_is(stage: Inside, target: str) -> None:
+    head, get = stage.visitor().send("HEAD", target), stage.visitor().get(target)
+    assert head.status_code == get.status_code
+    varying = {"content-security-policy", "date"}
+    assert [pair for pair in head.headers.multi_items() if pair[0] not in varying] == [
+        pair for pair in get.headers.multi_items() if pair[0] not in varying
+    ]
+    assert head.content == b""
+
+
 # What a view answers ----------------------------------------------------------------------------
 
 

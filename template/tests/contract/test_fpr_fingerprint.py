@@ -79,7 +79,9 @@ def test_every_error_is_ours(make: Make) -> None:
         expect.error(answer, status)
         assert expect.is_html(answer), status
         assert "<h1>" in answer.text
-        assert 'href="/"' in answer.text
+        nav = answer.text.partition('<nav aria-label="Main">')[2].partition("</nav>")[0]
+        assert 'href="/"' in nav
+        assert 'href="/account"' in nav
 
 
 @pytest.mark.contract("FPR-2")

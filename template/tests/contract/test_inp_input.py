@@ -163,6 +163,18 @@ def test_headers_that_are_too_large(service: Service) -> None:
 
 
 @pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("name", ["X-Filler", "X_Filler"])
+def test_headers_are_counted_as_they_come(inside: Inside, name: str) -> None:
+    """Also where a framework sees one name once, or not at all."""
+    limits = inside.policy.input
+    some = [(name, "a") for _ in range(limits.max_header_count // 2)]
+    assert inside.visitor().get("/", some).status_code == 200
+    expect.error(inside.visitor().get("/", [*some, *some]), 431)
+    huge = [(name, "a" * (limits.max_header_bytes // 2))] * 2
+    expect.error(inside.visitor().get("/", huge), 431)
+
+
+@pytest.mark.contract("INP-1")
 def test_fields_that_are_too_many(inside: Inside) -> None:
     fields = {f"field{number}": "" for number in range(inside.policy.input.max_form_fields + 1)}
     expect.error(inside.visitor().post("/login", **fields), 400)
@@ -224,6 +236,12 @@ def test_form_refuses_invalid_fields(
     assert expect.once(answer, "cache-control") == "no-store"
     for name in wrong:
         assert name in answer.text
+    problem = re.search(r'role="alert".*?</ul>', answer.text, re.DOTALL)
+    assert problem
+    for name, label, most in (("title", "Title", 100), ("body", "Text", 5000)):
+        if name in wrong:
+            assert f'<a href="#{name}">{label}' in problem[0]
+            assert len(fields.get(name, "")) <= most or f"at most {most} characters" in problem[0]
     assert notes(writer) == []
 
 
@@ -321,9 +339,11 @@ def test_name_and_device_are_shown_as_text(inside: Inside, member: Browser, text
     browser.agent = text.encode("ascii", "ignore").decode().replace("\n", " ").strip()
     assert browser.login(user.name, user.password).status_code == 303
     page = browser.get("/account").text
-    shown = [html.unescape(each) for each in re.findall(r"<strong>([^<]*)</strong>", page)]
+    shown = [html.unescape(each) for each in re.findall(r"<strong[^>]*>([^<]*)</strong>", page)]
     name = unicodedata.normalize("NFKC", user.name).casefold()
-    assert shown == [name, browser.agent or "Unknown device"]
+    # A name that we know, or of a program, and nothing else of what a browser says of itself.
+    assert shown[0] == name
+    assert all(each == "Unknown device" or re.fullmatch(r"[\w.-]+", each) for each in shown[1:])
     parsed = Parsed()
     parsed.feed(page)
     assert parsed.scripts == scripts(member, "/account")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -31,9 +32,23 @@ from .driver import (
     Inside,
     Service,
     User,
+    new_address,
     new_user,
 )
 
+AGENTS = {
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0"
+    " Safari/537.36": "Chrome on Linux",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+    " Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0": "Edge on Windows",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko)"
+    " Version/18.6 Safari/605.1.15": "Safari on macOS",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+    " Gecko) Version/18.6 Mobile/15E148 Safari/604.1": "Safari on iOS",
+    "Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0": "Firefox on Android",
+    "curl/8.5.0": "curl",
+    "<script>alert(1)</script>": "Unknown device",
+}
 NEWEST = "another test key of many words and not the first one"
 FORGERIES: dict[str, str | bytes] = {
     "empty": "",
@@ -235,6 +250,22 @@ def test_change_of_password_gives_a_new_id_and_ends_the_others(inside: Inside) -
     assert inside.visitor().login(user.name, user.password).status_code == 401
     new = inside.visitor().login(user.name, "Vierzehn alte Birken rauschen")
     assert new.status_code == 303
+
+
+@pytest.mark.contract("SES-7")
+@pytest.mark.parametrize(("agent", "name"), AGENTS.items(), ids=AGENTS.values())
+def test_sessions_are_listed_as_people_know_them(inside: Inside, agent: str, name: str) -> None:
+    user, address = inside.add_user(), new_address()
+    browser = inside.visitor(address)
+    browser.agent = agent
+    assert browser.login(user.name, user.password).status_code == 303
+    other = inside.login(user)
+    for who in (browser, other):
+        rows = re.findall(r"<li>\s*<div>(.*?)</div>", who.get("/account").text, re.DOTALL)
+        (row,) = [each for each in rows if address in each]
+        assert f"<strong>{name}</strong>" in row
+        assert (f"{address}, now<br>" in row) is (who is browser)
+        assert row.count("<time ") == (1 if who is browser else 2)
 
 
 @pytest.mark.contract("SES-5")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import secrets
 import threading
 import time
@@ -313,7 +315,9 @@ def test_blocked_answers_do_not_tell_anything(make: Make) -> None:
         }
     assert verifications.number == 0
     assert len(faces) == 1
-    assert blocked(browser.login(user.name, WRONG)) == inside.policy.throttle.pair.block
+    answer = browser.login(user.name, WRONG)
+    assert blocked(answer) == inside.policy.throttle.pair.block == 900
+    assert "Wait 15 minutes before you try again." in answer.text
 
 
 @pytest.mark.contract("THR-7")
@@ -329,6 +333,16 @@ def test_unknown_user_and_wrong_password_are_the_same(inside: Inside) -> None:
         face = expect.masked(answer)
         faces.add((face.status, face.headers, face.body.replace(each.name, "NAME")))
     assert len(faces) == 1
+
+
+@pytest.mark.contract("THR-7")
+def test_wrong_login_keeps_the_name_that_was_typed(inside: Inside) -> None:
+    for name in (inside.add_user().name, 'x"><b>'):
+        page = inside.visitor().login(name, WRONG).text
+        (field,) = re.findall(r'<input [^<]*name="username"[^<]*>', page)
+        field = html.unescape(field)
+        assert f'value="{name}"' in field
+        assert WRONG not in page
 
 
 @pytest.mark.contract("THR-7")

@@ -26,7 +26,8 @@ from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import include, path, re_path, reverse
 from django.views.decorators.gzip import gzip_page
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.generic import View
 
 from my_service.adapter import Problem, current_auth
 
@@ -144,6 +145,17 @@ def long(_: HttpRequest) -> HttpResponse:
 @require_GET
 def closed(_: HttpRequest) -> HttpResponse:
     return HttpResponse("inside", content_type="text/plain")
+
+
+@login_not_required
+@require_http_methods(["HEAD"])
+def count(_: HttpRequest) -> HttpResponse:
+    return HttpResponse(headers={"X-Total-Count": "3"})
+
+
+class ClosedCount(View):
+    def head(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse(headers={"X-Total-Count": "3"})
 
 
 @login_not_required
@@ -274,6 +286,8 @@ urlpatterns = [
     path("stage/basic", basic),
     path("stage/long", long),
     path("stage/closed", closed),
+    path("stage/count", count),
+    path("stage/count/closed", ClosedCount.as_view()),
     path("stage/json", json_),
     path("stage/silent", silent),
     path("stage/form", form),

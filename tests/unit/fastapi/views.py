@@ -145,6 +145,17 @@ def closed() -> Response:
     return PlainTextResponse("inside")
 
 
+@router.head("/count")
+@login_not_required
+def count() -> Response:
+    return Response(headers={"X-Total-Count": "3"})
+
+
+@router.head("/count/closed")
+def count_closed() -> Response:
+    return Response(headers={"X-Total-Count": "3"})
+
+
 @router.post("/json")
 @login_not_required
 def json(content: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:

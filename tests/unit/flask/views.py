@@ -151,6 +151,17 @@ def closed() -> ResponseReturnValue:
     return "inside", {"Content-Type": "text/plain"}
 
 
+@blueprint.route("/count", methods=["HEAD"])
+@login_not_required
+def count() -> ResponseReturnValue:
+    return "", {"X-Total-Count": "3"}
+
+
+@blueprint.route("/count/closed", methods=["HEAD"])
+def count_closed() -> ResponseReturnValue:
+    return "", {"X-Total-Count": "3"}
+
+
 @blueprint.post("/json")
 @login_not_required
 def json() -> ResponseReturnValue:

@@ -17,6 +17,7 @@ from litestar import (
     WebSocket,
     asgi,
     get,
+    head,
     post,
     websocket,
 )
@@ -172,6 +173,10 @@ class Stage(Controller):
     async def text(self, data: URLEncodedBody[Text]) -> dict[str, int]:
         return {"size": len(data.text)}
 
+    @head("/count")
+    async def count(self) -> Response[None]:
+        return Response(None, headers={"X-Total-Count": "3"})
+
     @post(["/raw", "/callback"], status_code=200)
     async def raw(self, request: Request, auth: CurrentAuth) -> dict[str, Any]:
         return {"size": len(await request.body()), "user": auth.user is not None}
@@ -204,6 +209,11 @@ class Stage(Controller):
 @get("/stage/closed")
 async def closed() -> str:
     return "inside"
+
+
+@head("/stage/count/closed")
+async def count_closed() -> Response[None]:
+    return Response(None, headers={"X-Total-Count": "3"})
 
 
 @post("/stage/silent", status_code=200)
@@ -269,6 +279,7 @@ def add_views(app: Litestar) -> None:
     for handler in (
         Stage,
         closed,
+        count_closed,
         silent,
         silent_socket,
         raw,

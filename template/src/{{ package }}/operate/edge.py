@@ -34,6 +34,7 @@ from .locations import locations
 
 _PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
+_TOO_MANY = 429
 STATUSES = (400, 403, 404, 405, 408, 413, 414, 421, 429, 431, 500, 503)
 """What nginx answers by itself. Others that it knows are turned into one of these."""
 KEYS = {"intermediate": ("ecdsa", "rsa"), "modern": ("ecdsa",)}
@@ -128,14 +129,17 @@ class Face:
     def __init__(self, policy: Policy) -> None:
         """Read the policy and the static files."""
         self._headers = SecureHeaders(policy)
+        self._name = policy.service.name
+        self._pause = -(-60 // policy.edge.login_rate_per_minute)
         self._stylesheet = StaticFiles(APP / "static", policy.static.max_age).url("app.css")
 
     def problem(self, status: int, *, as_json: bool) -> Response:
         """Return an error page or problem document."""
-        problem, request_id = errors.Problem(status), variable("request_id")
+        after = [("retry-after", str(self._pause))] if status == _TOO_MANY else []
+        problem, request_id = errors.Problem(status, headers=after), variable("request_id")
         if as_json:
             return errors.document(problem, request_id)
-        return errors.page(problem, request_id, self._stylesheet)
+        return errors.page(problem, request_id, self._stylesheet, self._name)
 
     def problem_headers(self, *, as_json: bool, https: bool) -> list[tuple[str, str]]:
         """Return the headers of all problems, in order; nginx leaves out those that are empty."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from . import agents
 from .accounts import Account, Attempt, LoginService, closed, normalise
 from .errors import LoginRequired, Problem
 from .events import emit
 from .sessions import HANDLE, Session, Sessions
+from .stores import SessionRow
 from .throttle import Devices
 
 
@@ -32,9 +34,12 @@ class SessionInfo:
     handle: str
     """Names it in forms; useless for taking it over."""
     client: str
+    """What people call it: "Chrome on Linux"."""
     created: datetime
     seen: datetime
     current: bool
+    address: str = ""
+    """Where it was begun, "" if nobody knows."""
 
 
 class Auth:
@@ -122,16 +127,18 @@ class Auth:
 
     def list_sessions(self) -> list[SessionInfo]:
         """Return the signed-in user's sessions, last used first (ASVS 7.5.2)."""
-        return [
-            SessionInfo(
-                row.id_hash[:HANDLE],
-                row.client or "Unknown device",
-                datetime.fromtimestamp(row.created, UTC),
-                datetime.fromtimestamp(row.seen, UTC),
-                row.id_hash == self._session.id_hash,
-            )
-            for row in self._sessions.of_user(self.require_user().id)
-        ]
+        return [self._info(row) for row in self._sessions.of_user(self.require_user().id)]
+
+    def _info(self, row: SessionRow) -> SessionInfo:
+        address, agent = agents.read(row.client)
+        return SessionInfo(
+            handle=row.id_hash[:HANDLE],
+            client=agents.name(agent),
+            created=datetime.fromtimestamp(row.created, UTC),
+            seen=datetime.fromtimestamp(row.seen, UTC),
+            current=row.id_hash == self._session.id_hash,
+            address=address,
+        )
 
     def end_session(self, handle: str) -> None:
         """End one session of the signed-in user, or raise `Problem` 404."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from . import cors, csrf, errors, health
+from . import agents, cors, csrf, errors, health
 from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body
@@ -52,7 +52,7 @@ _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_CACHED, _SHOWN = 300, 100
 _DIGITS = 19
 """Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
-_LABEL = 80
+_AGENT = 256
 _DEVICE = 256
 """Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
 _OF_BODY = frozenset({b"etag", b"last-modified", b"cache-control", b"transfer-encoding"})
@@ -310,6 +310,10 @@ class Boundary:
         """Raise `Problem` 401, or 503, unless somebody is signed in; decides nothing."""
         self.auth(context).require_user()
 
+    def forget_access(self, context: RequestContext) -> None:
+        """Let it be decided anew who may see the answer: another view is asked."""
+        context._access_decided = False
+
     # What views ask for -------------------------------------------------------------------------
 
     def auth(self, context: RequestContext) -> Auth:
@@ -337,7 +341,12 @@ class Boundary:
         cookie = ""
         if head.has_cookie and not context.without_session:
             cookie = context.cookies.read(head.header("cookie"), self.policy.cookies.session_name)
-        return self.session_class(self.sessions, cookie, lambda: head.header("user-agent")[:_LABEL])
+        client = (
+            lambda: agents.kept(  # noqa: E731 - most sessions are there already
+                context.address, head.header("user-agent")[:_AGENT]
+            )
+        )
+        return self.session_class(self.sessions, cookie, client)
 
     def _device_cookie(self, context: RequestContext) -> str:
         return context.cookies.read(context.head.header("cookie"), self.policy.cookies.device_name)
@@ -399,7 +408,8 @@ class Boundary:
                 _log.error("sys_crash in templates/error.html", exc_info=error)
         if text is None:
             stylesheet = self.static.url(_STYLESHEET)
-            return errors.page(problem, context.request_id, stylesheet)
+            name = self.policy.service.name
+            return errors.page(problem, context.request_id, stylesheet, name)
         return Response.of(
             problem.status, "text/html; charset=utf-8", text.encode(), problem.headers
         )

@@ -40,6 +40,7 @@ _TEXTS = {
     500: ("Internal error", "Something went wrong on our side."),
     503: ("Not available", "The service cannot answer this now. Try again later."),
 }
+_WRONG_METHOD, _TOO_MANY = 405, 429
 _OTHER = {4: "The request cannot be answered.", 5: "The service cannot answer this now."}
 _PAGE = Template(files(__package__).joinpath("error.html").read_text("utf-8"))
 
@@ -91,7 +92,19 @@ def detail(problem: Problem) -> str:
     """Return the sentence that an error shows: the author's, or ours."""
     if problem.detail:
         return problem.detail
+    if problem.status == _TOO_MANY:
+        after = dict(problem.headers).get("retry-after", "")
+        if after.isdecimal():
+            return f"Wait {duration(int(after))} before you try again."
     return _TEXTS[problem.status][1] if problem.status in _TEXTS else _OTHER[problem.status // 100]
+
+
+def duration(seconds: int) -> str:
+    """Return a time in words, in the unit that people would use, rounded up."""
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{-(-seconds // size)} {unit}"
+    return "a second" if seconds <= 1 else f"{seconds} seconds"
 
 
 def wants_json(path: str, accept: str, api_prefix: str) -> bool:
@@ -114,8 +127,8 @@ def document(problem: Problem, request_id: str) -> Response:
     return Response.of(problem.status, "application/problem+json", body, problem.headers)
 
 
-def page(problem: Problem, request_id: str, stylesheet: str) -> Response:
-    """Return the error as a page that needs no template of the application."""
+def page(problem: Problem, request_id: str, stylesheet: str, name: str) -> Response:
+    """Return the error as a page of the service `name` that needs no template of its own."""
     items = "".join(f"<li>{escape(name)}</li>" for name in problem.fields)
     text = _PAGE.substitute(
         status=problem.status,
@@ -123,9 +136,19 @@ def page(problem: Problem, request_id: str, stylesheet: str) -> Response:
         detail=escape(detail(problem)),
         request_id=request_id,
         stylesheet=stylesheet,
+        name=escape(name),
         fields=f"<ul>{items}</ul>" if items else "",
     )
     return Response.of(problem.status, "text/html; charset=utf-8", text.encode(), problem.headers)
+
+
+def is_for_head_alone(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the answer to a GET says that the address takes HEAD, and no GET."""
+    if status != _WRONG_METHOD:
+        return False
+    allowed = next((value for name, value in headers if name == b"allow"), b"")
+    methods = {each.strip() for each in allowed.split(b",")}
+    return b"HEAD" in methods and b"GET" not in methods
 
 
 def allow_header(methods: Iterable[str]) -> str:

@@ -129,6 +129,15 @@ async def closed(_: Request) -> Response:
     return PlainTextResponse("inside")
 
 
+@login_not_required
+async def count(_: Request) -> Response:
+    return Response(headers={"X-Total-Count": "3"})
+
+
+async def count_closed(_: Request) -> Response:
+    return Response(headers={"X-Total-Count": "3"})
+
+
 async def silent(request: Request) -> Response:
     return JSONResponse({"got": await request.json()})
 
@@ -305,6 +314,8 @@ def add_views(app: Starlette) -> None:
             for view in OF_SESSION
         ),
         Route("/stage/upload", form, methods=["POST"]),
+        Route("/stage/count", count, methods=["HEAD"]),
+        Route("/stage/count/closed", count_closed, methods=["HEAD"]),
         Route("/stage/callback", raw, methods=["POST"]),
         Mount("/stage/included", routes=[Mount("/mounted", mounted_application())]),
         *(WebSocketRoute(f"/stage/socket/{name}", view) for name, view in SOCKETS.items()),

@@ -2,6 +2,13 @@
 // trusted types hold.
 "use strict";
 
+// Where the reader is, in the reader's words; the server writes UTC.
+const here = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+for (const time of document.querySelectorAll("time[datetime]")) {
+  time.title = time.textContent;
+  time.textContent = here.format(new Date(time.dateTime));
+}
+
 for (const input of document.querySelectorAll("input[type=password]")) {
   const button = document.createElement("button");
   button.type = "button";

@@ -38,7 +38,7 @@ class SessionRow:
     seen: int
     """Last use; start of the idle timeout."""
     client: str
-    """What the account page shows about the device, for example a short user agent."""
+    """From where and by what it was begun, as `agents` reads it for the account page."""
     data: str
     """JSON object with the session's content; "{}" where the cookie carries the content."""
 

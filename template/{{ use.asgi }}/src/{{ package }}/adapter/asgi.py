@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
-from ..security.errors import Problem
+from ..security.errors import Problem, is_for_head_alone
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
@@ -170,8 +170,9 @@ class _Exchange:
 
     # fmt: off
     __slots__ = (
-        "_boundary", "_context", "_head", "_held", "_is_head", "_late", "_middleware", "_reader",
-        "_receive_raw", "_replaced", "_scope", "_send_raw", "_start", "_started",
+        "_as_head", "_boundary", "_context", "_dropped", "_head", "_held", "_is_head", "_late",
+        "_middleware", "_reader", "_receive_raw", "_replaced", "_scope", "_send_raw", "_start",
+        "_started",
     )
     # fmt: on
 
@@ -197,6 +198,9 @@ class _Exchange:
         self._reader: _BodyReader | None = None
         self._late = False
         """The client has been told that it takes too long."""
+        self._as_head: Scope | None = None
+        """What the application is asked where it takes no GET."""
+        self._dropped = False
 
     async def run(self) -> None:
         context, boundary = self._context, self._boundary
@@ -269,10 +273,11 @@ class _Exchange:
             if b"host" in drop:
                 kept.append((b"host", context.host.encode("latin-1")))
             scope["headers"] = kept
-        if self._is_head:
-            scope["method"] = "GET"
         scope[KEY] = Exchange(self._boundary, context)
         scope["session"] = context.session
+        if self._is_head:
+            self._as_head = {**scope}
+            scope["method"] = "GET"
 
     def decide_access(self) -> None:
         """Before a body is read: the framework has found the view by now (RTE-2)."""
@@ -298,10 +303,14 @@ class _Exchange:
             raise OSError("the answer came too late")
         kind = message["type"]
         if kind == "http.response.start":
-            if message["status"] >= _ERROR:
+            if self._as_head and is_for_head_alone(message["status"], message.get("headers", ())):
+                self._dropped = True
+            elif message["status"] >= _ERROR:
                 self._start = message
             else:
                 await self._begin(message, None)
+            return
+        if self._dropped:
             return
         if kind == "http.response.body" and self._start:
             await self._begin_error(self._start, message)
@@ -376,6 +385,10 @@ class _Exchange:
 
     async def _finish(self) -> None:
         """Send what was held back until it was sure that no exception follows."""
+        if self._dropped and self._as_head:
+            self._scope, self._as_head, self._dropped = self._as_head, None, False
+            self._boundary.forget_access(self._context)
+            await self._middleware.app(self._scope, self._reader or self._receive_raw, self.send)
         if self._held:
             await self._release()
         elif self._start:

@@ -286,8 +286,7 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             boundary.allow(context, public=True)
             return None
         methods = allowed_methods(view_func)
-        method = "GET" if request.method == "HEAD" else request.method
-        if methods and method not in methods:
+        if methods and request.method not in methods:
             problem = Problem(405, headers=[("allow", allow_header(methods))])
         else:
             try:

@@ -42,6 +42,10 @@ class Strict(_Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "%s", **kwargs})
+        for field in self.fields.values():
+            if isinstance(field, forms.CharField) and not field.widget.is_hidden:
+                # Text in the direction of its own script; a password is no text.
+                field.widget.attrs.setdefault("dir", "auto")
 
     def full_clean(self) -> None:
         """Validate; raises `Problem` 400 for a name that comes twice, but where a list is taken."""

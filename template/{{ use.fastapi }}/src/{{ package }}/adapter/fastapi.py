@@ -26,7 +26,7 @@ from ..security.events import note
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
-from . import templates
+from . import documents, templates
 from .asgi import (
     DOCUMENTATION,
     App,
@@ -205,6 +205,12 @@ def _documented(app: App) -> App:
     return call
 
 
+def _name_problems(app: FastAPI) -> None:
+    """Say in the schema what errors look like, as FastAPI's "Extending OpenAPI" has it."""
+    own = app.openapi
+    setattr(app, "openapi", lambda: documents.describe(own()))  # noqa: B010 - a method
+
+
 class _Face:
     """Our error pages and problem documents in the place of the framework's."""
 
@@ -218,6 +224,7 @@ class _Face:
         app.router.default = _SlashAdded(app, self._boundary)
         if isinstance(app, FastAPI):
             self._limit_documentation(app)
+            _name_problems(app)
         default = {HTTPException, RequestValidationError}
         untouched = FastAPI().exception_handlers
         for kind, handler in (

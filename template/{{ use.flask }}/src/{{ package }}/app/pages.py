@@ -35,7 +35,7 @@ def login_form() -> ResponseReturnValue:
 def login() -> ResponseReturnValue:
     form = parse(LoginForm, form_fields())
     if current_auth.log_in(form.username, form.password) is None:
-        return _login_page(form.next, error="User name or password is wrong.")
+        return _login_page(form.next, form.username, "User name or password is wrong.")
     return redirect(safe_target(form.next, "/account"), 303)
 
 
@@ -82,8 +82,8 @@ def end_other_sessions() -> ResponseReturnValue:
     return redirect("/account", 303)
 
 
-def _login_page(target: str, error: str = "") -> ResponseReturnValue:
-    page = render_template("login.html", next=target, username="", error=error)
+def _login_page(target: str, username: str = "", error: str = "") -> ResponseReturnValue:
+    page = render_template("login.html", next=target, username=username, error=error)
     return page, 401 if error else 200
 
 

@@ -56,6 +56,30 @@ class SessionForm(Strict):
     session: Line
 
 
+def explain(error: ValidationError, **labels: str) -> dict[str, str]:
+    """Return what is wrong with a form, for people: a sentence for each field.
+
+    `labels` are the words for fields that the page calls otherwise.
+    """
+    found = {}
+    for each in error.errors():
+        name, kind, facts = str(each["loc"][0]), each["type"], each.get("ctx", {})
+        label = labels.get(name) or name.replace("_", " ").capitalize()
+        if kind == "extra_forbidden":
+            # Whose name is no word of ours.
+            name, text = "", "There is an unknown field."
+        elif kind == "string_too_long":
+            text = f"{label} may have at most {facts['max_length']} characters."
+        elif kind in {"missing", "string_too_short"}:
+            text = f"{label} must have at least {facts.get('min_length', 1)} character."
+        elif kind == "value_error":
+            text = f"{label}: {facts['error']}."
+        else:
+            text = f"{label} is not valid."
+        found[name] = text
+    return found
+
+
 def parse(schema: type[S], data: object) -> S:
     """Validate `data`, or raise `Problem` 422 with the names of the fields."""
     try:

@@ -21,8 +21,8 @@ from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.di import Provide
 from litestar.exceptions import LitestarException
-from litestar.handlers import ASGIRouteHandler, BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
+from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
+from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
@@ -35,9 +35,9 @@ from ..config import ConfigError, Settings
 from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
-from ..security.errors import Problem
+from ..security.errors import Problem, title
 from ..security.sessions import Session
-from . import templates
+from . import documents, templates
 from .asgi import (
     DOCUMENTATION,
     App,
@@ -128,6 +128,8 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         """Give an application that is mounted our face, too; sessions are the policy's."""
         for handler in _handlers(route):
             take_over_sessions(handler)
+            if isinstance(handler, HTTPRouteHandler):
+                _name_problems(route, handler)
         production = self.boundary.production
         if (app := _mounted(route)) is None:
             if production and isinstance(route, ASGIRoute):
@@ -271,6 +273,28 @@ def _handlers(route: BaseRoute) -> Sequence[BaseRouteHandler]:
         return list(route.route_handlers)
     handler: BaseRouteHandler = route.route_handler  # type: ignore[attr-defined]
     return [handler]
+
+
+def _name_problems(route: BaseRoute, handler: HTTPRouteHandler) -> None:
+    """Say in the schema what errors look like; what a handler says of its own stays."""
+    body = "data" in handler.parsed_fn_signature.parameters
+    own = {
+        status: ResponseSpec(
+            documents.Problem,
+            generate_examples=False,
+            description=title(status),
+            media_type=documents.KIND,
+        )
+        for method in handler.http_methods
+        for status in documents.statuses(
+            method,
+            body=body,
+            # Litestar says 400 of all of these.
+            parameters=len(handler.parsed_fn_signature.parameters) > 0,
+            place=bool(route.path_parameters),
+        )
+    }
+    handler.responses = {**own, **(handler.responses or {})}
 
 
 def _mounted(route: BaseRoute) -> Litestar | None:

@@ -28,7 +28,7 @@ def login(
     request: Request, data: URLEncodedBody[LoginForm], auth: CurrentAuth
 ) -> Template | Redirect:
     if auth.log_in(data.username, data.password) is None:
-        return _login_page(data.next, error="User name or password is wrong.")
+        return _login_page(data.next, data.username, "User name or password is wrong.")
     return Redirect(safe_target(request, data.next, "/account"), status_code=HTTP_303_SEE_OTHER)
 
 
@@ -70,8 +70,8 @@ def end_other_sessions(auth: CurrentAuth) -> Redirect:
     return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
 
 
-def _login_page(target: str, error: str = "") -> Template:
-    context = {"next": target, "username": "", "error": error}
+def _login_page(target: str, username: str = "", error: str = "") -> Template:
+    context = {"next": target, "username": username, "error": error}
     return Template("login.html", context=context, status_code=401 if error else 200)
 
 

@@ -67,6 +67,7 @@ class WsgiServer:
         environ = _environ(scope)
         try:
             head = WsgiRequestHead(environ)
+            head.raw = scope["headers"]
             entered = self._boundary.enter(head)
             if isinstance(entered, Response):
                 await _send(send, entered, is_head=head.method == "HEAD")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.csrf import SAFE_METHODS, from_own_page
-from ..security.errors import Problem
+from ..security.errors import Problem, is_for_head_alone
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Headers, Response
@@ -35,7 +35,7 @@ class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
     __slots__ = (
-        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query"),
+        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query", "raw"),
         "scheme",
     )
 
@@ -65,10 +65,15 @@ class WsgiRequestHead:
             get("HTTP_X_FORWARDED_HOST", ""),
         )
 
+        self.raw: Headers | None = None
+        """All headers as they came, where the server has told: CGI joins some and knows no others."""
+
     def header(self, name: str) -> str:
         return self._headers.get(_key(name), "")
 
     def size(self) -> tuple[int, int]:
+        if self.raw is not None:
+            return len(self.raw), sum(len(name) + len(value) for name, value in self.raw)
         headers = self._headers
         return len(headers), len("".join(headers)) + len("".join(headers.values()))
 
@@ -158,8 +163,15 @@ class BoundaryMiddleware:
                 self.boundary.allow(context, public=True)
                 return self._complete(context, make())
             self._rewrite(context, environ, body)
-            status, headers, chunks = _call(self.app, environ)
-            own = [(_lower(name), value.encode("latin-1").strip()) for name, value in headers]
+            as_head = (
+                {**environ, "REQUEST_METHOD": "HEAD"} if context.head.method == "HEAD" else None
+            )
+            status, own, chunks = _call(self.app, environ)
+            if as_head and is_for_head_alone(status, own):
+                _close(chunks)
+                environ = as_head
+                self.boundary.forget_access(context)
+                status, own, chunks = _call(self.app, environ)
             whole = None
             if status >= _ERROR or _is_short(own):
                 # In one piece it costs the server less, and an error on the way is still a page.
@@ -342,7 +354,7 @@ def _is_short(own: Headers) -> bool:
     return False
 
 
-def _call(app: App, environ: Environ) -> tuple[int, list[tuple[str, str]], Iterable[bytes]]:
+def _call(app: App, environ: Environ) -> tuple[int, Headers, Iterable[bytes]]:
     """Call the application until it names its status: it may wait until the first chunk."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -358,7 +370,8 @@ def _call(app: App, environ: Environ) -> tuple[int, list[tuple[str, str]], Itera
         first = next(iterator, b"")
         chunks = _Rest(first, iterator, chunks)
     status, headers = started[0]
-    return int(status[:3]), headers, chunks
+    own = [(_lower(name), value.encode("latin-1").strip()) for name, value in headers]
+    return int(status[:3]), own, chunks
 
 
 class _Rest:

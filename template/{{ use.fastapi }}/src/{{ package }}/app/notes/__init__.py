@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from ...adapter import CurrentUser, FormFields, templates
+from ..schemas import explain
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 
@@ -36,8 +37,7 @@ def add(request: Request, form: FormFields, notes: CurrentNotes) -> Response:
     try:
         notes.add(NoteIn.model_validate(form))
     except ValidationError as error:
-        fields = {str(item["loc"][0]) for item in error.errors()}
-        errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
+        errors = explain(error, body="Text")
         context = {"notes": notes.all(), "errors": errors, "values": form}
         return templates.TemplateResponse(request, "notes.html", context, 422)
     return RedirectResponse("/notes", 303)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from ...adapter import current_user, form_fields
 from ..schemas import parse
+from ..schemas import explain
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 
@@ -33,8 +34,7 @@ def add() -> ResponseReturnValue:
     try:
         notes.add(NoteIn.model_validate(form))
     except ValidationError as error:
-        fields = {str(item["loc"][0]) for item in error.errors()}
-        errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
+        errors = explain(error, body="Text")
         page = render_template("notes.html", notes=notes.all(), errors=errors, values=form)
         return page, 422
     return redirect("/notes", 303)

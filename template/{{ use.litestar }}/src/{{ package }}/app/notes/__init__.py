@@ -10,6 +10,7 @@ from litestar.status_codes import HTTP_303_SEE_OTHER
 from pydantic import ValidationError
 
 from ...adapter import CurrentUser, Request, single_values
+from ..schemas import explain
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 
@@ -35,8 +36,7 @@ class NotesPages(Controller):
         try:
             notes.add(NoteIn.model_validate(data))
         except ValidationError as error:
-            fields = {str(item["loc"][0]) for item in error.errors()}
-            errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
+            errors = explain(error, body="Text")
             context = {"notes": notes.all(), "errors": errors, "values": data}
             return Template("notes.html", context=context, status_code=422)
         return Redirect("/notes", status_code=HTTP_303_SEE_OTHER)

@@ -34,7 +34,8 @@ def login_form(request: Request) -> Response:
 def login(request: Request) -> Response:
     form = parse(LoginForm, form_fields(request))
     if current_auth(request).log_in(form.username, form.password) is None:
-        return _login_page(request, form.next, error="User name or password is wrong.")
+        error = "User name or password is wrong."
+        return _login_page(request, form.next, form.username, error)
     return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
 
 
@@ -74,8 +75,8 @@ def end_other_sessions(request: Request) -> Response:
     return RedirectResponse("/account", SEE_OTHER)
 
 
-def _login_page(request: Request, target: str, error: str = "") -> Response:
-    context = {"next": target, "username": "", "error": error}
+def _login_page(request: Request, target: str, username: str = "", error: str = "") -> Response:
+    context = {"next": target, "username": username, "error": error}
     return templates.TemplateResponse(request, "login.html", context, 401 if error else 200)
 
 

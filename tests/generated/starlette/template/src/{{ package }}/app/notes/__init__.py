@@ -9,6 +9,7 @@ from starlette.routing import Route
 
 from ...adapter import current_user, form_fields, json_body, templates
 from ..schemas import parse
+from ..schemas import explain
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 
@@ -28,8 +29,7 @@ def add(request: Request) -> Response:
     try:
         notes.add(NoteIn.model_validate(form))
     except ValidationError as error:
-        fields = {str(item["loc"][0]) for item in error.errors()}
-        errors = dict.fromkeys(sorted(fields), "Missing, too long, or has control characters.")
+        errors = explain(error, body="Text")
         context = {"notes": notes.all(), "errors": errors, "values": form}
         return templates.TemplateResponse(request, "notes.html", context, 422)
     return RedirectResponse("/notes", 303)
