@@ -28,9 +28,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from benchmarks import picture
+from benchmarks import picture, routes
 from tests import needs, projects
 
 HERE = Path(__file__).resolve().parent
@@ -54,7 +55,11 @@ VERIFY_SECONDS = {"first": 30.0, "next": 20.0, "after an edit": 10.0}
 PRE_COMMIT_SECONDS = 5.0
 SLACK = 2.0
 """How much worse a quick run may be: a doubling is seen, a busy machine is not."""
-PARTS = ("cost", "requests", "memory", "login", "generation")
+UPLOAD_SPEED, PEAK_MIB = 0.8, 32.0
+ECHO_SPEED, PAGES_BESIDE_IDLE = 0.9, 0.8
+FACTS_US = 2.0
+WITH_SOCKETS = ("fastapi", "litestar")
+PARTS = ("cost", "facts", "requests", "uploads", "sockets", "memory", "login", "generation")
 QUICK_PARTS = ("cost", "memory", "login")
 """Whose ratios hold on any machine, busy ones too."""
 
@@ -206,6 +211,89 @@ def memory(framework: str, project: projects.Project, effort: Effort) -> Iterato
     )
 
 
+def facts(framework: str, project: projects.Project, effort: Effort) -> Iterator[Figure]:
+    """Yield what many facts of other paths add to a call, in process."""
+    found = routes.differences(project, SUBJECT, effort.rounds)
+    what = f"{FRAMEWORKS[framework]}, a request beside {routes.FACTS} [[route]] facts"
+    yield figure(what, found, "us", FACTS_US)
+
+
+def uploads(framework: str, project: projects.Project, effort: Effort) -> Iterator[Figure]:
+    """Yield the speed of an upload against the bare framework's, and what a large one holds."""
+    name, size = FRAMEWORKS[framework], routes.SPEED_SIZE
+    request = routes.multipart(size)
+    with opened_pair(project) as (bare, guarded):
+        works = [partial(routes.upload, each.port, request, size) for each in (bare, guarded)]
+        routes.seconds(works, 1)
+        pairs = [routes.seconds(works, 4) for _ in range(2 * effort.pairs)]
+        theirs, ours = (
+            size / routes.MIB / statistics.median(side) for side in zip(*pairs, strict=True)
+        )
+        yield figure(
+            f"{name}, upload of 20 MiB against the bare framework",
+            [base / own for base, own in pairs],
+            "x",
+            UPLOAD_SPEED,
+            least=True,
+            note=f"{theirs:.0f} MiB/s, {ours:.0f} MiB/s",
+        )
+        bare_peak, peak = (
+            routes.peak(routes.child(server.pid), server.port) for server in (bare, guarded)
+        )
+        note = f"{bare_peak:.1f} MiB bare"
+        what = f"{name}, memory of a worker during an upload of 200 MiB"
+        yield Figure(what, round(peak, 1), "MiB", PEAK_MIB, note=note)
+
+
+def sockets(framework: str, project: projects.Project, effort: Effort) -> Iterator[Figure]:
+    """Yield the speed of an echo against the bare framework's, and pages beside idle WebSockets."""
+    if framework not in WITH_SOCKETS:
+        return
+    name = FRAMEWORKS[framework]
+    with opened_pair(project) as (bare, guarded):
+        with routes.connect(bare.port) as first, routes.connect(guarded.port) as second:
+            works = [partial(routes.echo, made) for made in (first, second)]
+            routes.seconds(works, 10)
+            pairs = [routes.seconds(works, 15) for _ in range(2 * effort.pairs)]
+        theirs, ours = (routes.BATCH / statistics.median(side) for side in zip(*pairs, strict=True))
+        yield figure(
+            f"{name}, WebSocket messages/s against the bare framework",
+            [base / own for base, own in pairs],
+            "x",
+            ECHO_SPEED,
+            least=True,
+            note=f"{theirs:.0f}/s, {ours:.0f}/s",
+        )
+        worker = routes.child(guarded.pid)
+        alone = [wrk(guarded.port, effort.seconds) for _ in range(effort.pairs)]
+        before = worker_memory(guarded.pid, "Rss")
+        with routes.idle(guarded.port) as held:
+            each = (worker_memory(guarded.pid, "Rss") - before) * 1024 / len(held)
+            beside = [wrk(guarded.port, effort.seconds) for _ in range(effort.pairs)]
+        if routes.child(guarded.pid) != worker:
+            raise AssertionError("the worker was replaced")
+        yield figure(
+            f"{name}, pages/s of a worker beside {len(held)} idle WebSockets, against none",
+            [own / base for base, own in zip(alone, beside, strict=True)],
+            "x",
+            PAGES_BESIDE_IDLE,
+            least=True,
+            note=f"{statistics.median(alone):.0f}/s, {statistics.median(beside):.0f}/s,"
+            f" {each:.0f} KiB for each",
+        )
+
+
+@contextmanager
+def opened_pair(project: projects.Project) -> Iterator[tuple[Server, Server]]:
+    """Run the bare framework and the service, one worker each, with routes that a fact opens."""
+    facts = {"APP_POLICY": routes.policy(project)}
+    with (
+        serving(project, "bare", "--opened") as bare,
+        serving(project, "guarded", "--opened", **facts) as guarded,
+    ):
+        yield bare, guarded
+
+
 def login(effort: Effort) -> Iterator[Figure]:
     """Yield the ratios of `login_decision.py`."""
     script = str(HERE / "login_decision.py")
@@ -281,17 +369,19 @@ class Server:
 
 
 @contextmanager
-def serving(project: projects.Project, kind: str, workers: int = 1) -> Iterator[Server]:
+def serving(
+    project: projects.Project, kind: str, *more: str, workers: int = 1, **variables: str
+) -> Iterator[Server]:
     """Run the project's server on loopback until the end of the block."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [project.python, str(SUBJECT), "serve", kind]
-    options = ["--port", str(port), "--workers", str(workers)]
+    options = ["--port", str(port), "--workers", str(workers), *more]
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             [*command, *options],
             cwd=project.path,
-            env=projects.clean_environment(),
+            env=projects.clean_environment() | variables,
             stdout=log,
             stderr=log,
         )
@@ -400,7 +490,7 @@ def main() -> int:
     options = parser.parse_args()
     effort = QUICK if options.quick else FULL
     parts = options.only or (QUICK_PARTS if options.quick else PARTS)
-    if {"requests", "memory"} & {*parts} and needs.find("wrk") is None:
+    if {"requests", "memory", "sockets"} & {*parts} and needs.find("wrk") is None:
         print("wrk is missing: apt-get install wrk", file=sys.stderr)
         return 2
     figures: list[Figure] = []
@@ -428,7 +518,10 @@ def main() -> int:
         environment = versions(made)
         measures: dict[str, Callable[[str, projects.Project, Effort], Iterator[Figure]]] = {
             "cost": cost,
+            "facts": facts,
             "requests": requests,
+            "uploads": uploads,
+            "sockets": sockets,
             "memory": memory,
         }
         for part, measure in measures.items():

@@ -2,7 +2,10 @@
 
     python subject.py cost --rounds N      the microseconds of a call, in process, by kind, as JSON
     python subject.py serve KIND --port N  the project's own server with `guarded` or `bare`, or the
-                                           latter by the server's `wsgi` interface, or by `gunicorn`
+                                           latter by the server's `wsgi` interface, or by `gunicorn`;
+                                           with `--opened` also the routes of `opened`
+    python subject.py facts --rounds N     the microseconds of a call with the facts of the policy,
+                                           and with none, as JSON
 
 Both have the route /bench, which answers a small JSON object; in the service it stands before the
 others, because the framework's time to find a route is not the policy's. `floor` is the bare
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import importlib
 import io
 import json
@@ -28,6 +32,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+import opened
 
 HOST = "bench.example"
 PATH, PATH_SESSION, PATH_LOGIN = "/bench", "/bench/session", "/bench/login"
@@ -77,6 +83,8 @@ class Subject:
         answers = Path(".copier-answers.yml").read_text("utf-8")
         (self.framework,) = re.findall(r"^framework: (\w+)$", answers, re.MULTILINE)
         self.asgi = self.framework in {"fastapi", "litestar"}
+        self.opened = False
+        """Whether the applications get the routes of `opened`."""
 
     def bare(self) -> App:
         """Return the framework with nothing but the route."""
@@ -94,6 +102,8 @@ class Subject:
         else:
             app = importlib.import_module("flask").Flask("bench", static_folder=None)
         self._route(app, PATH, False)
+        if self.opened:
+            opened.add(self.framework, app)
         outermost: App = app if self.asgi else app.wsgi_app
         return outermost
 
@@ -119,6 +129,8 @@ class Subject:
         )
         importlib.import_module("django").setup()
         self._route(urls, PATH, False)
+        if self.opened:
+            opened.add(self.framework, urls)
         bare: App = handler()
         return bare
 
@@ -135,6 +147,8 @@ class Subject:
         guarded: Any = create(self.settings(folder))
         django = self.framework == "django"
         app = importlib.import_module(f"{self.package}.app.urls") if django else guarded
+        if self.opened:
+            opened.add(self.framework, app)
         # The last one stands first.
         self._route(app, PATH_LOGIN, True, login=True)
         self._route(app, PATH_SESSION, True)
@@ -477,6 +491,36 @@ async def rounds_of(subject: Subject, apps: dict[str, App], rounds: int) -> list
     return found
 
 
+async def facts(subject: Subject, rounds: int) -> dict[str, list[float]]:
+    """Return the microseconds of a call, by round, with and without the facts of the policy.
+
+    Of one application, batch by batch: what is compared is what a request does with them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        app = subject.guarded(folder)
+        boundaries = importlib.import_module(f"{subject.package}.security.boundary").Boundary
+        (boundary,) = [each for each in gc.get_objects() if isinstance(each, boundaries)]
+        routes = importlib.import_module(f"{subject.package}.security.routes").Routes
+        kinds = {"facts": boundary._routes, "none": routes((), boundary.policy.input)}
+        logging.disable()
+        found: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for _ in range(rounds + 1):
+            best = dict.fromkeys(kinds, 1.0)
+            for _ in range(BATCHES):
+                for kind, known in kinds.items():
+                    boundary._routes = known
+                    took = (
+                        batch_wsgi(app, PATH, "")
+                        if not subject.asgi
+                        else (await batch_asgi(app, PATH, ""))
+                    )
+                    best[kind] = min(best[kind], took)
+            for kind, took in best.items():
+                found[kind].append(round(took * 1e6, 2))
+    # The first round warms up.
+    return {kind: values[1:] for kind, values in found.items()}
+
+
 def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
     """Run the project's `serve.py`: with the service, or with the bare framework alone.
 
@@ -499,7 +543,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
                 f"{name}.adapter.server", server_app=subject.behind if kind == "bare" else _same
             )
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
-            policy = SimpleNamespace(routes=())
+            policy = SimpleNamespace(routes=(SimpleNamespace(websocket=subject.opened),))
             stand_in(f"{name}.security.policy", load=lambda _: policy)
             stand_in(f"{name}.operate.workers", Watch=lambda: idle, keep_memory_apart=lambda: None)
         else:
@@ -547,7 +591,10 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     measure = commands.add_parser("cost")
     measure.add_argument("--rounds", type=int, default=25)
+    counted = commands.add_parser("facts")
+    counted.add_argument("--rounds", type=int, default=25)
     run = commands.add_parser("serve")
+    run.add_argument("--opened", action="store_true")
     run.add_argument("kind", choices=("bare", "guarded", "gunicorn", "wsgi"))
     run.add_argument("--port", type=int, required=True)
     run.add_argument("--workers", type=int, default=1)
@@ -555,7 +602,10 @@ def main() -> None:
     subject = Subject()
     if options.command == "cost":
         print(json.dumps(cost(subject, options.rounds)))
+    elif options.command == "facts":
+        print(json.dumps(asyncio.run(facts(subject, options.rounds))))
     else:
+        subject.opened = options.opened
         serve(subject, options.kind, options.port, options.workers)
 
 

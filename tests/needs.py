@@ -1,6 +1,7 @@
 """The programs that tests run for real, and the Debian packages they come from.
 
-Judges of the edge come from requirements/judges.txt and from npm.
+Judges of the edge come from requirements/judges.txt and from npm, and from there what pages load in
+tests of a browser, by the hashes of tests/libraries/package-lock.json.
 
 `needs("nginx")` returns the program's path. Where it is missing the test is skipped with the
 command that installs it; with CI=true it fails, so that no test is left out unseen.
@@ -47,9 +48,13 @@ JUDGES = Path(sys.prefix, "judges")
 """Where the judges are that are no Debian packages."""
 PYTHON_JUDGES = ("gixy", "sslyze")
 NODE_JUDGES = {"@mdn/mdn-http-observatory": "1.4.8", "csp_evaluator": "1.1.8"}
+LIBRARIES = Path(sys.prefix, "libraries")
+"""Where the scripts and styles are that pages load."""
+LOCKED = tuple(ROOT / "tests" / "libraries" / f"package{kind}.json" for kind in ("", "-lock"))
 HEADERS_MORE = Path("/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so")
 FILES = {HEADERS_MORE: "libnginx-mod-http-headers-more-filter"}
 """Files that are no programs, and their packages."""
+_QUIET = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
 
 
 def find(program: str) -> str | None:
@@ -82,6 +87,22 @@ def needs_module(name: str) -> Path:
     return modules
 
 
+def needs_libraries() -> Path:
+    """Return the folder of node modules of `LOCKED`, as locked, or skip; in CI fail."""
+    if not has_libraries():
+        missing("what tests/libraries lists", "make packages")
+    return LIBRARIES / "node_modules"
+
+
+def has_libraries() -> bool:
+    """Tell whether `needs_libraries` would return."""
+    # npm writes the last one when all is there.
+    names = (*(file.name for file in LOCKED), "node_modules/.package-lock.json")
+    return all((LIBRARIES / name).exists() for name in names) and all(
+        (LIBRARIES / file.name).read_bytes() == file.read_bytes() for file in LOCKED
+    )
+
+
 def missing(what: str, remedy: str) -> NoReturn:
     """Skip the test, naming what it needs; in CI fail it."""
     reason = f"{what} is missing: {remedy}"
@@ -95,7 +116,7 @@ def _remedy(program: str) -> str:
 
 
 def _judges() -> Iterator[list[str]]:
-    """Yield the commands that install the judges that are not there."""
+    """Yield the commands that install the judges and libraries that are not there."""
     if any(find(program) is None for program in PYTHON_JUDGES):
         uv = str(Path(sys.executable).with_name("uv"))
         python = str(JUDGES / "bin" / "python")
@@ -104,8 +125,13 @@ def _judges() -> Iterator[list[str]]:
         yield [uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", locked]
     wanted = [f"{name}@{version}" for name, version in NODE_JUDGES.items()]
     if not all((JUDGES / "node_modules" / name).exists() for name in NODE_JUDGES) and find("npm"):
-        quiet = ["--silent", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-        yield ["npm", "install", *quiet, "--prefix", str(JUDGES), *wanted]
+        yield ["npm", "install", *_QUIET, "--no-package-lock", "--prefix", str(JUDGES), *wanted]
+    if not has_libraries() and find("npm"):
+        LIBRARIES.mkdir(exist_ok=True)
+        for file in LOCKED:
+            shutil.copy(file, LIBRARIES)
+        # npm takes a folder behind a link for another one than the one that is locked.
+        yield ["npm", "ci", *_QUIET, "--prefix", str(LIBRARIES.resolve())]
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:

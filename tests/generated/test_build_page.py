@@ -15,20 +15,19 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error, Page
 
 from tests.conftest import Render
-from tests.generated import snippets
+from tests.generated import libraries, snippets
 from tests.generated.snippets import Snippet
 from tests.live.service import Client, Service, free_port, running
-from tests.needs import needs
+from tests.needs import has_libraries, needs_libraries
 from tests.projects import BIN, CHOICES, Project
 
 PAGE = "docs/build.md"
 GZIP = {"accept-encoding": "gzip"}
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
-QUIET = ("--disable-background-networking", "--disable-component-update", "--no-sandbox")
 PAYMENT_KEY = "a key that the payment provider knows"
 SPA = {"origin": "https://spa.example.com", "sec-fetch-site": "cross-site"}
 CLOSED = "closed.toml"
@@ -48,6 +47,8 @@ def project(
     for snippet in fences(built):
         if snippet.file:
             snippet.write(built)
+    if has_libraries():
+        libraries.add(built, needs_libraries())
     for line in shown(built, "console"):
         if " db " in line:
             python(built, "-m", *shlex.split(line.removeprefix("$ uv run ")))
@@ -195,32 +196,70 @@ def test_page_has_its_script_and_what_the_policy_allows(visitor: Client) -> None
     for sources in (
         "img-src 'self' data:",
         "style-src 'self' https://cdn.example.com",
-        "trusted-types default",
+        "trusted-types bootstrap htmx",
     ):
         assert f"; {sources};" in f"{csp};"
     assert visitor.get(script[0]).headers["cache-control"].endswith("immutable")
     assert visitor.get("/shop/left").headers["hx-trigger"] == "counted"
 
 
-def test_libraries_write_html_by_the_scripts_leave(opened: Service, closed: Service) -> None:
-    """As htmx and Bootstrap do: by a parser, and by `innerHTML`."""
-    insert = """() => {
-        const text = new DOMParser().parseFromString("<b>3</b>", "text/html").body.innerHTML
-        document.querySelector("h1").innerHTML = text
-        return document.querySelector("h1 b").textContent
-    }"""
-    program = needs("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=QUIET)
-        for service, works in ((opened, True), (closed, False)):
-            page = browser.new_page()
-            page.goto(f"{service.origin}/shop")
-            if works:
-                assert page.evaluate(insert) == "3"
-            else:
-                with pytest.raises(Error, match="TrustedHTML"):
-                    page.evaluate(insert)
-        browser.close()
+def style(page: Page, selector: str, name: str, part: str = "") -> str:
+    """Return what a style is for the browser, of an element or of its `part`."""
+    script = "([at, part, name]) => getComputedStyle(document.querySelector(at), part)[name]"
+    return str(page.evaluate(script, [selector, part, name]))
+
+
+def test_libraries_work_without_a_word_on_the_console(opened: Service) -> None:
+    with libraries.window(needs_libraries()) as (page, said):
+        page.goto(f"{opened.origin}/shop/live", wait_until="networkidle")
+        # The style and the script of the CDN, both by their hashes.
+        assert style(page, ".accordion-button", "display") == "flex"
+        assert "data:image" in style(page, ".accordion-button", "backgroundImage", "::after")
+        assert page.evaluate("Chart.getChart('stock').data.labels.length") == 2
+        assert page.evaluate("document.fonts.check('16px bootstrap-icons')")
+        assert "bootstrap-icons" in style(page, "i.bi", "fontFamily", "::before")
+        # Alpine.
+        page.get_by_role("button", name="More", exact=True).click()
+        assert page.locator("[x-text]").inner_text() == "2"
+        # Bootstrap, without and with HTML from text.
+        page.get_by_role("button", name="Brewing").click()
+        page.get_by_text("Brewed for three minutes").wait_for()
+        page.get_by_role("button", name="Stock").hover()
+        assert page.get_by_role("tooltip").inner_text() == "Counted now"
+        # htmx.
+        page.evaluate("document.addEventListener('counted', () => { document.title = 'counted' })")
+        page.get_by_role("button", name="Ask").click()
+        assert page.locator("#left b").inner_text() == "3"
+        assert page.title() == "counted"
+        # A chunk and its style, by Vite.
+        assert style(page, "#report", "letterSpacing") == "1px"
+        page.locator("#report").click()
+        page.get_by_text("3 cups, 1 sold out").wait_for()
+        assert style(page, "#report", "textTransform") == "uppercase"
+        assert page.locator("link[rel=modulepreload]").count() == 1
+        assert said == []
+        # What the libraries may, nobody else may.
+        for attack in (
+            "document.body.innerHTML = '<b>x</b>'",
+            "Document.parseHTMLUnsafe('<b>x</b>')",
+            "bootstrap.Tooltip.Default.sanitizeFn('<b>x</b>')",
+            "trustedTypes.createPolicy('htmx', {})",
+        ):
+            with pytest.raises(Error, match=r"TrustedHTML|trust\.js|createPolicy"):
+                page.evaluate(attack)
+
+
+def test_htmx_2_by_a_policy_that_looks_at_who_asks(opened: Service) -> None:
+    with libraries.window(needs_libraries()) as (page, said):
+        # As if the page and its policy had been written so.
+        page.route("**/shop/live", libraries.with_htmx_2)
+        page.goto(f"{opened.origin}/shop/live", wait_until="networkidle")
+        assert page.evaluate("htmx.version").startswith("2.")
+        page.get_by_role("button", name="Ask").click()
+        assert page.locator("#left b").inner_text() == "3"
+        assert said == []
+        with pytest.raises(Error, match="TrustedHTML"):
+            page.evaluate("document.body.innerHTML = '<b>x</b>'")
 
 
 def test_form_takes_a_list_and_one_value_where_one_is_meant(member: Client) -> None:

@@ -68,8 +68,7 @@ def page(
     complaints: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # Not every build of the browser has every feature that the policy turns off.
-        if message.type in {"error", "warning"} and "Unrecognized feature" not in message.text:
+        if message.type in {"error", "warning"}:
             complaints.append(message.text)
 
     def missed(request: Request) -> None:

@@ -30,7 +30,7 @@ FEATURES_OFF = [
     "cross-origin-isolated", "display-capture", "encrypted-media", "fullscreen", "gamepad",
     "geolocation", "gyroscope", "hid", "idle-detection", "keyboard-map", "magnetometer",
     "microphone", "midi", "payment", "picture-in-picture", "publickey-credentials-get",
-    "screen-wake-lock", "serial", "sync-xhr", "unload", "usb", "web-share", "xr-spatial-tracking",
+    "screen-wake-lock", "serial", "sync-xhr", "unload", "usb", "xr-spatial-tracking",
 ]
 # fmt: on
 CSP_OTHER = "default-src 'none'; frame-ancestors 'none'"

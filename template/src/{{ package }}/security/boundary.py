@@ -234,7 +234,7 @@ class Boundary:
             self._admit(context, head, preflight=False)
         if head.has_body and (length := content_length(head)) != 0:
             context.body = Body(head.header("content-type"), context.route, limits)
-            context.body.announced(length)
+            context.body.announced(length, head.header("content-encoding"))
         if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
         return self._own_page(context, method)

@@ -17,6 +17,19 @@ from .errors import Problem
 from .responses import Response
 
 PREFIX = "/static/"
+_TYPES = mimetypes.MimeTypes()
+"""Those that Python knows by itself: what else a machine knows, the next one may not."""
+for _kind, _ending in (
+    ("font/woff", ".woff"),
+    ("font/woff2", ".woff2"),
+    ("image/avif", ".avif"),
+    ("image/webp", ".webp"),
+    ("text/javascript", ".js"),
+    ("text/javascript", ".mjs"),
+    ("application/json", ".map"),
+    ("application/manifest+json", ".webmanifest"),
+):
+    _TYPES.add_type(_kind, _ending)
 
 
 class StaticFiles:
@@ -86,5 +99,5 @@ def _hashed_path(files: dict[str, bytes]) -> str:
 
 
 def _media_type(name: str) -> str:
-    kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+    kind = _TYPES.guess_type(name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind

@@ -31,6 +31,8 @@ _GONE, _POLICY, _TOO_BIG, _CRASH, _LATER, _SIGNED_OUT = 1001, 1008, 1009, 1011, 
 _HTTP = 4000
 """Some frameworks close a handshake with this and HTTP's status."""
 _DENIAL = "websocket.http.response"
+_LETTER = 4
+"""Bytes of a letter in UTF-8 at most."""
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
@@ -107,8 +109,14 @@ class _Socket:
         self._accepted = False
         self._code = 0
         """With which the connection was closed, 0 while it is not."""
-        self._closed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self._incoming: asyncio.Task[Message] | None = None
+        """Outlives who waits for it: a message that came is not lost with them."""
+        self._waiter: asyncio.Future[None] | None = None
+        """Of who waits for what comes, or for the end."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._look: asyncio.Task[None] | None = None
         self._allowance = float(self._limits.messages_per_second)
         """Messages that may still come at once."""
         self._counted = self._last = time.monotonic()
@@ -124,15 +132,15 @@ class _Socket:
         if session.cookie:
             await self._in_thread(session.fetch)
         app = asyncio.ensure_future(self._middleware.app(self._scope, self._receive, self._send))
-        watch = asyncio.ensure_future(self._watch())
-        closed = asyncio.ensure_future(self._closed.wait())
+        self._watch()
         try:
-            await asyncio.wait({app, closed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({app, self._closed}, return_when=asyncio.FIRST_COMPLETED)
             if not app.done():
                 await asyncio.wait({app}, timeout=_GRACE)
             await self._finish(app)
         finally:
-            tasks = [task for task in (app, watch, closed, self._incoming) if task]
+            self._end()
+            tasks = [task for task in (app, self._look, self._incoming) if task]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -173,24 +181,36 @@ class _Socket:
             return first
         if self._code:
             return {"type": "websocket.disconnect", "code": self._code}
+        # One task for each message, and no other: thousands of them come in a second.
         if self._incoming is None:
-            self._incoming = asyncio.ensure_future(_called(self._receive_raw))
-        closed = asyncio.ensure_future(self._closed.wait())
-        try:
-            await asyncio.wait({self._incoming, closed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            closed.cancel()
-        if self._closed.is_set() or not self._incoming.done():
+            self._incoming = self._loop.create_task(_called(self._receive_raw))
+            self._incoming.add_done_callback(self._wake)
+        if not self._incoming.done():
+            self._waiter = self._loop.create_future()
+            await self._waiter
+        if self._code or not self._incoming.done():
             return {"type": "websocket.disconnect", "code": self._code}
         message, self._incoming = self._incoming.result(), None
         if message["type"] == "websocket.disconnect":
             self._code = message.get("code") or _GONE
-            self._closed.set()
+            self._end()
         elif problem := self._judge(message):
             code, reason = problem
             await self._close(code, reason)
             return {"type": "websocket.disconnect", "code": code}
         return message
+
+    def _wake(self, _: object = None) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _end(self) -> None:
+        """Let all who wait know that it is over."""
+        if self._timer:
+            self._timer.cancel()
+        if not self._closed.done():
+            self._closed.set_result(None)
+        self._wake()
 
     def _judge(self, message: Message) -> tuple[int, str] | None:
         """Return the code to close with, and why, for a message that is one too many or too big."""
@@ -204,7 +224,12 @@ class _Socket:
             return _POLICY, "websocket.messages-per-second"
         self._allowance -= 1
         text, data = message.get("text"), message.get("bytes")
-        size = len(text.encode("utf-8", "surrogatepass")) if text is not None else len(data or b"")
+        if text is None:
+            size = len(data or b"")
+        elif len(text) * _LETTER <= limits.max_message:
+            return None
+        else:
+            size = len(text.encode("utf-8", "surrogatepass"))
         if size > limits.max_message:
             return _TOO_BIG, f"{size} bytes: websocket.max-message"
         return None
@@ -229,7 +254,7 @@ class _Socket:
             await self._refuse(Problem(status if status in range(400, 600) else 403))
         elif kind == "websocket.close":
             self._code = message.get("code") or 1000
-            self._closed.set()
+            self._end()
             await self._send_raw(message)
         else:
             self._last = time.monotonic()
@@ -255,7 +280,7 @@ class _Socket:
 
     async def _deny_with(self, response: Response) -> None:
         self._code = _POLICY
-        self._closed.set()
+        self._end()
         await deny(self._scope, self._send_raw, response)
 
     async def _leave(self, response: Response) -> Response:
@@ -270,31 +295,38 @@ class _Socket:
         self._code = code
         if reason:
             note("request_refused", status=code, reason=reason)
-        self._closed.set()
+        self._end()
         # A client that is gone cannot be told.
         with suppress(Exception):
             await self._send_raw({"type": "websocket.close", "code": code, "reason": ""})
 
-    async def _watch(self) -> None:
-        """End what is idle, and what has lost its session."""
+    def _watch(self) -> None:
+        """Look at it later. By a timer: a task for each of thousands would hold memory."""
         limits = self._limits
-        while True:
-            await asyncio.sleep(min(limits.session_check, limits.idle_timeout))
-            if self._code:
-                return
-            if not self._accepted:
-                continue
-            if time.monotonic() - self._last >= limits.idle_timeout:
+        self._timer = self._loop.call_later(
+            min(limits.session_check, limits.idle_timeout), self._begin_look
+        )
+
+    def _begin_look(self) -> None:
+        self._look = self._loop.create_task(self._look_at_it())
+
+    async def _look_at_it(self) -> None:
+        """End what is idle, and what has lost its session."""
+        if self._accepted and not self._code:
+            if time.monotonic() - self._last >= self._limits.idle_timeout:
                 await self._close(_GONE, "websocket.idle-timeout")
-                return
-            try:
-                lives = await self._in_thread(self._session_lives)
-            except StoreError:
-                await self._close(_LATER, "store away")
-                return
-            if not lives:
+            elif not await self._lives():
                 await self._close(_SIGNED_OUT, "its session has ended")
-                return
+        if not self._code:
+            self._watch()
+
+    async def _lives(self) -> bool:
+        try:
+            lives: bool = await self._in_thread(self._session_lives)
+        except StoreError:
+            await self._close(_LATER, "store away")
+            return True
+        return lives
 
     def _session_lives(self) -> bool:
         used, self._used = self._used, False

@@ -50,6 +50,8 @@ def _problem(request: AnyRequest, error: Problem) -> Response[bytes]:
 
 
 def _error(request: AnyRequest, error: Exception) -> Response[Any]:
+    if isinstance(error, UnicodeDecodeError) and raised_in(error, _PACKAGE):
+        return _answer(request, Problem(400, reason="a form with text that is none"))
     if not isinstance(error, HTTPException):
         return _crash(request, error)
     if raised_in(error, _PACKAGE):
