@@ -2,8 +2,8 @@
 
     python subject.py cost --rounds N      the microseconds of a call, in process, by kind, as JSON
     python subject.py serve KIND --port N  the project's own server with `guarded` or `bare`, or the
-                                           latter by the server's `wsgi` interface, or by `gunicorn`;
-                                           with `--opened` also the routes of `opened`
+                                           latter by its `wsgi` interface, or by `gunicorn`; with
+                                           `--opened` also the routes of `opened`
     python subject.py facts --rounds N     the microseconds of a call with the facts of the policy,
                                            and with none, as JSON
 

@@ -94,7 +94,7 @@ def restore(folder: Path) -> None:
         ready = {}
         for name, target in local.items():
             if name in manifest["files"]:
-                _require_unused(target)
+                require_unused(target)
                 ready[name] = _placed(folder / name, target)
         if "store.sqlite3" in ready:
             _end_sessions(ready["store.sqlite3"], local["store.sqlite3"])
@@ -211,7 +211,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _require_unused(path: Path) -> None:
+def require_unused(path: Path) -> None:
     """Refuse a database that a process has open, also one that `run` did not start."""
     if not path.exists():
         return

@@ -24,6 +24,7 @@ from .backup import backup, restore
 from .data import db
 from .edge import certificates, edge
 from .end_of_life import locked, unhashed
+from .move import move
 from .operator import operator
 from .people import open_desk, user
 from .throttle import throttle
@@ -248,5 +249,5 @@ def _add_own_commands() -> None:
 
 
 _add_own_commands()
-for command in (user, db, backup, restore, throttle, edge, certificates):
+for command in (user, db, backup, restore, move, throttle, edge, certificates):
     main.add_command(command)

@@ -30,12 +30,12 @@ from .breaker import Breaker, OpenError
 CONNECT_SECONDS = 0.4
 READ_SECONDS = 0.4
 _LOST = (ConnectionLost, TooLate, OSError)
-_EPOCH_SECONDS = 86400
+EPOCH_SECONDS = 86400
 """How long a user's epoch is remembered: longer than any request takes."""
 
 # The package's name: services that share a server do not see each other's users.
 _PREFIX = __name__.partition(".")[0] + ":"
-_FIELDS = ("user", "created", "seen", "client", "data")
+FIELDS = ("user", "created", "seen", "client", "data")
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class RedisStore:
 
     def get(self, id_hash: str) -> SessionRow | None:
         key = self._session + id_hash
-        row: list[Any] = self._run(lambda: self._client.hmget(key, _FIELDS))
+        row: list[Any] = self._run(lambda: self._client.hmget(key, FIELDS))
         return self._row(key, row) if row[0] is not None else None
 
     def put(
@@ -92,7 +92,7 @@ class RedisStore:
         )
         # Seconds to live, not a time: the server's clock need not agree with ours.
         ttl = max(1, expires - row.seen)
-        fields = [part for name in _FIELDS for part in (name, getattr(row, name))]
+        fields = [part for name in FIELDS for part in (name, getattr(row, name))]
         wanted = "" if epoch is None else epoch
         return bool(self._call(_SESSIONS, "put", keys, (self._user, ttl, expires, wanted, *fields)))
 
@@ -107,13 +107,13 @@ class RedisStore:
         return bool(self._call(_SESSIONS, "delete", (self._session + id_hash,), (self._user,)))
 
     def of_user(self, user: str) -> list[SessionRow]:
-        found = self._call(_SESSIONS, "of_user", (self._user + user,), _FIELDS)
+        found = self._call(_SESSIONS, "of_user", (self._user + user,), FIELDS)
         rows = [self._row(key, row) for key, row in found]
         return sorted(rows, key=lambda row: (-row.seen, row.id_hash))
 
     def delete_of_user(self, user: str, keep: str = "") -> int:
         keys = (self._user + user, self._session + keep, self._epoch + user)
-        return int(self._call(_SESSIONS, "delete_of_user", keys, (_EPOCH_SECONDS,)))
+        return int(self._call(_SESSIONS, "delete_of_user", keys, (EPOCH_SECONDS,)))
 
     def reserve(self, counters: Sequence[Counter], attempt: str, now: int) -> int:
         judges = [counter for counter in counters if counter.judges]

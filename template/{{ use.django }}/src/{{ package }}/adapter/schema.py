@@ -29,6 +29,10 @@ from .database import ERRORS
 from .setup import set_up
 
 APP = Path(__file__).parent.parent / "app"
+VERSION_TABLES = {"django_migrations": ("app", "name")}
+"""Tables that say which version a database is of, and the columns that say so."""
+FILLED_TABLES = frozenset({"django_content_type", "auth_permission"})
+"""Tables that `upgrade` fills by itself."""
 
 
 def upgrade(url: str) -> list[str]:

@@ -89,6 +89,10 @@ class _History:
 
 _CORE = _History("core", _HERE / "migrations" / "core", "core_version")
 _APP = _History("app", _HERE.parent / "app" / "migrations", "alembic_version")
+VERSION_TABLES = {each.table: ("version_num",) for each in (_CORE, _APP)}
+"""Tables that say which version a database is of, and the columns that say so."""
+FILLED_TABLES = frozenset[str]()
+"""Tables that `upgrade` fills by itself."""
 
 
 def upgrade(url: str) -> list[str]:
