@@ -33,7 +33,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import opened
+import opened  # type: ignore[import-not-found] # beside this program
 
 HOST = "bench.example"
 PATH, PATH_SESSION, PATH_LOGIN = "/bench", "/bench/session", "/bench/login"
