@@ -19,10 +19,12 @@ QUICK ?=
 TAGS ?=
 ADOPT_ARGS ?=
 URL ?=
+RUNS ?= 10
+MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new adopt earlier original test ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test stress ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +37,10 @@ adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the t
 
 test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]
 	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) $(TESTS)
+
+stress: $(VENV)/.dev packages ## Run the live and update tests again and again beside load [RUNS=10 MINUTES=60 TESTS=tests/update]
+	@$(BIN)/python -m tests.stress --runs $(RUNS) $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(PYTEST_ARGS) $(filter-out tests,$(TESTS))
 
 ecosystem: $(VENV)/.dev packages ## Prove that packages of others work in a service as docs/ecosystem.md says [TESTS=tests/ecosystem/test_flask.py]
 	@ECOSYSTEM=all $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS) $(if $(filter-out tests,$(TESTS)),$(TESTS),tests/ecosystem)

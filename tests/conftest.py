@@ -19,6 +19,11 @@ Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run mutations last: they are many and short, so that no process waits long for another."""
+    items.sort(key=lambda item: "tests/mutation/" in item.nodeid)
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Hear what noticed a mutation."""
     killers.note(report)

@@ -59,7 +59,7 @@ class Project:
         return str(self.path / ".venv" / "bin" / "python")
 
     def run(
-        self, *command: str, check: bool = True, timeout: float = 300, **variables: str
+        self, *command: str, check: bool = True, timeout: float = 1200, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, with `variables` in its environment.
 

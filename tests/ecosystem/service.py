@@ -172,7 +172,7 @@ def tool(project: Project, *command: str, **variables: str) -> Iterator[Callable
         )
 
         def status(path: str) -> int:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=10).status_code

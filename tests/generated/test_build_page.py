@@ -81,7 +81,7 @@ def developing(project: Project, policy: str) -> Iterator[Service]:
         "PYTHONPATH": str(project.path / "src"),
     }
     origin = f"http://localhost:{port}"
-    with running(project, port=port, origin=origin, variables=variables) as started:
+    with running(project, port=port, origin=origin, variables=variables, workers=1) as started:
         yield started
 
 

@@ -1,4 +1,7 @@
-"""Each kind of project, as its user meets it: `copier copy`, then `hooks/verify` to green."""
+"""Each kind of project, as its user meets it: `copier copy`, then `hooks/verify` to green.
+
+That takes most of a minute, so each run also stands for one of the Pythons of this machine.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,24 @@ import itertools
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests import projects
 from tests.needs import PACKAGES, find
-from tests.projects import CHOICES, Project
+from tests.projects import CHOICES
 
-STORAGE = CHOICES["storage"]
-PAIRS = list(itertools.product(CHOICES["framework"], CHOICES["sessions"]))
-MATRIX = [
-    # `storage` changes no file in src or tests: one of both is enough.
-    dict(zip(("framework", "sessions", "storage"), (*pair, storage), strict=True))
-    for pair, storage in zip(PAIRS, itertools.cycle((*STORAGE, *reversed(STORAGE))), strict=False)
-]
+OWN = ""
+"""The Python that uv takes by itself, the oldest."""
+BESIDE = {"fastapi", "flask"}
+"""Verified on that one elsewhere: by the job of CI in test_ci.py, and by test_make_new.py."""
 STEPS = {"lock", "install", "format", "lint", "types", "tables", "tests", "check", "drift"}
 
 
+@cache
 def pythons() -> dict[str, str]:
     """Return the interpreters of this machine, on the PATH or pyenv's, that are newer than ours."""
     found = {}
@@ -40,16 +43,45 @@ def pythons() -> dict[str, str]:
     return found
 
 
-def verify(project: Project, *, ci: str = "", python: str = "") -> str:
-    """Run `hooks/verify` as a user does, insist on success, and return what it printed."""
-    return project.run("hooks/verify", CI=ci, UV_PYTHON=python).stdout
+PYTHONS = [OWN, *pythons()]
 
 
-@pytest.mark.parametrize("answers", MATRIX, ids=lambda answers: "-".join(answers.values()))
-def test_verifies(template: Path, tmp_path: Path, answers: dict[str, str]) -> None:
+def matrix() -> Iterator[dict[str, str]]:
+    """Yield rows in which each framework meets both kinds of sessions, and each Python."""
+    # `storage` changes no file in src or tests: one of both is enough.
+    storage = itertools.cycle(CHOICES["storage"])
+    for framework in CHOICES["framework"]:
+        lines = PYTHONS[1:] if framework in BESIDE else PYTHONS
+        for sessions, line in itertools.zip_longest(CHOICES["sessions"], lines):
+            yield {
+                "framework": framework,
+                "sessions": sessions or CHOICES["sessions"][0],
+                "storage": next(storage),
+                "python": line or OWN,
+            }
+
+
+ROWS = list(matrix())
+
+
+def test_each_framework_meets_sessions_and_pythons() -> None:
+    met = {(row["framework"], row["sessions"]) for row in ROWS}
+    assert met == set(itertools.product(CHOICES["framework"], CHOICES["sessions"]))
+    met = {(row["framework"], row["python"]) for row in ROWS}
+    assert met | {(framework, OWN) for framework in BESIDE} == {
+        *itertools.product(CHOICES["framework"], PYTHONS),
+        *((framework, OWN) for framework in BESIDE),
+    }
+    assert {row["storage"] for row in ROWS} == set(CHOICES["storage"])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(filter(None, row.values())))
+def test_verifies(template: Path, tmp_path: Path, row: dict[str, str]) -> None:
+    answers = {name: text for name, text in row.items() if name != "python"}
     project = projects.render(template, tmp_path / "my-service", answers)
     project.commit()
-    printed = verify(project)
+    newer = pythons().get(row["python"], "")
+    printed = project.run("hooks/verify", CI="", UV_PYTHON=newer).stdout
     assert set(re.findall(r"^  ok +(\w+)", printed, re.MULTILINE)) == STEPS
     assert "FAIL" not in printed
     if all(map(find, PACKAGES)):
@@ -58,31 +90,14 @@ def test_verifies(template: Path, tmp_path: Path, answers: dict[str, str]) -> No
     assert project.git("config", "core.hooksPath") == "hooks"
     # Nothing but the lock is new, so it is all that the user has to commit.
     assert project.git("status", "--porcelain") == "?? uv.lock"
-
-
-def test_verifies_with_its_lock_in_ci(template: Path, tmp_path: Path) -> None:
-    project = projects.render(template, tmp_path / "my-service", {"ci": "gitlab"})
-    verify(project)
-    lock = (project.path / "uv.lock").read_bytes()
-    verify(project, ci="true")
-    assert (project.path / "uv.lock").read_bytes() == lock
-
-
-@pytest.mark.parametrize("framework", CHOICES["framework"])
-@pytest.mark.parametrize("python", pythons())
-def test_verifies_on_newer_python(
-    template: Path, tmp_path: Path, framework: str, python: str
-) -> None:
-    project = projects.render(template, tmp_path / "my-service", {"framework": framework})
-    verify(project, python=pythons()[python])
-    version = project.run(project.python, "-c", "import sys; print(sys.version)").stdout
-    assert version.startswith(python)
-    if python != max(pythons()):
+    if not newer:
         return
-    # The boundary is the template's to prove, on the newest Python too.
-    copy = project.copy(tmp_path / "copy")
-    unit = [
-        f"tests/contract/unit/{name}" for name in ("test_bnd_boundary.py", "test_rte_routes.py")
-    ]
-    source = str(copy.path / "src")
-    copy.run(project.python, "-m", "pytest", "-q", *unit, timeout=900, PYTHONPATH=source)
+    version = project.run(project.python, "-c", "import sys; print(sys.version)").stdout
+    assert version.startswith(row["python"])
+    if row["python"] == PYTHONS[-1]:
+        # The boundary is the template's to prove, on the newest Python too.
+        copy = project.copy(tmp_path / "copy")
+        names = ("test_bnd_boundary.py", "test_rte_routes.py")
+        unit = [f"tests/contract/unit/{name}" for name in names]
+        source = str(copy.path / "src")
+        copy.run(project.python, "-m", "pytest", "-q", *unit, timeout=900, PYTHONPATH=source)

@@ -139,7 +139,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in left_out and not name.startswith(("APP_", "GIT_CONFIG", "PYTEST_XDIST"))
     }
-    return {**kept, "PATH": programs, "HOME": str(home), "UV_CACHE_DIR": cache.strip()}
+    own = {"PATH": programs, "HOME": str(home), "UV_CACHE_DIR": cache.strip()}
+    # One test needs no two processes to run in.
+    return {**kept, **own, "PYTEST_XDIST_AUTO_NUM_WORKERS": "0"}
 
 
 @pytest.fixture

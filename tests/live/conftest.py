@@ -20,8 +20,8 @@ def project(request: pytest.FixtureRequest, installed: Render) -> Project:
 
 @pytest.fixture(scope="session")
 def service(project: Project) -> Iterator[Service]:
-    """Run the service: do not stop it, and use addresses of your own."""
-    with running(project) as started:
+    """Run the service in four processes: do not stop it, and use addresses of your own."""
+    with running(project, workers=4) as started:
         yield started
 
 

@@ -25,7 +25,7 @@ from tests.live.service import HOST, Client, Line, Service, folder, free_port, r
 from tests.needs import needs
 from tests.projects import Project
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 

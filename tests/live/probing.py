@@ -26,7 +26,7 @@ DJANGO = (
 )
 PAUSE = 2
 """Seconds that a body may pause here, instead of the policy's 10."""
-PATIENCE = 30.0
+PATIENCE = 90.0
 POLICY = f"""
 [[route]]
 path = "/probe/upload"

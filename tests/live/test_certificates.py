@@ -72,7 +72,7 @@ class Acme:
 
 def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
     """Return once something listens on the port."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         assert process.poll() is None
         try:

@@ -63,12 +63,12 @@ def test_requests_under_way_are_answered(service: Service, user: User) -> None:
         def body() -> Iterator[bytes]:
             yield b"username=" + user.name.encode()
             asked.set()
-            assert stopped.wait(10)
+            assert stopped.wait(60)
             yield b"&password=" + user.password.encode()
 
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
         answer = pool.submit(client.post, "/login", content=body(), headers=kind)
-        assert asked.wait(10)
+        assert asked.wait(60)
         assert client.get("/healthz").status_code == 200
         assert service.process
         service.process.send_signal(signal.SIGTERM)

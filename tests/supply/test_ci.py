@@ -63,24 +63,26 @@ def servers() -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def origins(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Project]:
-    """Return a committed project for each CI provider, with its lock."""
-    made = {}
-    for ci, framework in FRAMEWORK.items():
-        target = tmp_path_factory.mktemp(ci) / "my-service"
-        project = projects.render(template, target, {"framework": framework, "ci": ci})
-        project.run("uv", "lock", "--quiet")
-        project.commit()
-        made[ci] = project
-    return made
+    """Return a project for each CI provider."""
+    return {
+        ci: projects.render(
+            template,
+            tmp_path_factory.mktemp(ci) / "my-service",
+            {"framework": framework, "ci": ci},
+        )
+        for ci, framework in FRAMEWORK.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def checkouts(
     origins: dict[str, Project], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Project]:
-    """Return a clean clone of each, as a runner has it."""
+    """Commit each with its lock, and return a clean clone, as a runner has it."""
     clones = {}
     for ci, project in origins.items():
+        project.run("uv", "lock", "--quiet")
+        project.commit()
         target = tmp_path_factory.mktemp(f"{ci}-checkout") / "my-service"
         project.git("clone", "--quiet", str(project.path), str(target))
         clones[ci] = Project(target)

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 
 
 def missing(what: str, remedy: str) -> NoReturn:
