@@ -112,7 +112,14 @@ def test_a_replaced_file_is_the_truth_at_once(store: SqliteStore) -> None:
 @pytest.mark.contract("DAT-4")
 @pytest.mark.usefixtures("looking")
 @pytest.mark.parametrize(
-    ("made", "settled"), [(copy_of, False), (copy_of, True), (raw_copy, True), (other_file, True), (other_file, False)]
+    ("made", "settled"),
+    [
+        (copy_of, False),
+        (copy_of, True),
+        (raw_copy, True),
+        (other_file, False),
+        (other_file, True),
+    ],
 )
 def test_a_file_that_is_written_over_in_place_is_not_used(
     store: SqliteStore, made: Callable[[SqliteStore], Path], settled: bool
