@@ -24,7 +24,7 @@ MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new adopt earlier original test stress ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test stress ecosystem lowest lint gates audit format manifest bench grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ stress: $(VENV)/.dev packages ## Run the live and update tests again and again b
 
 ecosystem: $(VENV)/.dev packages ## Prove that packages of others work in a service as docs/ecosystem.md says [TESTS=tests/ecosystem/test_flask.py]
 	@ECOSYSTEM=all $(BIN)/python -m pytest -n 2 --dist loadfile $(PYTEST_ARGS) $(if $(filter-out tests,$(TESTS)),$(TESTS),tests/ecosystem)
+
+lowest: $(VENV)/.dev packages ## Run the tests of a project of each framework with the lowest versions that it allows
+	@LOWEST=all $(BIN)/python -m pytest $(PYTEST_ARGS) tests/generated/test_lowest.py
 
 lint: $(VENV)/.dev ## Check format, lint and types of this repository's own code
 	@$(BIN)/ruff format --check .

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+import time
+from contextlib import closing
+
 import pytest
 
+from my_service.security.stores import StoreError
 from my_service.security.stores.breaker import FAILURES, PAUSE_SECONDS, Breaker, OpenError
+from my_service.security.stores.redis import READ_SECONDS, RedisStore
+
+pytestmark = pytest.mark.contract("THR-5")
 
 
 class Away(Exception):
@@ -89,3 +97,16 @@ def test_an_error_that_the_server_sent_is_an_answer(line: Line) -> None:
     with pytest.raises(ValueError, match="wrong"), line.breaker.call((Away,)):
         raise ValueError("wrong type")
     assert [line.ask() for _ in range(FAILURES)] == ["away"] * FAILURES
+
+
+def test_a_store_that_hangs_is_waited_for_a_few_times() -> None:
+    """It takes connections and says nothing, as one that was stopped does."""
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        with closing(RedisStore(url)) as store:
+            for number in range(FAILURES + 10):
+                begun = time.monotonic()
+                with pytest.raises(StoreError, match=r"127\.0\.0\.1"):
+                    store.get("a" * 64)
+                waited = time.monotonic() - begun
+                assert waited < (READ_SECONDS if number >= FAILURES else 10)

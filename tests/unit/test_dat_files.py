@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from my_service.security import database_file
 from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
 
@@ -43,6 +44,28 @@ def copy_of(store: SqliteStore) -> Path:
     with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     return copy
+
+
+@pytest.fixture
+def looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at the header, and count it up, at each use."""
+    monkeypatch.setattr(database_file, "LOOK_SECONDS", 0)
+
+
+def raw_copy(store: SqliteStore) -> Path:
+    """Return what `cp` makes of the file, once all is in it."""
+    with closing(sqlite3.connect(store.path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return Path(shutil.copy(store.path, store.path.with_name("copy.db")))
+
+
+def other_file(store: SqliteStore) -> Path:
+    """Return the file of another service, which has seen more."""
+    path = store.path.with_name("other.db")
+    with closing(SqliteStore(path)) as other:
+        for number in range(20):
+            other.put(replace(ROW, id_hash=f"{number:064}"), NOW + 60)
+    return path
 
 
 def moved(store: SqliteStore) -> None:
@@ -84,6 +107,97 @@ def test_a_replaced_file_is_the_truth_at_once(store: SqliteStore) -> None:
     assert store.put(OTHER, NOW + 60)
     with closing(SqliteStore(store.path)) as again:
         assert len(again.of_user("ada")) == 2
+
+
+@pytest.mark.contract("DAT-4")
+@pytest.mark.usefixtures("looking")
+@pytest.mark.parametrize(
+    ("made", "settled"),
+    [
+        (copy_of, False),
+        (copy_of, True),
+        (raw_copy, True),
+        (other_file, False),
+        (other_file, True),
+    ],
+)
+def test_a_file_that_is_written_over_in_place_is_not_used(
+    store: SqliteStore, made: Callable[[SqliteStore], Path], settled: bool
+) -> None:
+    store.get(ROW.id_hash)
+    copy = made(store)
+    store.put(OTHER, NOW + 60)
+    if settled:
+        with closing(sqlite3.connect(store.path)) as db:
+            db.execute("PRAGMA wal_checkpoint")
+    store.get(ROW.id_hash)
+    shutil.copyfile(copy, store.path)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="written over while it was in use: stop the service"):
+            store.get(ROW.id_hash)
+        with pytest.raises(StoreError, match="written over"):
+            store.ping()
+    worker = multiprocessing.get_context("fork").Process(target=lambda: os._exit(_fails(store)))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 1
+    # Another file in its place is the truth, as ever.
+    made_again = store.path.with_name("next.db")
+    shutil.copyfile(copy, made_again)
+    made_again.replace(store.path)
+    store.put(OTHER, NOW + 60)
+    assert store.get(OTHER.id_hash) == OTHER
+
+
+@pytest.mark.contract("DAT-4")
+@pytest.mark.usefixtures("looking")
+def test_a_copy_of_what_is_in_the_file_does_no_harm(store: SqliteStore) -> None:
+    copy = raw_copy(store)
+    store.put(OTHER, NOW + 60)
+    shutil.copyfile(copy, store.path)
+    assert len(store.of_user("ada")) == 2
+    with closing(sqlite3.connect(store.path)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert db.execute("PRAGMA wal_checkpoint").fetchone()
+    assert len(store.of_user("ada")) == 2
+
+
+def _fails(store: SqliteStore) -> int:
+    try:
+        store.get(ROW.id_hash)
+    except StoreError:
+        return 1
+    return 0
+
+
+@pytest.mark.contract("DAT-4")
+@pytest.mark.usefixtures("looking")
+def test_who_writes_at_once_is_not_taken_for_who_writes_over(store: SqliteStore) -> None:
+    fork = multiprocessing.get_context("fork")
+
+    def work() -> None:
+        rule = replace(ADDRESS, limit=10**6)
+        try:
+            for number in range(150):
+                store.reserve((rule,), secrets.token_hex(8), NOW)
+                store.put(replace(ROW, id_hash=f"{os.getpid()}{number:040}"), NOW + 60)
+                if number % 10 == 0:
+                    with closing(sqlite3.connect(store.path, timeout=5)) as db:
+                        db.execute("PRAGMA wal_checkpoint")
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+
+    store.close()
+    workers = [fork.Process(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for _ in range(100):
+        store.get(ROW.id_hash)
+    for worker in workers:
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert len(store.of_user("ada")) == 451
 
 
 def test_the_log_of_the_old_file_is_not_played_into_the_new_one(store: SqliteStore) -> None:

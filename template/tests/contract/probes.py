@@ -386,7 +386,7 @@ PROBES = (
     _get("header, not ASCII", "/unknown", ("User-Agent", b"\xff\xfe")),
     _get("host, not ASCII", "/unknown", ("Host", b"localhost\xff")),
     _get("accept, not ASCII", "/api/unknown", ("Accept", b"application/json\xe9")),
-    _get("cookie, not ASCII", "/account", ("Cookie", b"a=\x80; __Host-session=\xff")),
+    _get("two cookies, not ASCII", "/account", ("Cookie", b"a=\x80; __Host-session=\xff")),
     _get("origin, not ASCII", "/api/notes", ("Origin", b"https://\xc3\xa9.example")),
     _post("same site, not ASCII", "/login", b"a=b", ("Sec-Fetch-Site", b"same-origin\xa0"), FORM),
     _post("content type, not ASCII", "/login", b"a=b", SAME, ("Content-Type", b"text/\xff")),

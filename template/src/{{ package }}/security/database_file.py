@@ -4,15 +4,24 @@
 A connection goes on with the file that it opened, wherever that went: each worker, and each
 connection of it, would have a truth of its own. So who uses a connection compares first, which
 costs one stat().
+
+A file that is written over in place, as `cp` does it, keeps its inode. SQLite goes on with what it
+has in memory and in its log, and mixes the two: such a file is not used any more. Once a second the
+header is read past SQLite: what it counts never goes back, unless another file is there.
 """
 
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
+import secrets
+import sqlite3
 import struct
 import time
+import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,13 +35,34 @@ class Identity(NamedTuple):
     inode: int = 0
 
 
-_NONE = Identity()
+class Header(NamedTuple):
+    """What the first page of a SQLite file says (its file format, section 1.3)."""
+
+    changes: int = 0
+    mark: int = 0
+    """`application_id`, which `mark` counts up from a random number."""
+
+
+LOOK_SECONDS = 1.0
+"""How often the header is read, and counted up by who writes."""
+_NONE, _NOTHING = Identity(), Header()
 _SECONDS = 5
 _KNOWN = struct.Struct("4Q")
+_SEEN = struct.Struct("2Q?")
+_HEADER = struct.Struct(">24xI40xI")
+_MOST_MARKS = 1 << 20
+"""More than are made between two looks; of two files that begin at random, few are so near."""
+_BASE = 1 << 30
+_descriptors: dict[Identity, int] = {}
+_users: Counter[Identity] = Counter()
 
 
 class FileGoneError(OSError):
     """Raised if the file is not there, and must not be made."""
+
+
+class FileOverwrittenError(FileGoneError):
+    """Raised if what is in the file is not what its connections have read."""
 
 
 class DatabaseFile:
@@ -43,7 +73,10 @@ class DatabaseFile:
         self.path = Path(path).absolute()
         self._create = create
         # Shared with forked workers: a new one knows what the others have opened.
-        self._shared = mmap.mmap(-1, _KNOWN.size)
+        self._shared = mmap.mmap(-1, _KNOWN.size + _SEEN.size)
+        self._looked = self._marked = -math.inf
+        self._held: list[Identity] = []
+        weakref.finalize(self, _let_go, self._held)
 
     def current(self) -> Identity:
         """Return which file is there. Raises `FileGoneError` if none is."""
@@ -54,7 +87,40 @@ class DatabaseFile:
                 f"{self.path} is gone: put it back, or restart the service, which then begins with"
                 " an empty one"
             ) from None
-        return Identity(found.st_dev, found.st_ino)
+        identity = Identity(found.st_dev, found.st_ino)
+        if identity == self._known()[0] and self._is_overwritten(identity):
+            raise FileOverwrittenError(
+                f"{self.path} was written over while it was in use: stop the service, put the file"
+                " there once more, without a -wal and a -shm beside it, start the service"
+            )
+        return identity
+
+    def _is_overwritten(self, identity: Identity) -> bool:
+        changes, mark, overwritten = _SEEN.unpack(self._shared[_KNOWN.size :])
+        now = time.monotonic()
+        if overwritten or now - self._looked < LOOK_SECONDS:
+            return bool(overwritten)
+        self._looked = now
+        if identity not in self._held:
+            _let_go(self._held)
+            _hold(self.path, identity)
+            self._held.append(identity)
+        header = _read(_descriptors[identity])
+        overwritten = header.changes < changes or (
+            mark > 0 and not 0 <= header.mark - mark <= _MOST_MARKS
+        )
+        self._shared[_KNOWN.size :] = _SEEN.pack(*header, overwritten)
+        return overwritten
+
+    def mark(self, db: sqlite3.Connection) -> None:
+        """Count up in the header, as part of a transaction: a copy of before is known by it."""
+        now = time.monotonic()
+        if now - self._marked < LOOK_SECONDS:
+            return
+        self._marked = now
+        (mark,) = db.execute("PRAGMA application_id").fetchone()
+        new = mark + 1 if mark > 0 else 1 + secrets.randbelow(_BASE)
+        db.execute(f"PRAGMA application_id = {new}")
 
     def settle(self) -> Identity:
         """Return which file is there, ready to be opened; at the first use it is created.
@@ -103,11 +169,13 @@ class DatabaseFile:
 
     def _known(self) -> tuple[Identity, Identity]:
         """Return which file was opened last, and which log was beside it."""
-        numbers = _KNOWN.unpack(self._shared[:])
+        numbers = _KNOWN.unpack(self._shared[: _KNOWN.size])
         return Identity(*numbers[:2]), Identity(*numbers[2:])
 
     def _remember(self, file: Identity, log: Identity) -> None:
-        self._shared[:] = _KNOWN.pack(*file, *log)
+        if self._known()[0] != file:
+            self._shared[_KNOWN.size :] = _SEEN.pack(*_NOTHING, False)
+        self._shared[: _KNOWN.size] = _KNOWN.pack(*file, *log)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -122,6 +190,28 @@ class DatabaseFile:
             yield
         finally:
             os.close(folder)
+
+
+def _hold(path: Path, identity: Identity) -> None:
+    """Open a file to read its header; once in a process, as closing drops all its locks (POSIX)."""
+    _users[identity] += 1
+    if identity not in _descriptors:
+        _descriptors[identity] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def _let_go(held: list[Identity]) -> None:
+    """Close what nobody here uses any more."""
+    while held:
+        identity = held.pop()
+        _users[identity] -= 1
+        if not _users[identity]:
+            del _users[identity]
+            os.close(_descriptors.pop(identity))
+
+
+def _read(descriptor: int) -> Header:
+    page = os.pread(descriptor, _HEADER.size, 0)
+    return Header(*_HEADER.unpack(page)) if len(page) == _HEADER.size else _NOTHING
 
 
 def _locked(folder: int) -> bool:

@@ -265,6 +265,7 @@ class SqliteStore:
         def transaction(db: sqlite3.Connection) -> T:
             db.execute("BEGIN IMMEDIATE")
             result = work(db)
+            self._file.mark(db)
             db.execute("COMMIT")
             return result
 
@@ -330,6 +331,9 @@ class SqliteStore:
         mode = ""
         while not mode:
             try:
+                if not db.execute("PRAGMA page_count").fetchone()[0]:
+                    # Now, while it goes to the file itself and not to a log.
+                    self._file.mark(db)
                 mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             except sqlite3.OperationalError as error:
                 # The one lock SQLite does not wait for: several workers start on a new file.
