@@ -202,6 +202,7 @@ class Edge:
             "http-port": self.http,
             "https-port": self.https,
             "sockets": list(self.sockets),
+            "live": "",
             "nginx": needs("nginx"),
             # The sockets' folder is this account's alone.
             "user": "root",

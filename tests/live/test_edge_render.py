@@ -174,6 +174,18 @@ def test_facts_of_the_machine_are_remembered(edge: Edge) -> None:
     assert edge.file.read_text("utf-8") == before
 
 
+def test_where_a_link_leads_is_asked_first(edge: Edge) -> None:
+    edge.sockets = ["/run/one.sock", "/run/two.sock"]
+    edge.render()
+    assert " backup;" not in edge.file.read_text("utf-8")
+    edge.facts["live"] = "/opt/live.sock"
+    edge.render()
+    text = edge.file.read_text("utf-8")
+    assert "server 'unix:/opt/live.sock' max_fails=0;" in text
+    assert "server 'unix:/run/one.sock' max_fails=0 backup;" in text
+    assert "server 'unix:/run/two.sock' max_fails=0 backup;" in text
+
+
 def test_facts_that_are_gone_are_asked_for(edge: Edge) -> None:
     edge.render()
     before = edge.file.read_text("utf-8")

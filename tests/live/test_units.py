@@ -18,7 +18,7 @@ NAME = "my-service"
 DEBIANS = Path("/lib/systemd/system/nginx.service")
 # The exposure that `systemd-analyze security` states, 0 to 10: docs/deploy.md says the same.
 LEVELS = {
-    f"{NAME}.service": {"embedded": 0.4, "distributed": 1.2},
+    f"{NAME}@.service": {"embedded": 0.4, "distributed": 1.2},
     f"{NAME}-backup.service": {"embedded": 0.4, "distributed": 1.2},
     f"{NAME}-certificates.service": {"embedded": 3.0, "distributed": 3.0},
     "nginx.service": {"embedded": 2.8, "distributed": 2.8},
@@ -48,13 +48,18 @@ def test_exposure(rendered: Render, tmp_path: Path, storage: str, unit: str) -> 
 def test_places_are_the_same_everywhere(rendered: Render) -> None:
     project = rendered()
     machine = tomllib.loads((project.path / "deploy" / "edge.toml").read_text())
-    service = (units(project) / f"{NAME}.service").read_text()
+    service = (units(project) / f"{NAME}@.service").read_text()
     nginx = (units(project) / "nginx.service.d" / "edge.conf").read_text()
     renewal = (units(project) / f"{NAME}-certificates.service").read_text()
     environment = (project.path / ".env.example").read_text()
-    (application,) = machine["sockets"]
-    assert f"--uds {application} " in service
-    assert f"RuntimeDirectory={Path(application).parent.name}\n" in service
+    for slot, application in zip(("blue", "green"), machine["sockets"], strict=True):
+        own = service.replace("%i", slot)
+        assert f"--uds {application} " in own
+        assert f"RuntimeDirectory={Path(application).parent.name}\n" in own
+        assert f"WorkingDirectory=/opt/{NAME}/{slot}\n" in own
+        assert f"After={NAME}@" in nginx
+        assert f"{NAME}@{slot}.service" in nginx
+    assert f"WorkingDirectory=/opt/{NAME}/live\n" in renewal
     assert f"StateDirectory={NAME}\n" in service
     assert f"sqlite:////var/lib/{NAME}/" in environment
     assert f"CacheDirectory={Path(machine['cache']).name}\n" in nginx
@@ -71,7 +76,7 @@ def test_commands_of_the_guide_are_the_projects(rendered: Render) -> None:
     own = (rendered(**answers).path / "deploy" / "README.md").read_text("utf-8")
     guide = (ROOT / "docs" / "deploy.md").read_text("utf-8")
     (commands, *_) = re.findall(r"```console\n(.*?)```", own, re.DOTALL)
-    assert len(commands.splitlines()) == 10
+    assert len(commands.splitlines()) == 9
     assert commands in guide
     for levels in LEVELS.values():
         for level in levels.values():

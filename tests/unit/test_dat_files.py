@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from my_service.adapter.alone import alone
 from my_service.security import database_file
 from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
@@ -265,6 +266,15 @@ def test_a_new_process_makes_no_file_in_the_place_of_one_that_is_gone(store: Sql
     worker.join()
     assert worker.exitcode == 3
     assert not store.path.exists()
+
+
+def test_an_upgrade_holds_up_nobody_who_finds_another_file(store: SqliteStore) -> None:
+    copy = copy_of(store)
+    began = time.monotonic()
+    with alone(f"sqlite:///{store.path}"):
+        copy.replace(store.path)
+        assert store.get(ROW.id_hash) == ROW
+    assert time.monotonic() - began < 2
 
 
 def test_threads_agree(store: SqliteStore) -> None:

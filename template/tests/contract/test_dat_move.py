@@ -302,6 +302,20 @@ def test_rows_that_changed_meanwhile_are_noticed(moving: Moving) -> None:
     assert moving.ask("SELECT text FROM many WHERE id = 5") == [("ab",)]
 
 
+@pytest.mark.contract("DAT-5")
+def test_what_an_interrupted_run_left_in_the_store_goes(moving: Moving) -> None:
+    moving.make_tables()
+    with Redis.from_url(moving.there.store_url) as client:
+        client.set(f"{PACKAGE}:moving", str(moving.here.store))
+        client.set(f"{PACKAGE}:s:{'0' * 64}", "ended since")
+    result = moving.run()
+    assert result.exit_code == 0, result.output
+    stored = moving.stored()
+    assert f"{PACKAGE}:s:{'0' * 64}" not in stored
+    assert f"{PACKAGE}:moving" not in stored
+    assert any(key.startswith(f"{PACKAGE}:s:") for key in stored)
+
+
 def has_rows(moving: Moving) -> None:
     moving.ask(THERE.rpartition(";")[2])
     moving.sql(MANY_HERE, 2)
@@ -311,6 +325,11 @@ def has_rows(moving: Moving) -> None:
 def has_sessions(moving: Moving) -> None:
     with Redis.from_url(moving.there.store_url) as client:
         client.set(f"{PACKAGE}:s:{'0' * 64}", "")
+
+
+def has_another_move(moving: Moving) -> None:
+    with Redis.from_url(moving.there.store_url) as client:
+        client.set(f"{PACKAGE}:moving", "/elsewhere")
 
 
 def lacks_keys(moving: Moving) -> None:
@@ -365,6 +384,7 @@ def leads_to_no_server(moving: Moving) -> None:
     [
         (has_rows, "table many has 1 rows already"),
         (has_sessions, "store holds sessions"),
+        (has_another_move, "unfinished move of /elsewhere"),
         (lacks_keys, "APP_SECRET_KEYS"),
         (lacks_a_table, "no table many"),
         (lacks_a_column, "no column more"),

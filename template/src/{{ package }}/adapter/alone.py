@@ -12,10 +12,12 @@ from pathlib import Path
 
 import psycopg
 
+from ..security.lock_file import open_lock
 from ..security.stores import StoreError
 
 LOCK = 0x6D69677261746573
 """Key of PostgreSQL's advisory lock; it is one of the database's own, not of the server's."""
+_NAME = ".upgrading"
 _PAUSE = 0.2
 """Seconds."""
 
@@ -52,11 +54,10 @@ def cannot_connect(error: object) -> StoreError:
 
 @contextmanager
 def _alone_on_machine(database: Path) -> Iterator[None]:
-    database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The folder, so that no file is left behind.
-    folder = os.open(database.parent, os.O_RDONLY)
+    # Not the folder: who finds another file in it locks that, and a migration may take long.
+    lock = open_lock(database.parent, _NAME)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(folder)
+        os.close(lock)

@@ -63,6 +63,7 @@ class Machine(BaseModel):
     http_port: int
     https_port: int
     sockets: list[str]
+    live: str = ""
     nginx: str
     user: str
     pid: str
@@ -204,6 +205,15 @@ def worker_user(machine: Machine) -> str:
     return machine.user or next((name for name in ("www-data", "nginx") if name in known), "")
 
 
+def folder() -> Path:
+    """Return the folder in which the command was called, by the name that the caller gave it.
+
+    Where that is a link to the version that serves, it will lead to another one.
+    """
+    named, real = Path(os.environ.get("PWD", "")), Path.cwd()
+    return named if named.is_absolute() and named.resolve() == real else real
+
+
 def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[str]]:
     """Return the configuration, and what was chosen for this machine; its facts are at `place`."""
     nginx = Nginx(machine.nginx)
@@ -235,7 +245,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
     face = Face(policy)
     rendered = environment.get_template("nginx.conf.j2").render(
         m=machine,
-        place=place.resolve(),
+        place=folder() / place,
         profile=machine.tls_profile,
         policy=policy,
         face=face,
@@ -312,7 +322,8 @@ def edge(file: Path, machine: Path | None, policy: Path, *, reload: bool, remove
     text, chosen = configure(facts, load(policy), place)
     gone = ", ".join(deployed.lost(file, text))
     # An edit of the same facts is meant; other facts are likely to be those of another machine.
-    if gone and not remove and deployed.made_by(file) != place.resolve():
+    before = deployed.made_by(file)
+    if gone and not remove and not (before and before.resolve() == place.resolve()):
         raise click.ClickException(
             f"{file} stays as it was; by {place} it would lose: {gone}. Name the machine's own"
             " facts by --machine, or agree by --remove"
@@ -341,10 +352,13 @@ def certificates(file: Path, machine: Path | None, policy: Path, options: tuple[
     place = found(machine, file)
     facts, service = read(place), load(policy).service
     domain = service.domain.partition(":")[0]
-    here = [sys.executable, "-m", _PACKAGE, "edge", str(file.resolve()), "--reload"]
-    places = ["--machine", str(place.resolve()), "--policy", str(policy.resolve())]
+    here, python = folder(), Path(sys.executable)
+    if python.is_relative_to(Path.cwd()):
+        python = here / python.relative_to(Path.cwd())
+    command = [str(python), "-m", _PACKAGE, "edge", str(file.resolve()), "--reload"]
+    places = ["--machine", str(here / place), "--policy", str(here / policy)]
     # Not "cd": certbot looks for the first word on the PATH.
-    make = shlex.join(["env", f"--chdir={Path.cwd()}", *here, *places])
+    make = shlex.join(["env", f"--chdir={here}", *command, *places])
     # certbot runs it once for a new certificate, whatever comes of it. So nginx reads that first,
     # with the configuration that it has: a mistake in a new one must not keep the old certificate.
     hook = shlex.join(["sh", "-c", f"{shlex.join(reloading(facts, file))}; {make}"])

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from ..config import Settings
+from ..security.lock_file import open_lock
 
 _NAME = ".serving"
 
@@ -30,7 +31,7 @@ def hold(settings: Settings) -> list[int]:
     """Say that the service runs, until this process and all that it forks have ended."""
     held = []
     for folder in _folders(files(settings).values()):
-        descriptor = _open(folder)
+        descriptor = open_lock(folder, _NAME)
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         held.append(descriptor)
     return held
@@ -41,7 +42,7 @@ def stopped(settings: Settings) -> Iterator[None]:
     """Keep the service from starting; refuse while it runs."""
     with ExitStack() as stack:
         for folder in _folders(files(settings).values()):
-            descriptor = _open(folder)
+            descriptor = open_lock(folder, _NAME)
             stack.callback(os.close, descriptor)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -54,13 +55,3 @@ def stopped(settings: Settings) -> Iterator[None]:
 
 def _folders(paths: Iterable[Path]) -> list[Path]:
     return sorted({path.parent for path in paths})
-
-
-def _open(folder: Path) -> int:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(folder / _NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    if os.geteuid() == 0:
-        # An operator came first: the service must be able to open it.
-        owner = folder.stat()
-        os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor
