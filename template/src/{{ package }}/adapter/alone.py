@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
 from ..security.lock_file import open_lock
 from ..security.stores import StoreError
 
@@ -32,6 +30,9 @@ def alone(url: str) -> Iterator[None]:
         with _alone_on_machine(Path(url.removeprefix("sqlite:///"))):
             yield
         return
+    # Not above: it takes 5 MiB of each worker, and SQLite needs none of it.
+    import psycopg
+
     try:
         connection = psycopg.connect(url, autocommit=True)
     except psycopg.OperationalError as error:

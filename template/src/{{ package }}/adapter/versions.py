@@ -6,7 +6,7 @@ from __future__ import annotations
 from ..config import Settings
 from ..security.events import emit
 from ..security.stores import StoreError
-from . import schema
+from .history import state
 
 PACKAGE = __name__.partition(".")[0]
 UPGRADE = f"{PACKAGE} db upgrade"
@@ -23,7 +23,7 @@ def prepare(settings: Settings) -> None:
     Raises `StoreError` if the database does not answer.
     """
     if not settings.production:
-        schema.upgrade(settings.database_url)
+        _upgrade(settings)
         return
     try:
         require_current(settings.database_url)
@@ -36,12 +36,19 @@ def ensure(settings: Settings) -> None:
     if settings.production:
         require_current(settings.database_url)
     else:
-        schema.upgrade(settings.database_url)
+        _upgrade(settings)
+
+
+def _upgrade(settings: Settings) -> None:
+    # Not above: a worker in production would hold what it never needs.
+    from . import schema
+
+    schema.upgrade(settings.database_url)
 
 
 def require_current(url: str) -> None:
     """Return if the tables are those of the code, else raise `SchemaError` with the remedy."""
-    pending, unknown = schema.state(url)
+    pending, unknown = state(url)
     if unknown:
         raise SchemaError(
             f"the database is ahead of this release: it has {', '.join(unknown)}, which is not"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..adapter import schema, versions
+from ..adapter import history, schema, versions
 from ..config import load
 from ..security import events
 from .operator import operator
@@ -28,7 +28,7 @@ def upgrade() -> None:
     """
     settings = load()
     done = schema.upgrade(settings.database_url)
-    _, unknown = schema.state(settings.database_url)
+    _, unknown = history.state(settings.database_url)
     if unknown:
         versions.require_current(settings.database_url)
     for name in done:

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +33,7 @@ from .policy import Policy
 from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
-from .routes import Routes
+from .routes import RouteRules, Routes
 from .session_codec import SessionCodec
 from .sessions import Session, Sessions
 from .static import PREFIX, StaticFiles
@@ -64,6 +65,24 @@ _SPECIAL = frozenset({MARK, b"set-cookie", *_TARGETS})
 
 RenderError = Callable[[RequestContext, Problem], str | None]
 """Renders the application's own error page; None where it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """Of what every request has."""
+
+    max_url: int
+    max_header_count: int
+    max_header_bytes: int
+
+
+class _Target(NamedTuple):
+    """What a method and a path stand for, whoever asks."""
+
+    path: str
+    route: RouteRules
+    is_own: bool
+    """True for a page of the policy's own."""
 
 
 class _Place(NamedTuple):
@@ -121,11 +140,17 @@ class Boundary:
             https: CookieFormat.of(policy.cookies, https=https) for https in (False, True)
         }
         self._headers = SecureHeaders(policy, sticky=production)
+        self.constant_headers = frozenset(self._headers.constant())
+        """Headers that are the same in many responses, for who must write them in another way."""
         self._hosts = AllowedHosts(hosts)
         self._proxies = TrustedProxies(trusted_proxies)
         self._place = lru_cache(maxsize=1024)(self._placed)
+        self._target = lru_cache(maxsize=1024)(self._targeted)
+        limits = policy.input
+        self._limits = _Limits(limits.max_url, limits.max_header_count, limits.max_header_bytes)
         self._methods = frozenset(policy.input.methods)
         self._allow = ", ".join(sorted(self._methods))
+        self._session_name = policy.cookies.session_name
         self._script_cookies = frozenset(policy.service.script_cookies)
         # Of this process alone: nobody outside can claim that a response is the boundary's.
         self._mark = _random_mark()
@@ -137,8 +162,7 @@ class Boundary:
 
         Log lines name the request until the adapter sets `REQUEST` back to None.
         """
-        context = RequestContext(head, self._open_session)
-        context.route = self._routes.default
+        context = RequestContext(head, self._routes.default, self._open_session)
         REQUEST.set(context)
         try:
             self._locate(context, head)
@@ -153,8 +177,8 @@ class Boundary:
 
     def enter_socket(self, head: RequestHead) -> RequestContext | Response:
         """Check the handshake of a WebSocket: return its context, or the refusal (RTE-6)."""
-        context = RequestContext(head, self._open_session)
-        context.route, context.is_socket = self._routes.default, True
+        context = RequestContext(head, self._routes.default, self._open_session)
+        context.is_socket = True
         REQUEST.set(context)
         try:
             self._locate(context, head)
@@ -183,14 +207,14 @@ class Boundary:
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
         origin = head.origin
         # Else a client could fill the memory with what is remembered for the next request.
-        cached = len(origin.host) + len(origin.forwarded_for) <= _MOST_CACHED
+        cached = sum(map(len, origin)) <= _MOST_CACHED
         place = self._place(origin) if cached else self._placed(origin)
-        context.client, context.address = place.client, place.address
-        context.https, context.host = place.https, place.host
-        context.cookies = self._formats[place.https or self.production]
-        if place.trusted:
+        trusted, context.client, context.address, https, context.host, allowed = place
+        context.https = https
+        context.cookies = self._formats[https or self.production]
+        if trusted:
             context._claimed_id = head.header("x-request-id")
-        if not place.allowed:
+        if not allowed:
             shown = head.header("host")[:_SHOWN]
             raise Problem(400, reason=f"host {shown!r}: APP_HOSTS lists those of the service")
 
@@ -208,7 +232,7 @@ class Boundary:
 
     def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
         """Return the policy's own response, or None where the application is asked."""
-        limits = self.policy.input
+        limits = self._limits
         if len(head.path) + len(head.query) > limits.max_url:
             raise Problem(414, reason="input.max-url")
         count, size = head.size()
@@ -217,8 +241,8 @@ class Boundary:
         method = head.method
         if method not in self._methods:
             raise Problem(405, headers=[("allow", self._allow)], reason="input.methods")
-        path = check_path(head.path)
-        context.route = self._routes.find(method, path)
+        target = self._target if len(head.path) <= _MOST_CACHED else self._targeted
+        path, context.route, is_own = target(method, head.path)
         context.path = path
         if head.query:
             check_query(head.query)
@@ -233,11 +257,17 @@ class Boundary:
         if context.route.origins:
             self._admit(context, head, preflight=False)
         if head.has_body and (length := content_length(head)) != 0:
-            context.body = Body(head.header("content-type"), context.route, limits)
+            kind = head.header("content-type")
+            context.body = Body(kind, context.route, self.policy.input)
             context.body.announced(length, head.header("content-encoding"))
         if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
-        return self._own_page(context, method)
+        return self._own_page(path, method) if is_own else None
+
+    def _targeted(self, method: str, raw: bytes) -> _Target:
+        path = check_path(raw)
+        is_own = path in _OWN_PAGES or path.startswith(PREFIX)
+        return _Target(path, self._routes.find(method, path), is_own)
 
     def _admit(self, context: RequestContext, head: RequestHead, *, preflight: bool) -> None:
         """Take note of a listed origin; what is not of our own site comes without our session.
@@ -264,10 +294,7 @@ class Boundary:
             emit("authz_fail", reason="cross-site request")
             raise Problem(403, reason='another site asks: [[route]] cross-site = "without-session"')
 
-    def _own_page(self, context: RequestContext, method: str) -> Response | None:
-        path = context.path
-        if not (path in _OWN_PAGES or path.startswith(PREFIX)):
-            return None
+    def _own_page(self, path: str, method: str) -> Response | None:
         if method not in _BODILESS:
             raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
         if path == health.READY:
@@ -340,7 +367,7 @@ class Boundary:
         head = context.head
         cookie = ""
         if head.has_cookie and not context.without_session:
-            cookie = context.cookies.read(head.header("cookie"), self.policy.cookies.session_name)
+            cookie = context.cookies.read(head.header("cookie"), self._session_name)
         client = (
             lambda: agents.kept(  # noqa: E731 - most sessions are there already
                 context.address, head.header("user-agent")[:_AGENT]
@@ -350,6 +377,12 @@ class Boundary:
 
     def _device_cookie(self, context: RequestContext) -> str:
         return context.cookies.read(context.head.header("cookie"), self.policy.cookies.device_name)
+
+    def _device_line(self, context: RequestContext, session: Session) -> str:
+        policy = self.policy
+        value = self.devices.issue(session.new_device, self.sessions.now())
+        lifetime = policy.throttle.device_lifetime
+        return context.cookies.write(policy.cookies.device_name, value, lifetime)
 
     # Out ----------------------------------------------------------------------------------------
 
@@ -451,23 +484,15 @@ class Boundary:
         Names of headers are lower-case. A `body` of None stays as it is.
         """
         status, own, body = response.status, response.headers, response.body
-        special = not _SPECIAL.isdisjoint([name for name, _ in own])
-        ours = special and self._is_ours(own)
-        if not ours and (refusal := self._refusal(context, response, special=special)):
-            status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
-        if special:
-            own = self._judge_cookies(context, own)
-        if status < _CRASH and context._session is not None:
-            try:
-                own = self._commit(context, own)
-            except Exception as error:  # noqa: BLE001 - also content that is not JSON
-                refusal = self.crash(context, error)
-                status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
-        if ours:
-            own = [pair for pair in own if pair[0] != MARK]
-        if status >= _ERROR:
-            own = [pair for pair in own if pair[0] != b"cache-control"]
-            own.append((b"cache-control", b"no-store"))
+        session = context._session
+        if (
+            status >= _ERROR
+            or not context._access_decided
+            or context._failure is not None
+            or (session is not None and session.fetched)
+            or not _SPECIAL.isdisjoint([name for name, _ in own])
+        ):
+            status, own, body = self._judged(context, response)
         if status in _EMPTY or (b"content-length", b"0") in own:
             # Some frameworks name the type of nothing, and the policy would follow it.
             own = [pair for pair in own if pair[0] != b"content-type"]
@@ -489,6 +514,30 @@ class Boundary:
                 max_age=self.policy.cors.max_age,
             )
         return Response(status, headers, body)
+
+    def _judged(
+        self, context: RequestContext, response: Response
+    ) -> tuple[int, Headers, bytes | None]:
+        """Return what is sent of a response that has something to judge. Stores the session."""
+        status, own, body = response.status, response.headers, response.body
+        special = not _SPECIAL.isdisjoint([name for name, _ in own])
+        ours = special and self._is_ours(own)
+        if not ours and (refusal := self._refusal(context, response, special=special)):
+            status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
+        if special:
+            own = self._judge_cookies(context, own)
+        if status < _CRASH and context._session is not None:
+            try:
+                own = self._commit(context, own)
+            except Exception as error:  # noqa: BLE001 - also content that is not JSON
+                refusal = self.crash(context, error)
+                status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
+        if ours:
+            own = [pair for pair in own if pair[0] != MARK]
+        if status >= _ERROR:
+            own = [pair for pair in own if pair[0] != b"cache-control"]
+            own.append((b"cache-control", b"no-store"))
+        return status, own, body
 
     def _is_ours(self, own: Headers) -> bool:
         return any(name == MARK and value == self._mark for name, value in own)
@@ -562,19 +611,14 @@ class Boundary:
             if session:
                 note("response_dropped", reason='a session, where cross-site = "without-session"')
             return own
-        lines = []
-        if session.new_device:
-            policy = self.policy
-            value = self.devices.issue(session.new_device, self.sessions.now())
-            lifetime = policy.throttle.device_lifetime
-            lines.append(context.cookies.write(policy.cookies.device_name, value, lifetime))
-        beside = sum(map(len, lines)) or (_DEVICE if self._device_cookie(context) else 0)
-        name = self.policy.cookies.session_name
-        line = session.commit(
-            lambda value, age: context.cookies.write(name, value, age, beside=beside)
-        )
-        lines += [line] if line else []
-        extra = [(b"set-cookie", text.encode()) for text in lines]
+        device = self._device_line(context, session) if session.new_device else ""
+
+        def write(value: str, age: int) -> str:
+            beside = len(device) or (_DEVICE if self._device_cookie(context) else 0)
+            return context.cookies.write(self._session_name, value, age, beside=beside)
+
+        lines = (device, session.commit(write))
+        extra = [(b"set-cookie", line.encode()) for line in lines if line]
         if session.accessed:
             extra.append((b"cache-control", b"no-store"))
         if session.ended:

@@ -7,7 +7,7 @@ import re
 import secrets
 from collections.abc import Callable
 from contextvars import Context
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from .body import Body
 from .cookies import CookieFormat
@@ -18,15 +18,9 @@ from .sessions import Session
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class Origin(NamedTuple):
-    """What says where a request comes from and what it asks for, as it came: a key for a cache."""
-
-    peer: str
-    scheme: str
-    host: str | bytes
-    forwarded_for: str | bytes
-    forwarded_proto: str | bytes
-    forwarded_host: str | bytes
+Origin = tuple[str, str, str | bytes, str | bytes, str | bytes, str | bytes]
+"""What says where a request comes from and what it asks for, as it came, a key for a cache: peer,
+scheme, Host, X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host."""
 
 
 class RequestHead(Protocol):
@@ -57,38 +51,41 @@ class RequestContext:
 
     # Defaults of the class, as most requests need nothing else; none can be changed in place.
     _request_id = ""
+    _claimed_id = ""
     _nonce = ""
     _session: Session | None = None
+    _failure: Exception | None = None
+    _access_decided = False
+    address = ""
+    """The client for code that wants an address, "" where there is none."""
+    https = False
+    host = ""
+    """Name in the Host header, in lower case, without the port that the scheme has anyway."""
+    path = ""
+    """Decoded path; checked before the application sees it."""
+    cookies: CookieFormat
+    body: Body | None = None
+    """What checks the body while it is read, None where none was announced."""
     variables: Context | None = None
     """Context variables of what answers, where that runs in more than one thread."""
-    _access_decided = False
     reader: Reader | None = None
     """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
 
     def __init__(
-        self, head: RequestHead, open_session: Callable[[RequestContext], Session]
+        self,
+        head: RequestHead,
+        route: RouteRules,
+        open_session: Callable[[RequestContext], Session],
     ) -> None:
         """Take the request; the boundary fills in what it has found out."""
         self.head = head
-        self._open_session = open_session
+        self.route = route
+        """What the service opens for the path."""
         self.client = head.peer
         """Address of the client: what is logged and counted."""
-        self.address = head.peer
-        """The same for code that wants an address, "" where there is none."""
-        self.https = False
-        self.host = ""
-        """Name in the Host header, in lower case, without the port that the scheme has anyway."""
-        self.path = ""
-        """Decoded path; checked before the application sees it."""
-        self.route: RouteRules
-        """What the service opens for the path."""
-        self.cookies: CookieFormat
-        self.body: Body | None = None
-        """What checks the body while it is read, None where none was announced."""
-        self._claimed_id = ""
-        self._failure: Exception | None = None
+        self._open_session = open_session
 
     @property
     def origin(self) -> str:

@@ -7,7 +7,7 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -35,6 +35,8 @@ class _Plan:
 
     kept: tuple[int, ...]
     """Places of those that leave, in policy order."""
+    whole: bool
+    """True if all of them leave, as they stand."""
     shared: tuple[int, ...]
     """Places of those that the policy has too."""
     content_type: int
@@ -84,11 +86,22 @@ class SecureHeaders:
             self._sets.append(self._sets_of(route) if route.csp else plain)
             self._facts.append(route if route.csp else None)
 
-    def _sets_of(self, route: Route | None) -> Mapping[tuple[bool, bool], HeaderSet]:
+    def _sets_of(self, route: Route | None) -> list[list[HeaderSet]]:
+        """Return the sets by whether it is a page, and by https."""
+        both = (False, True)
+        return [
+            [self._set(html=html, https=https, own={}, route=route) for https in both]
+            for html in both
+        ]
+
+    def constant(self) -> set[tuple[bytes, bytes]]:
+        """Return what is the same for all responses of a kind."""
         return {
-            (html, https): self._set(html=html, https=https, own={}, route=route)
-            for html in (False, True)
-            for https in (False, True)
+            pair
+            for sets in self._sets
+            for by_https in sets
+            for each in by_https
+            for pair in each.pairs
         }
 
     def finish(
@@ -101,25 +114,28 @@ class SecureHeaders:
         of the path's fact, 0 for none.
         """
         plan = self._plan(tuple([name for name, _ in own]))
-        kept = [own[index] for index in plan.kept]
+        kept = [*own] if plan.whole else [own[index] for index in plan.kept]
         typed = plan.content_type
         html = typed >= 0 and own[typed][1].startswith(b"text/html")
-        views = {own[index][0].decode(): own[index][1].decode("latin-1") for index in plan.shared}
-        if views:
-            # A framework may state what the policy states.
-            views = {name: views[name] for name in views if views[name] != self._stated.get(name)}
+        views = self._views(own, plan.shared) if plan.shared else None
         if views:
             ours = self._set(html=html, https=https, own=views, route=self._facts[fact])
         else:
-            ours = self._sets[fact][html, https]
+            ours = self._sets[fact][html][https]
         if ours.nonce_csp:
             name, *texts = ours.nonce_csp
             kept.append((name, nonce().encode().join(texts)))
         kept += ours.pairs
         if status == _NOT_MODIFIED:
             # Browsers put a 304's headers over those of the page they kept, nonce and all.
-            kept = [pair for pair in kept if pair[0] != self._csp.encode() or views.get(self._csp)]
+            own_csp = views is not None and views.get(self._csp)
+            kept = [pair for pair in kept if own_csp or pair[0] != self._csp.encode()]
         return kept, plan.dropped
+
+    def _views(self, own: Headers, shared: tuple[int, ...]) -> dict[str, str]:
+        """Return what differs of what the policy has too: a framework may state the same."""
+        found = {own[index][0].decode(): own[index][1].decode("latin-1") for index in shared}
+        return {name: value for name, value in found.items() if value != self._stated.get(name)}
 
     def _plan_of(self, names: tuple[bytes, ...]) -> _Plan:
         """Plan for these names; the last of a name stands, but every cookie.
@@ -140,7 +156,9 @@ class SecureHeaders:
             for name in names
             if name not in self._rank and name not in self._known and name not in _OF_SERVER
         )
-        return _Plan(tuple(kept), shared, typed if typed in kept else -1, tuple(gone))
+        typed = typed if typed in kept else -1
+        whole = kept == [*range(len(names))]
+        return _Plan(tuple(kept), whole, shared, typed, tuple(gone))
 
     def _set(
         self, *, html: bool, https: bool, own: dict[str, str], route: Route | None

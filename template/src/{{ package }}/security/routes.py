@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from .policy import InputPolicy, Route
 
@@ -76,7 +75,6 @@ class Routes:
                 methods.setdefault("HEAD", rules)
         folders = [len(path) for path in self._by_path if path.endswith("/")]
         self._longest = max(folders, default=0)
-        self.find = lru_cache(maxsize=1024)(self._find)
 
     def _rules(self, fact: Route, number: int) -> RouteRules:
         origins = frozenset(
@@ -99,7 +97,8 @@ class Routes:
             max_seconds=fact.max_seconds or 0,
         )
 
-    def _find(self, method: str, path: str) -> RouteRules:
+    def find(self, method: str, path: str) -> RouteRules:
+        """Return what holds for the path; the caller remembers it."""
         if rules := self._at(path, method):
             return rules
         # Only paths that end in a slash stand for what is below them.

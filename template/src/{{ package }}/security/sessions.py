@@ -19,6 +19,7 @@ from .policy import SessionPolicy
 from .session_codec import SessionCodec
 from .stores import SessionRow, Store, StoreError
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
 HANDLE = 16
@@ -77,7 +78,8 @@ class Session(MutableMapping[str, Any]):
     """Some frameworks set it; what has changed is found out by comparing."""
 
     # Defaults of the class: most sessions are never opened.
-    _fetched = False
+    fetched = False
+    """True once the session was read; before that there is nothing to store."""
     _row: SessionRow | None = None
     _id = ""
     _user = ""
@@ -87,6 +89,8 @@ class Session(MutableMapping[str, Any]):
     """User and epoch of a login on its way."""
     new_device = ""
     """Name of the account that this browser is known to from now on (OWASP device cookies)."""
+    _touched = False
+    """True once the content may differ from what was read."""
     _rotate = False
     _restart = False
     accessed = False
@@ -98,14 +102,10 @@ class Session(MutableMapping[str, Any]):
     def __init__(self, sessions: Sessions, cookie: str, client: Callable[[], str]) -> None:
         """Take the presented cookie value, "" for none, and what labels the user's device."""
         self._sessions = sessions
-        self._cookie = cookie
+        self.cookie = cookie
+        """The cookie value that the request brought, "" for none."""
         self._client = client
         self._content: dict[str, Any] = {}
-
-    @property
-    def cookie(self) -> str:
-        """The cookie value that the request brought, "" for none."""
-        return self._cookie
 
     @property
     def user(self) -> str:
@@ -130,11 +130,6 @@ class Session(MutableMapping[str, Any]):
         return self._row.id_hash if self._row else ""
 
     @property
-    def fetched(self) -> bool:
-        """True once the session was read; before that there is nothing to store."""
-        return self._fetched
-
-    @property
     def needs_store(self) -> bool:
         """True if `commit` has to write to the store, or will raise."""
         row = self._row
@@ -143,7 +138,7 @@ class Session(MutableMapping[str, Any]):
         if self._sessions.now() - row.seen >= self._sessions.policy.touch_interval:
             return True
         try:
-            return self.accessed and self._text() != self._before
+            return self._touched and self._text() != self._before
         except TypeError:
             return True
 
@@ -151,7 +146,7 @@ class Session(MutableMapping[str, Any]):
     def unsaved(self) -> bool:
         """True if something was written that `commit` has not stored."""
         try:
-            return self.ended or self._rotate or (self.accessed and self._text() != self._before)
+            return self.ended or self._rotate or (self._touched and self._text() != self._before)
         except TypeError:
             return True
 
@@ -173,7 +168,7 @@ class Session(MutableMapping[str, Any]):
     def _text(self) -> str:
         content = {_NAME: self._name, **self._content} if self._name else self._content
         try:
-            return json.dumps(content, separators=(",", ":"))
+            return _encode(content)
         except (TypeError, ValueError):
             for key, value in self._content.items():
                 try:
@@ -187,10 +182,10 @@ class Session(MutableMapping[str, Any]):
 
     def fetch(self) -> None:
         """Read the session from the store, once. Does not count as a use."""
-        if self._fetched:
+        if self.fetched:
             return
-        self._fetched = True
-        opened = self._sessions.codec.decode(self._cookie) if self._cookie else None
+        self.fetched = True
+        opened = self._sessions.codec.decode(self.cookie) if self.cookie else None
         if opened is None:
             return
         self._id, content = opened
@@ -230,6 +225,7 @@ class Session(MutableMapping[str, Any]):
             self._content.clear()
         self._user, self._name = user, name
         self.new_device = name
+        self._touched = True
         if self.identity_key:
             self._content[self.identity_key] = user
         self.ended = False
@@ -245,7 +241,7 @@ class Session(MutableMapping[str, Any]):
         self._open()
         self._content.clear()
         self._user = self._name = ""
-        self.ended = True
+        self._touched = self.ended = True
 
     def clear(self) -> None:
         """Forget everything: as with the frameworks' own sessions, the user is logged out too."""
@@ -255,6 +251,7 @@ class Session(MutableMapping[str, Any]):
     def replace(self, content: Mapping[str, Any]) -> None:
         """Put other content in the place of what is there; who is signed in stays so."""
         self._open().clear()
+        self._touched = True
         self.update(content)
 
     def commit(self, write: Callable[[str, int], str]) -> str:
@@ -263,7 +260,7 @@ class Session(MutableMapping[str, Any]):
         `write` makes the line from cookie value and lifetime in seconds. It runs before the store
         is touched, so a session that is too large for its cookie leaves no trace.
         """
-        if not self._fetched or self.unavailable:
+        if not self.fetched or self.unavailable:
             if self._content or self._user or self.ended:
                 raise StoreError("the session cannot be stored now")
             return ""
@@ -274,7 +271,7 @@ class Session(MutableMapping[str, Any]):
                 return ""
             self._sessions.store.delete(row.id_hash)
             return write("", 0)
-        text = self._text() if self.accessed else self._before
+        text = self._text() if self._touched else self._before
         if row is None or self._rotate:
             return self._begin(text, now, write)
         changed = text != self._before
@@ -284,7 +281,7 @@ class Session(MutableMapping[str, Any]):
         data = None
         if changed:
             value, data = self._sessions.codec.encode(self._id, text)
-            if value != self._cookie:
+            if value != self.cookie:
                 line = write(value, row.created + self._sessions.policy.absolute_timeout - now)
         self._sessions.store.update(row.id_hash, seen=now, data=data)
         return line
@@ -305,7 +302,7 @@ class Session(MutableMapping[str, Any]):
             self._row, self._user, self._name, self.new_device = None, "", "", ""
             self._content.clear()
             return write("", 0)
-        self._before, self._cookie, self._rotate = text, value, False
+        self._before, self.cookie, self._rotate = text, value, False
         return line
 
     def _open(self) -> dict[str, Any]:
@@ -314,10 +311,15 @@ class Session(MutableMapping[str, Any]):
         return self._content
 
     def __getitem__(self, key: str) -> Any:
-        return self._open()[key]
+        value = self._open()[key]
+        if isinstance(value, list | dict):
+            # Whoever has it may change it.
+            self._touched = True
+        return value
 
     def __setitem__(self, key: str, value: Any) -> None:
         content = self._open()
+        self._touched = True
         if key == self.identity_key and key and str(value) != self._user:
             self.log_in(str(value))
         elif self.ended:
@@ -327,6 +329,7 @@ class Session(MutableMapping[str, Any]):
 
     def __delitem__(self, key: str) -> None:
         del self._open()[key]
+        self._touched = True
         if key == self.identity_key and key:
             # The extension that logs out goes on deleting its other keys.
             self._user = self._name = ""

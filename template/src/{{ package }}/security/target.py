@@ -7,13 +7,11 @@ can see different things.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from .errors import Problem
 
 
-@lru_cache(maxsize=256)
 def check_path(path: bytes) -> str:
     """Return the decoded path as text, or raise `Problem`.
 

@@ -25,7 +25,7 @@ class StoreError(Exception):
     """Raised if the store cannot answer: server down, disk full, file locked for too long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionRow:
     """One session as the store keeps it: never its id, only the id's SHA-256 (ASVS 7.2)."""
 

@@ -51,6 +51,7 @@ _NEWER = (
 )
 """What version 3 has added to a table of version 1 or 2."""
 _ROW = "SELECT id_hash, user, created, seen, client, data FROM store_session"
+_SESSION = f"{_ROW} WHERE id_hash = ?"
 _COUNTER = "SELECT key, count, until, expires, attempts FROM store_counter"
 _OLD_SESSIONS = """DELETE FROM store_session WHERE id_hash IN
   (SELECT id_hash FROM store_session WHERE expires <= ? LIMIT ?)"""
@@ -155,8 +156,7 @@ class SqliteStore:
         weakref.finalize(self, _close, self._idle)
 
     def get(self, id_hash: str) -> SessionRow | None:
-        sql = f"{_ROW} WHERE id_hash = ?"
-        row = self._run(lambda db: db.execute(sql, (id_hash,)).fetchone())
+        row = self._run(lambda db: db.execute(_SESSION, (id_hash,)).fetchone())
         return SessionRow(*row) if row else None
 
     def put(
@@ -299,11 +299,13 @@ class SqliteStore:
         while self._idle:
             # Else what is done on it would go to a file that nobody finds any more.
             current = self._file.current()
-            with suppress(IndexError):
+            try:
                 opened, db = self._idle.pop()
-                if opened == current:
-                    return opened, db
-                db.close()
+            except IndexError:
+                break
+            if opened == current:
+                return opened, db
+            db.close()
         return self._open()
 
     def _open(self) -> tuple[Identity, sqlite3.Connection]:

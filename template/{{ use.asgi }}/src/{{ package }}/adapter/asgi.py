@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -56,13 +56,14 @@ class AsgiRequestHead:
     """An ASGI scope as the policy reads it."""
 
     __slots__ = (
-        *("_headers", "_pairs", "has_body", "has_cookie", "method", "origin", "path", "peer"),
-        *("query", "scheme"),
+        *("_headers", "_pairs", "has_body", "has_cookie", "is_forwarded", "method", "origin"),
+        *("path", "peer", "query", "scheme"),
     )
 
     def __init__(self, scope: Scope) -> None:
         # Not the scope, which will hold the context: such a cycle would wait for the collector.
-        self._pairs: list[tuple[bytes, bytes]] = scope["headers"]
+        pairs: list[tuple[bytes, bytes]] = scope["headers"]
+        self._pairs = pairs
         self.method: str = scope["method"]
         # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
         path: bytes = scope.get("raw_path") or scope["path"].encode()
@@ -71,11 +72,13 @@ class AsgiRequestHead:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope["scheme"]
-        headers = self._headers = dict(self._pairs)
+        headers = self._headers = dict(pairs)
         self.has_body = b"content-length" in headers or b"transfer-encoding" in headers
         self.has_cookie = b"cookie" in headers
-        get = headers.get if len(headers) == len(self._pairs) else self._joined
-        self.origin = Origin(
+        self.is_forwarded = not _FORWARDED.isdisjoint(headers)
+        """True if a header says what a proxy may say."""
+        get = headers.get if len(headers) == len(pairs) else self._joined
+        self.origin: Origin = (
             self.peer,
             self.scheme,
             get(b"host", b""),
@@ -106,10 +109,6 @@ class AsgiRequestHead:
             return count, len(b"".join(headers)) + len(b"".join(headers.values()))
         return count, sum(len(name) + len(value) for name, value in self._pairs)
 
-    def has_any(self, names: frozenset[bytes]) -> bool:
-        """Tell whether one of these headers is there."""
-        return not names.isdisjoint(self._headers)
-
 
 class BoundaryMiddleware:
     """Around the application: nothing comes in or goes out beside it."""
@@ -123,13 +122,13 @@ class BoundaryMiddleware:
         content_of: ContentOf | None = None,
         propagate: bool = False,
         answers_crashes: bool = False,
-        marks_views: bool = False,
+        finds_ours: Callable[[Scope], bool] = lambda _: True,
     ) -> None:
         """Take the application; with `propagate` its exceptions are raised after the answer.
 
         Test clients and development servers show them; ours has logged them. `answers_crashes`
-        says that what comes before such an exception is a page of the application's own,
-        `marks_views` that `view_begins` is called.
+        says that what comes before such an exception is a page of the application's own;
+        `finds_ours` tells whether the view has found our session in the scope.
         """
         self.app = app
         self.boundary = boundary
@@ -137,7 +136,7 @@ class BoundaryMiddleware:
         self.content_of = content_of or as_mapping
         self.propagate = propagate
         self.answers_crashes = answers_crashes
-        self.marks_views = marks_views
+        self.finds_ours = finds_ours
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
         # Not above: it knows this module.
@@ -160,7 +159,7 @@ class BoundaryMiddleware:
                 if has_body(head):
                     await linger(receive, self.boundary.policy.input.body_pause)
                 return
-            await _Exchange(self, entered, head, (scope, receive, send)).run()
+            await _Exchange(self, entered, head, scope, send).run(receive)
         finally:
             REQUEST.set(None)
 
@@ -168,71 +167,71 @@ class BoundaryMiddleware:
 class _Exchange:
     """One request and its response."""
 
-    # fmt: off
-    __slots__ = (
-        "_as_head", "_boundary", "_context", "_dropped", "_head", "_held", "_is_head", "_late",
-        "_middleware", "_reader", "_receive_raw", "_replaced", "_scope", "_send_raw", "_start",
-        "_started",
-    )
-    # fmt: on
+    # Defaults of the class: most requests need nothing else.
+    _start: Message | None = None
+    """An error's start, until it is known whether anybody wrote a body."""
+    _held: Sequence[Message] = ()
+    """An error of the server's side: an exception that follows says more."""
+    _started = False
+    _replaced = False
+    _passes = False
+    """True once a body is sent as it comes."""
+    _late = False
+    """The client has been told that it takes too long."""
+    _reader: _BodyReader | None = None
+    _as_head: Scope | None = None
+    """What the application is asked where it takes no GET."""
+    _dropped = False
 
     def __init__(
         self,
         middleware: BoundaryMiddleware,
         context: RequestContext,
         head: AsgiRequestHead,
-        connection: tuple[Scope, Receive, Send],
+        scope: Scope,
+        send: Send,
     ) -> None:
         self._middleware = middleware
         self._boundary = middleware.boundary
         self._context = context
-        self._scope, self._receive_raw, self._send_raw = connection
-        self._head = head
+        self._session = context.session
+        self._scope = scope
+        self._send_raw = send
         self._is_head = head.method == "HEAD"
-        self._start: Message | None = None
-        """An error's start, until it is known whether anybody wrote a body."""
-        self._held: list[Message] = []
-        """An error of the server's side: an exception that follows says more."""
-        self._started = False
-        self._replaced = False
-        self._reader: _BodyReader | None = None
-        self._late = False
-        """The client has been told that it takes too long."""
-        self._as_head: Scope | None = None
-        """What the application is asked where it takes no GET."""
-        self._dropped = False
+        self._head = head
 
-    async def run(self) -> None:
+    async def run(self, receive: Receive) -> None:
         context, boundary = self._context, self._boundary
+        received = receive
         try:
             if make := boundary.slow_page(context):
                 boundary.allow(context, public=True)
                 await self._respond(await self._in_thread(make))
                 return
             self._rewrite(context, self._head)
-            session = context.session
+            session = self._session
             if session.cookie:
                 if boundary.store.local:
                     session.fetch()
                 else:
                     await self._in_thread(session.fetch)
-            receive = self._receive_raw
             if context.body:
-                receive = self._reader = _BodyReader(self, context.body, receive)
+                received = self._reader = _BodyReader(self, context.body, receive)
             seconds = context.route.max_seconds
             if seconds:
-                await self._in_time(self._answer(receive), seconds)
+                await self._in_time(self._answer(received), seconds)
             else:
-                await self._middleware.app(self._scope, receive, self.send)
-                await self._finish()
+                await self._middleware.app(self._scope, received, self.send)
+                if not self._started:
+                    await self._finish(received)
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
         if self._reader and not self._reader.over:
-            await linger(self._receive_raw, self.pause)
+            await linger(receive, self.pause)
 
     async def _answer(self, receive: Receive) -> None:
         await self._middleware.app(self._scope, receive, self.send)
-        await self._finish()
+        await self._finish(receive)
 
     async def _in_time(self, answering: Coroutine[Any, Any, None], seconds: int) -> None:
         """Wait for the answer as long as the route's fact says (BND-5).
@@ -247,7 +246,7 @@ class _Exchange:
         if done:
             await task
             return
-        self._late = True
+        self._late, self._passes = True, False
         task.add_done_callback(_forget)
         reading = self._reader is not None and not self._reader.over
         raise Problem(
@@ -262,19 +261,20 @@ class _Exchange:
         if context.client != head.peer:
             port = client[1] if client else 0
             scope["client"] = (context.address, port) if context.address else None
-        drop = set()
-        if head.has_any(_FORWARDED):
-            drop = {*_FORWARDED, b"host"}
-        if context.session.cookie:
-            # Compression next to a secret tells the secret by its length (BREACH).
-            drop.add(b"accept-encoding")
-        if drop:
+        session = self._session
+        if head.is_forwarded or session.cookie:
+            drop = set()
+            if head.is_forwarded:
+                drop = {*_FORWARDED, b"host"}
+            if session.cookie:
+                # Compression next to a secret tells the secret by its length (BREACH).
+                drop.add(b"accept-encoding")
             kept = [pair for pair in scope["headers"] if pair[0] not in drop]
             if b"host" in drop:
                 kept.append((b"host", context.host.encode("latin-1")))
             scope["headers"] = kept
         scope[KEY] = Exchange(self._boundary, context)
-        scope["session"] = context.session
+        scope["session"] = session
         if self._is_head:
             self._as_head = {**scope}
             scope["method"] = "GET"
@@ -299,9 +299,12 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Take what the application answers."""
+        kind = message["type"]
+        if self._passes and kind == "http.response.body":
+            await self._send_raw(message)
+            return
         if self._late:
             raise OSError("the answer came too late")
-        kind = message["type"]
         if kind == "http.response.start":
             if self._as_head and is_for_head_alone(message["status"], message.get("headers", ())):
                 self._dropped = True
@@ -316,7 +319,7 @@ class _Exchange:
             await self._begin_error(self._start, message)
             return
         if self._held:
-            self._held.append(message)
+            self._held = [*self._held, message]
             if sum(len(held.get("body", b"")) for held in self._held) > _MOST_HELD:
                 await self._release()
             return
@@ -349,15 +352,21 @@ class _Exchange:
         """Judge and send status and headers, and the body too where it is the policy's."""
         self._start = None
         context = self._context
-        self._adopt_session(context)
+        if self._scope.get("session") is not self._session:
+            self._adopt_session(context)
+        if not context.access_decided and self._middleware.is_public(self._scope):
+            self._boundary.allow(context, public=True)
         response = Response(start["status"], list(start.get("headers", ())), body)
-        sent = await self._leave(response)
+        if self._session.fetched:
+            sent = await self._leave(response)
+        else:
+            sent = self._boundary.leave(context, response)
         self._started = True
-        replaced = sent.body is not body
+        self._replaced = sent.body is not body
+        self._passes = not (self._replaced or self._is_head)
         start = {**start, "status": sent.status, "headers": sent.headers}
         await self._send_raw(start)
-        if replaced:
-            self._replaced = True
+        if self._replaced:
             content = b"" if self._is_head else sent.body or b""
             await self._send_raw({"type": "http.response.body", "body": content})
 
@@ -372,9 +381,7 @@ class _Exchange:
     def _adopt_session(self, context: RequestContext) -> None:
         """Take over a session that the framework put in the place of ours (SES-12)."""
         current = self._scope.get("session")
-        if current is context.session:
-            return
-        if self._middleware.marks_views and not self._scope.get(_OWN_SESSION):
+        if not self._middleware.finds_ours(self._scope):
             # A middleware keeps sessions of its own in a cookie of its own: ours goes on beside it.
             return
         self._scope["session"] = context.session
@@ -383,12 +390,12 @@ class _Exchange:
         else:
             context.session.clear()
 
-    async def _finish(self) -> None:
+    async def _finish(self, receive: Receive) -> None:
         """Send what was held back until it was sure that no exception follows."""
         if self._dropped and self._as_head:
             self._scope, self._as_head, self._dropped = self._as_head, None, False
             self._boundary.forget_access(self._context)
-            await self._middleware.app(self._scope, self._reader or self._receive_raw, self.send)
+            await self._middleware.app(self._scope, receive, self.send)
         if self._held:
             await self._release()
         elif self._start:
@@ -398,7 +405,7 @@ class _Exchange:
 
     async def _release(self) -> None:
         start, first, *rest = self._held
-        self._held = []
+        self._held = ()
         await self._begin(start, None if first.get("more_body") else first.get("body", b""))
         for message in (first, *rest):
             await self._pass_on(message)
@@ -479,6 +486,11 @@ class _BodyReader:
 def view_begins(scope: Scope) -> None:
     """Remember whose session a view finds: what it puts in the place of ours is the new content."""
     scope[_OWN_SESSION] = scope.get("session") is scope[KEY].context.session
+
+
+def finds_ours(scope: Scope) -> bool:
+    """Tell the same later on; False also where no view has begun."""
+    return bool(scope.get(_OWN_SESSION))
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
 from django.apps import apps
 from django.core.management import CommandError, call_command
-from django.db import connection, connections
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.utils.text import slugify
 
 from ..security.database_errors import is_database_away
 from ..security.stores import StoreError
-from .alone import alone, cannot_connect
+from .alone import alone
 from .database import ERRORS
+from .history import opened, pending
 from .setup import set_up
 
 APP = Path(__file__).parent.parent / "app"
@@ -41,8 +37,8 @@ def upgrade(url: str) -> list[str]:
     Who comes second waits, and finds nothing to do. Raises `StoreError`.
     """
     set_up()
-    with alone(url), _opened():
-        done = _pending()
+    with alone(url), opened():
+        done = pending()
         if done:
             try:
                 call_command("migrate", interactive=False, verbosity=0)
@@ -52,24 +48,6 @@ def upgrade(url: str) -> list[str]:
                 text = f"a migration failed, and changed nothing: {error}"
                 raise StoreError(text) from error
     return done
-
-
-def state(url: str) -> tuple[list[str], list[str]]:
-    """Return which migrations the database lacks, and of which this release knows nothing."""
-    del url  # Django's settings hold it already
-    set_up()
-    with _opened():
-        loader = MigrationLoader(connection)
-        installed = {config.label for config in apps.get_app_configs()}
-        unknown = [
-            f"{label}/{name}"
-            for label, name in sorted(loader.applied_migrations)
-            # A migration that was squashed away is known by the one in its place.
-            if label in installed
-            and (label, name) not in loader.graph.nodes
-            and (label, name) not in _replaced(loader)
-        ]
-        return ([], unknown) if unknown else (_pending(), [])
 
 
 def missing(url: str) -> list[str]:
@@ -107,16 +85,6 @@ def revision(url: str, message: str, *, empty: bool = False) -> list[Path]:
     return written
 
 
-def _pending() -> list[str]:
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}/{migration.name}" for migration, _ in plan]
-
-
-def _replaced(loader: MigrationLoader) -> set[tuple[str, str]]:
-    return {each for made in loader.replacements.values() for each in made.replaces}
-
-
 def _labels() -> list[str]:
     """Return the application's own: nobody makes migrations for libraries."""
     return [
@@ -128,16 +96,3 @@ def _labels() -> list[str]:
 
 def _files() -> set[Path]:
     return set(APP.glob("**/migrations/*.py"))
-
-
-@contextmanager
-def _opened() -> Iterator[None]:
-    try:
-        yield
-    except ERRORS as error:
-        if not is_database_away(error):
-            raise
-        raise cannot_connect(error) from None
-    finally:
-        # Before workers are forked: two processes must not share a connection.
-        connections.close_all()

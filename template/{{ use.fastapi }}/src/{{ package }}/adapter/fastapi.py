@@ -35,6 +35,7 @@ from .asgi import (
     Receive,
     Scope,
     Send,
+    finds_ours,
     view_begins,
 )
 from .authorship import author_wrote
@@ -83,7 +84,7 @@ def install(
         # In debug mode Starlette shows its page instead.
         own = own and boundary.production
         return BoundaryMiddleware(
-            build(), boundary, _is_public, answers_crashes=own, marks_views=True
+            build(), boundary, _is_public, answers_crashes=own, finds_ours=finds_ours
         )
 
     # Starlette calls it at the first request. A middleware would be inside those added later.

@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import (
     Flask,
+    Request,
     Response,
     has_app_context,
     has_request_context,
@@ -102,11 +103,17 @@ def boundary_middleware(app: Flask) -> BoundaryMiddleware:
 def _enter_first(app: Flask) -> None:
     """Enter the boundary before what is put around `wsgi_app`, whichever server calls (RTE-2)."""
     plain = type(app)
+    # Made anew when something was put around `wsgi_app`.
+    around: list[Any] = [None, None]
 
     class Bounded(plain):  # type: ignore[misc,valid-type] # of the application's own class
         def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-            call = super().__call__ if KEY in environ else boundary_middleware(self)
-            chunks: Iterable[bytes] = call(environ, start_response)
+            if KEY in environ:
+                inside: Iterable[bytes] = super().__call__(environ, start_response)
+                return inside
+            if around[0] is not self.wsgi_app:
+                around[:] = self.wsgi_app, boundary_middleware(self)
+            chunks: Iterable[bytes] = around[1](environ, start_response)
             return chunks
 
     Bounded.__name__ = plain.__name__
@@ -175,10 +182,12 @@ def _exchange() -> Exchange:
 
 def _check_access(app: Flask, *, mounted: bool) -> None:
     """Ask for a login unless the view says otherwise (RTE-2)."""
-    boundary, context = _exchange()
-    if request.url_rule is not None:
-        public = _is_open(app.view_functions[request.url_rule.endpoint])
-    elif mounted or isinstance(request.routing_exception, RequestRedirect):
+    # Not the proxy, which looks for its object each time.
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    boundary, context = asked.environ[KEY]
+    if asked.url_rule is not None:
+        public = _is_open(app.view_functions[asked.url_rule.endpoint])
+    elif mounted or isinstance(asked.routing_exception, RequestRedirect):
         # Below a closed mount not even what is not there is told; a slash too few is no secret.
         public = not mounted
     else:

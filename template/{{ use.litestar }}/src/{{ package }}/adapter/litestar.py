@@ -20,7 +20,7 @@ from litestar.app import DEFAULT_OPENAPI_CONFIG
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.di import Provide
-from litestar.exceptions import LitestarException
+from litestar.exceptions import HTTPException, LitestarException
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -30,6 +30,7 @@ from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.template import TemplateConfig
 from litestar.types import Scope as LitestarScope
+from litestar.utils import normalize_path
 
 from ..config import ConfigError, Settings
 from ..security import events
@@ -46,6 +47,7 @@ from .asgi import (
     Receive,
     Scope,
     Send,
+    finds_ours,
     view_begins,
 )
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
@@ -128,6 +130,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         """Give an application that is mounted our face, too; sessions are the policy's."""
         for handler in _handlers(route):
             take_over_sessions(handler)
+            _spare_guard(handler)
             if isinstance(handler, HTTPRouteHandler):
                 _name_problems(route, handler)
         production = self.boundary.production
@@ -198,7 +201,7 @@ def install(app: Litestar) -> Litestar:
         boundary.render_error = render_error
     session_content = partial(content_of, app)
     around = BoundaryMiddleware(
-        _inside(app), boundary, is_public, content_of=session_content, marks_views=True
+        _inside(app), boundary, is_public, content_of=session_content, finds_ours=_finds_ours
     )
     app.asgi_handler = cast("Any", around)
     return app
@@ -217,21 +220,43 @@ def _inside(app: Litestar) -> App:
     hooks, app.before_send = app.before_send, []
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        async def hooked(message: Message) -> None:
-            for hook in hooks:
-                await hook(cast("Any", message), cast("Any", scope))
-            await send(message)
-
+        if ends_with_slash(scope["path"]):
+            _refuse_slash(app, scope)
         try:
-            await handler(scope, receive, hooked if hooks else send)
+            await handler(scope, receive, _hooked(hooks, scope, send) if hooks else send)
         except (LitestarException, ExceptionGroup) as error:
             broken = _unwrapped(error)
             raise broken from broken.__cause__
         finally:
-            # Litestar keeps the last 1,024 forms, with passwords and as large as bodies may be.
-            parse_url_encoded_form_data.cache_clear()
+            if scope[KEY].context.body:
+                # Litestar keeps the last 1,024 forms, with passwords and as large as bodies may be.
+                parse_url_encoded_form_data.cache_clear()
 
     return call
+
+
+def _hooked(hooks: Sequence[Any], scope: Scope, send: Send) -> Send:
+    async def call(message: Message) -> None:
+        for hook in hooks:
+            await hook(message, scope)
+        await send(message)
+
+    return call
+
+
+def _refuse_slash(app: Litestar, scope: Scope) -> None:
+    """Raise `Problem` 404 for an address that is one of ours but for a slash at its end."""
+    try:
+        path = normalize_path(scope["path"])
+        _, handler, *_ = app.asgi_router.handle_routing(path=path, method=scope.get("method"))
+    except HTTPException:
+        # Litestar says so itself.
+        return
+    if not _is_folder(handler):
+        # There is nothing, so nothing that would be closed.
+        boundary, context = scope[KEY]
+        boundary.allow(context, public=True)
+        raise Problem(404)
 
 
 def _unwrapped(error: Exception) -> Exception:
@@ -303,13 +328,31 @@ def _mounted(route: BaseRoute) -> Litestar | None:
     return app if isinstance(app, Litestar) else None
 
 
+def _spare_guard(handler: BaseRouteHandler) -> None:
+    """Leave out the guard where everybody is let in: for each guard Litestar copies the handler.
+
+    The boundary knows by `is_public` then. Not below a middleware, which may keep sessions of its
+    own: the guard sees which session the handler finds.
+    """
+    if _is_spared(handler) and _login_required in (guards := handler.resolve_guards()):
+        guards.remove(_login_required)
+
+
+def _is_spared(handler: object) -> bool:
+    return (
+        isinstance(handler, HTTPRouteHandler)
+        and bool(handler.opt.get(PUBLIC))
+        and not handler.resolve_middleware()
+    )
+
+
+def _finds_ours(scope: Scope) -> bool:
+    """Tell whether the handler has found our session where Litestar has the session."""
+    return finds_ours(scope) or _is_spared(scope.get("route_handler"))
+
+
 async def _login_required(connection: Connection, handler: BaseRouteHandler) -> None:
     """Guard of everything: before the body is read, and of mounts, too."""
-    boundary, context = exchange(connection)
-    if ends_with_slash(context.path) and not _is_folder(handler):
-        # There is nothing, so nothing that would be closed.
-        boundary.allow(context, public=True)
-        raise Problem(404)
     await _check_access(connection, handler)
 
 

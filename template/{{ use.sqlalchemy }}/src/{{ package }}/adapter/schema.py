@@ -13,11 +13,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from io import StringIO
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -26,7 +24,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Column, Connection, Engine, MetaData, event, inspect
 from sqlalchemy.exc import DBAPIError
@@ -35,10 +32,12 @@ from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.elements import False_, True_
 
 from ..config import load
-from ..security.database_errors import is_database_away
 from ..security.stores import StoreError
-from .alone import alone, cannot_connect
+from .alone import alone
 from .engine import create_engine
+from .history import APP as _APP
+from .history import CORE as _CORE
+from .history import History, opened
 from .users import USER_TABLE, UserColumns
 
 # It says at each look what kind of database it sees.
@@ -50,49 +49,25 @@ _FIRST_EDITION = {"id", "name", "password_hash"}
 """Columns of the users in databases that were made before there were versions."""
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
-    name: str
-    folder: Path
-    table: str
-    """Where the database keeps the version."""
-
-    def config(self, **attributes: object) -> Config:
-        """Return what Alembic's commands take; `attributes` are for migrations/env.py."""
-        config = Config(stdout=StringIO())
-        options = {
-            "script_location": str(_HERE / "migrations"),
-            "version_locations": str(self.folder),
-            "path_separator": "newline",
-        }
-        for name, value in options.items():
-            config.set_main_option(name, value.replace("%", "%%"))
-        config.set_main_option("file_template", _FILES)
-        config.attributes.update(attributes, version_table=self.table)
-        return config
-
-    def scripts(self) -> ScriptDirectory:
-        return ScriptDirectory.from_config(self.config())
-
-    def state(self, connection: Connection) -> tuple[list[str], list[str]]:
-        """Return what is missing in the database, oldest first, and what is not known here."""
-        context = MigrationContext.configure(connection, opts={"version_table": self.table})
-        current = context.get_current_heads()
-        scripts = self.scripts()
-        # Newest first.
-        known = [script.revision for script in scripts.walk_revisions()]
-        if unknown := [f"{self.name}/{each}" for each in current if each not in known]:
-            return [], unknown
-        applied = {script.revision for script in scripts.iterate_revisions(current, "base")}
-        return [f"{self.name}/{each}" for each in reversed(known) if each not in applied], []
-
-
-_CORE = _History("core", _HERE / "migrations" / "core", "core_version")
-_APP = _History("app", _HERE.parent / "app" / "migrations", "alembic_version")
 VERSION_TABLES = {each.table: ("version_num",) for each in (_CORE, _APP)}
 """Tables that say which version a database is of, and the columns that say so."""
 FILLED_TABLES = frozenset[str]()
 """Tables that `upgrade` fills by itself."""
+
+
+def _config(history: History, **attributes: object) -> Config:
+    """Return what Alembic's commands take; `attributes` are for migrations/env.py."""
+    config = Config(stdout=StringIO())
+    options = {
+        "script_location": str(_HERE / "migrations"),
+        "version_locations": str(history.folder),
+        "path_separator": "newline",
+    }
+    for name, value in options.items():
+        config.set_main_option(name, value.replace("%", "%%"))
+    config.set_main_option("file_template", _FILES)
+    config.attributes.update(attributes, version_table=history.table)
+    return config
 
 
 def upgrade(url: str) -> list[str]:
@@ -101,16 +76,8 @@ def upgrade(url: str) -> list[str]:
     Who comes second waits, and finds nothing to do. A database that was made before there were
     versions is taken as it is, if it is what the models say. Raises `StoreError`.
     """
-    with alone(url), _opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
+    with alone(url), opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
         return _upgrade(connection)
-
-
-def state(url: str) -> tuple[list[str], list[str]]:
-    """Return which migrations the database lacks, and of which this release knows nothing."""
-    with _opened(create_engine(url, poolclass=NullPool)) as connection:
-        states = [history.state(connection) for history in (_CORE, _APP)]
-    pending, unknown = zip(*states, strict=True)
-    return [*chain(*pending)], [*chain(*unknown)]
 
 
 def missing(url: str) -> list[str]:
@@ -131,7 +98,7 @@ def revision(url: str, message: str, *, empty: bool = False) -> list[Path]:
             directives.clear()
 
     with _models(url) as connection:
-        config = _APP.config(connection=connection, metadata=_metadata())
+        config = _config(_APP, connection=connection, metadata=_metadata())
         try:
             made = command.revision(
                 config, message, autogenerate=not empty, process_revision_directives=keep
@@ -164,7 +131,7 @@ def environment(config: Config, run: Callable[..., None]) -> None:
         run(connection=connection, **options)
         return
     url = load().database_url
-    with alone(url), _opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
+    with alone(url), opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
         run(connection=connection, **options)
 
 
@@ -176,7 +143,7 @@ def _upgrade(connection: Connection) -> list[str]:
         # Alembic begins its own transactions.
         connection.rollback()
         if pending:
-            config = history.config(connection=connection, metadata=None)
+            config = _config(history, connection=connection, metadata=None)
             try:
                 command.upgrade(config, "head")
             except CommandError as error:
@@ -190,7 +157,7 @@ def _upgrade(connection: Connection) -> list[str]:
     return done
 
 
-def _adopt(connection: Connection, history: _History) -> None:
+def _adopt(connection: Connection, history: History) -> None:
     """Give a database that has the tables but no version the version that they are of."""
     tables = set(inspect(connection).get_table_names())
     if history.table in tables:
@@ -211,7 +178,7 @@ def _adopt(connection: Connection, history: _History) -> None:
             )
     connection.rollback()
     if found:
-        command.stamp(history.config(connection=connection, metadata=None), target)
+        command.stamp(_config(history, connection=connection, metadata=None), target)
 
 
 @contextmanager
@@ -222,11 +189,11 @@ def _models(url: str) -> Iterator[Connection]:
     like. For PostgreSQL it is the one at `url`, which must be up to date.
     """
     if url.startswith("sqlite:"):
-        with _opened(_migrating(create_engine("sqlite://", poolclass=StaticPool))) as connection:
+        with opened(_migrating(create_engine("sqlite://", poolclass=StaticPool))) as connection:
             _upgrade(connection)
             yield connection
         return
-    with _opened(create_engine(url, poolclass=NullPool)) as connection:
+    with opened(create_engine(url, poolclass=NullPool)) as connection:
         if any(any(history.state(connection)) for history in (_CORE, _APP)):
             raise StoreError(f"the database is not up to date; run: {_PACKAGE} db upgrade")
         yield connection
@@ -304,19 +271,6 @@ def _migrating(engine: Engine) -> Engine:
         event.listen(engine, "connect", connect)
         event.listen(engine, "begin", begin)
     return engine
-
-
-@contextmanager
-def _opened(engine: Engine) -> Iterator[Connection]:
-    try:
-        with engine.connect() as connection:
-            yield connection
-    except DBAPIError as error:
-        if not is_database_away(error):
-            raise
-        raise cannot_connect(error.orig) from None
-    finally:
-        engine.dispose()
 
 
 def _scripts(made: Any) -> list[Any]:

@@ -28,6 +28,8 @@ _ERROR, _CRASH = 400, 500
 _SHORT = 65536
 """Bytes of a body that is read before it is sent."""
 _PIECE = 65536
+_OTHERS = ("CONTENT_TYPE", "CONTENT_LENGTH")
+"""Headers that have no HTTP_ before their names."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +47,7 @@ class WsgiRequestHead:
         self._headers: dict[str, str] = {
             name: value for name, value in environ.items() if "HTTP_" in name
         }
-        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        for name in _OTHERS:
             if name in environ:
                 self._headers[name] = environ[name]
         self.method: str = environ["REQUEST_METHOD"]
@@ -56,7 +58,7 @@ class WsgiRequestHead:
         get = environ.get
         self.has_body = bool(get("CONTENT_LENGTH") or get("HTTP_TRANSFER_ENCODING"))
         self.has_cookie = "HTTP_COOKIE" in environ
-        self.origin = Origin(
+        self.origin: Origin = (
             self.peer,
             self.scheme,
             get("HTTP_HOST", ""),
@@ -81,12 +83,27 @@ class WsgiRequestHead:
 @cache
 def _key(name: str) -> str:
     key = name.upper().replace("-", "_")
-    return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
+    return key if key in _OTHERS else f"HTTP_{key}"
+
+
+_FORWARDED = [_key(name) for name in FORWARDING]
+
+
+@lru_cache(maxsize=64)
+def _server(host: str, https: bool) -> tuple[str, str]:
+    """Return name and port of a host that the service answers for."""
+    name, _, port = host.rpartition(":")
+    return (name, port) if name and port.isdecimal() else (host, "443" if https else "80")
 
 
 @lru_cache(maxsize=256)
 def _lower(name: str) -> bytes:
     return name.lower().encode()
+
+
+def _text(pair: tuple[bytes, bytes]) -> tuple[str, str]:
+    name, value = pair
+    return name.decode("latin-1"), value.decode("latin-1")
 
 
 class BoundaryMiddleware:
@@ -118,6 +135,7 @@ class BoundaryMiddleware:
         self.foresee = foresee
         self._debug_page = debug_page
         self._propagate = propagate
+        self._texts = {pair: _text(pair) for pair in boundary.constant_headers}
 
     def around(self, app: App) -> BoundaryMiddleware:
         """Return the same policy around another application: one that this one is a part of."""
@@ -144,9 +162,8 @@ class BoundaryMiddleware:
                 sent, chunks = self.respond(entered, environ, body)
         finally:
             REQUEST.set(None)
-        headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in sent.headers
-        ]
+        known = self._texts.get
+        headers = [known(pair) or _text(pair) for pair in sent.headers]
         # Without a reason phrase: it is optional, and each framework has its own.
         start_response(f"{sent.status} ", headers)
         return [] if head.method == "HEAD" else chunks
@@ -223,17 +240,14 @@ class BoundaryMiddleware:
 
     def _rewrite(self, context: RequestContext, environ: Environ, body: BinaryIO) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
-        for name in FORWARDING:
-            environ.pop(_key(name), None)
+        for name in _FORWARDED:
+            environ.pop(name, None)
         if context.client != environ.get("REMOTE_ADDR"):
             environ["REMOTE_ADDR"] = context.address
             environ.pop("REMOTE_HOST", None)
         environ["wsgi.url_scheme"] = "https" if context.https else "http"
         environ["HTTP_HOST"] = context.host
-        name, _, port = context.host.rpartition(":")
-        if not (name and port.isdecimal()):
-            name, port = context.host, "443" if context.https else "80"
-        environ["SERVER_NAME"], environ["SERVER_PORT"] = name, port
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = _server(context.host, context.https)
         # No WebSockets here; Werkzeug would look for a route of theirs, and answer 400.
         environ.pop("HTTP_UPGRADE", None)
         if context.session.cookie:
@@ -348,10 +362,8 @@ class _CheckedBody(io.RawIOBase):
 
 
 def _is_short(own: Headers) -> bool:
-    for name, value in own:
-        if name == b"content-length":
-            return value.isdigit() and int(value) <= _SHORT
-    return False
+    length = dict(own).get(b"content-length", b"")
+    return length.isdigit() and int(length) <= _SHORT
 
 
 def _call(app: App, environ: Environ) -> tuple[int, Headers, Iterable[bytes]]:
