@@ -19,6 +19,7 @@ local function load(i)
   rule.judges, rule.limit, rule.window = judges == '1', limit + 0, window + 0
   rule.block, rule.max_block, rule.label = block + 0, max_block + 0, label
   local fields = call('HGETALL', KEYS[i])
+  tally.stored = #fields > 0
   for n = 1, #fields, 2 do
     local name, value = fields[n], tonumber(fields[n + 1])
     local id = match(name, '^a:(.*)$')
@@ -39,19 +40,20 @@ local function save(i, rule, tally)
   if tally.count == 0 then
     tally.expires = next(tally.attempts) and now + reserved or now
   end
-  call('DEL', KEYS[i])
+  -- Fields that are over must not stay.
+  if tally.stored then call('DEL', KEYS[i]) end
   if tally.expires <= now then return end
-  local fields = {'label', rule.label}
-  for _, name in ipairs({'count', 'till', 'expires'}) do
-    fields[#fields + 1] = name
-    fields[#fields + 1] = string.format('%d', tally[name])
-  end
+  -- All are whole numbers, which the server writes as such.
+  local fields = {
+    'label', rule.label, 'count', tally.count, 'till', tally.till, 'expires', tally.expires
+  }
+  local n = #fields
   for id, began in pairs(tally.attempts) do
-    fields[#fields + 1] = 'a:' .. id
-    fields[#fields + 1] = string.format('%d', began)
+    fields[n + 1], fields[n + 2] = 'a:' .. id, began
+    n = n + 2
   end
   call('HSET', KEYS[i], unpack(fields))
-  call('EXPIRE', KEYS[i], string.format('%d', tally.expires - now))
+  call('EXPIRE', KEYS[i], tally.expires - now)
 end
 
 -- KEYS: counters. ARGV: now, attempt, seconds that it may take, '', then the rule of each.

@@ -488,9 +488,9 @@ def view_begins(scope: Scope) -> None:
     scope[_OWN_SESSION] = scope.get("session") is scope[KEY].context.session
 
 
-def finds_ours(scope: Scope) -> bool:
-    """Tell the same later on; False also where no view has begun."""
-    return bool(scope.get(_OWN_SESSION))
+def finds_ours(scope: Scope, *, default: bool = False) -> bool:
+    """Tell the same later on; `default` where nobody has said that a view begins."""
+    return bool(scope.get(_OWN_SESSION, default))
 
 
 def _forget(task: asyncio.Task[None]) -> None:

@@ -247,7 +247,7 @@ def _hooked(hooks: Sequence[Any], scope: Scope, send: Send) -> Send:
 def _refuse_slash(app: Litestar, scope: Scope) -> None:
     """Raise `Problem` 404 for an address that is one of ours but for a slash at its end."""
     try:
-        path = normalize_path(scope["path"])
+        path = normalize_path(scope["path"].removeprefix(scope.get("root_path", "")))
         _, handler, *_ = app.asgi_router.handle_routing(path=path, method=scope.get("method"))
     except HTTPException:
         # Litestar says so itself.
@@ -348,7 +348,7 @@ def _is_spared(handler: object) -> bool:
 
 def _finds_ours(scope: Scope) -> bool:
     """Tell whether the handler has found our session where Litestar has the session."""
-    return finds_ours(scope) or _is_spared(scope.get("route_handler"))
+    return finds_ours(scope, default=_is_spared(scope.get("route_handler")))
 
 
 async def _login_required(connection: Connection, handler: BaseRouteHandler) -> None:
