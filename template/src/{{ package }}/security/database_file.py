@@ -228,4 +228,4 @@ def _of(path: Path) -> Identity:
         found = path.stat()
     except OSError:
         return _NONE
-    return found.st_dev, found.st_ino
+    return Identity(found.st_dev, found.st_ino)

@@ -312,9 +312,12 @@ class _Exchange:
                 self._start = message
             else:
                 await self._begin(message, None)
-            return
-        if self._dropped:
-            return
+        elif not self._dropped:
+            await self._continue(message)
+
+    async def _continue(self, message: Message) -> None:
+        """Take what follows the start, where it is not just sent as it comes."""
+        kind = message["type"]
         if kind == "http.response.body" and self._start:
             await self._begin_error(self._start, message)
             return
