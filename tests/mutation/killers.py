@@ -2,6 +2,7 @@
 
     python -m tests.mutation.killers         # try all and write killers.json
     python -m tests.mutation.killers -k SES  # try some; the others stay as they are known
+    python -m tests.mutation.killers --new   # try those of which none is known
 
 A mutation whose killer is not there, is gone or passes is tried with its line, then with the whole
 suite, and the run says at its end that this took longer than it needs to. So the file saves time
