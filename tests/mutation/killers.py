@@ -63,8 +63,16 @@ def end() -> str:
 
 def main(arguments: list[str]) -> int:
     """Try mutations anew and return pytest's exit code."""
-    test = "tests/mutation/test_mutations.py::test_suite_notices"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", test]
+    from tests.mutation.table import MUTATIONS
+
+    tests = ["tests/mutation/test_mutations.py::test_suite_notices"]
+    if "--new" in arguments:
+        known = load()
+        tests = [f"{tests[0]}[{each.name}]" for each in MUTATIONS if each.key not in known]
+        arguments = [each for each in arguments if each != "--new"]
+        if not tests:
+            return 0
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *tests]
     environment = {**os.environ, WRITE: "1"}
     return subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=False).returncode
 
