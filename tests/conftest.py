@@ -72,3 +72,9 @@ def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rende
         return Project(shared(tmp_path_factory, name, make) / "project")
 
     return lambda **answers: once(projects.told(answers))
+
+
+@pytest.fixture(scope="session")
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Return how mypy is called: what it knows of the libraries goes from project to project."""
+    return ("-m", "mypy", "--cache-dir", str(tmp_path_factory.getbasetemp() / "mypy"))

@@ -131,11 +131,11 @@ def shown(project: Project, language: str) -> list[str]:
     ]
 
 
-def test_what_was_built_passes_the_checks(project: Project) -> None:
+def test_what_was_built_passes_the_checks(project: Project, mypy: tuple[str, ...]) -> None:
     ruff = str(BIN / "ruff")
     project.run(ruff, "format", "--check", "--diff", "--no-cache", "src", "tests/app")
     project.run(ruff, "check", "--no-cache", "src", "tests/app")
-    python(project, "-m", "mypy", "src", "tests/app")
+    python(project, *mypy, "src", "tests/app")
     python(project, "-m", project.package, "drift")
 
 

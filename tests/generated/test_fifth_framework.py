@@ -69,13 +69,15 @@ def test_new_framework_passes_the_suite(copied: Project, project: Project) -> No
     assert "failed" not in done.stdout
 
 
-def test_new_framework_passes_the_checks(project: Project, copied: Project) -> None:
+def test_new_framework_passes_the_checks(
+    project: Project, copied: Project, mypy: tuple[str, ...]
+) -> None:
     ruff = str(projects.BIN / "ruff")
     for made in (project, copied):
         made.run(ruff, "format", "--check", "--diff", "--no-cache", ".")
         made.run(ruff, "check", "--no-cache", ".")
-    project.run(project.python, "-m", "mypy")
-    copied.run(project.python, "-m", "mypy", "tests")
+    project.run(project.python, *mypy)
+    copied.run(project.python, *mypy, "tests")
 
 
 def adapter(framework: str) -> int:

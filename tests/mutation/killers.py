@@ -2,6 +2,7 @@
 
     python -m tests.mutation.killers         # try all and write killers.json
     python -m tests.mutation.killers -k SES  # try some; the others stay as they are known
+    python -m tests.mutation.killers --new   # try those of which none is known
 
 A mutation whose killer is not there, is gone or passes is tried with its line, then with the whole
 suite, and the run says at its end that this took longer than it needs to. So the file saves time
@@ -62,8 +63,16 @@ def end() -> str:
 
 def main(arguments: list[str]) -> int:
     """Try mutations anew and return pytest's exit code."""
-    test = "tests/mutation/test_mutations.py::test_suite_notices"
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", test]
+    from tests.mutation.table import MUTATIONS
+
+    tests = ["tests/mutation/test_mutations.py::test_suite_notices"]
+    if "--new" in arguments:
+        known = load()
+        tests = [f"{tests[0]}[{each.name}]" for each in MUTATIONS if each.key not in known]
+        arguments = [each for each in arguments if each != "--new"]
+        if not tests:
+            return 0
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *tests]
     environment = {**os.environ, WRITE: "1"}
     return subprocess.run([*command, *arguments], cwd=ROOT, env=environment, check=False).returncode
 
