@@ -341,11 +341,10 @@ class Boundary:
         cookie = ""
         if head.has_cookie and not context.without_session:
             cookie = context.cookies.read(head.header("cookie"), self.policy.cookies.session_name)
-        client = (
-            lambda: agents.kept(  # noqa: E731 - most sessions are there already
-                context.address, head.header("user-agent")[:_AGENT]
-            )
-        )
+
+        def client() -> str:
+            return agents.kept(context.address, head.header("user-agent")[:_AGENT])
+
         return self.session_class(self.sessions, cookie, client)
 
     def _device_cookie(self, context: RequestContext) -> str:
