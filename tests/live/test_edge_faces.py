@@ -188,13 +188,22 @@ def test_what_the_parser_accepts_is_passed_on(chain: Deployed) -> None:
         assert found == wanted, target
 
 
-@pytest.mark.parametrize(
-    ("status", "more"),
-    [
-        (431, tuple(f"X-{number}: a" for number in range(120))),
-        (400, ("X-Own: a\x01b",)),
-    ],
-)
+@pytest.mark.parametrize("accept", KINDS)
+@pytest.mark.parametrize("number", [80, 99, 101, 120, 400])
+def test_too_many_headers(chain: Deployed, accept: str, number: int) -> None:
+    if "max_headers" not in chain.edge.file.read_text("utf-8"):
+        pytest.skip("this nginx cannot count headers: it needs the directive max_headers")
+    count = len(chain.edge.lines())
+    many = tuple(f"X-{each}: a" for each in range(number))
+    raw = chain.edge.raw(request(chain.edge, "GET / HTTP/1.1", accept, *many))
+    wanted = of_application(chain, "GET", "/", accept, ("X-Filler", FILLER))
+    assert parse(raw) == wanted
+    assert wanted.status == 431
+    (line,) = chain.edge.lines()[count:]
+    assert line["request_id"].encode() in raw
+
+
+@pytest.mark.parametrize(("status", "more"), [(400, ("X-Own: a\x01b",))])
 def test_what_no_edge_can_know_has_the_headers(
     chain: Deployed, status: int, more: tuple[str, ...]
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_server_that_is_not_there() -> None:
     where = f"postgresql://127.0.0.1:{free_port()}/x"
     assert is_database_away(error_of(lambda: psycopg.connect(where)))
     assert is_database_away(psycopg.OperationalError("the connection is closed"))
+    assert is_database_away(psycopg.InterfaceError("the connection is closed"))
     assert not is_database_away(psycopg.InterfaceError("the cursor is closed"))
     assert not is_database_away(psycopg.ProgrammingError("the query has 1 placeholder"))
 

@@ -35,6 +35,8 @@ from .locations import locations
 _PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
 _TOO_MANY = 429
+MOST_HEADERS = 90
+"""With what nginx adds, fewer than the 100 at which the application's server gives up."""
 STATUSES = (400, 403, 404, 405, 408, 413, 414, 421, 429, 431, 500, 503)
 """What nginx answers by itself. Others that it knows are turned into one of these."""
 KEYS = {"intermediate": ("ecdsa", "rsa"), "modern": ("ecdsa",)}
@@ -222,6 +224,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
     load_module = f"load_module {modules[0]};" if modules else ""
     nameless = nginx.accepts("more_clear_headers Server;", load_module)
     http2_on, hybrid = nginx.accepts("http2 on;"), nginx.accepts(f"ssl_ecdh_curve {HYBRID};")
+    counts = nginx.accepts("max_headers 64;")
     found, addresses = present(machine, domain), listens(machine)
     missing = ", ".join(key for key in KEYS[machine.tls_profile] if key not in found)
     groups = [*([HYBRID] if hybrid else []), "X25519", "prime256v1", "secp384r1"]
@@ -229,6 +232,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
         f"HTTP/2: {'http2 on' if http2_on else 'on the listen line'}",
         f"key exchange: {', '.join(groups)}{'' if hybrid else f'; this OpenSSL has no {HYBRID}'}",
         f"Server header: {'removed' if nameless else 'nginx; headers-more would remove it'}",
+        f"too many headers: {'our page' if counts else 'no page; this nginx has no max_headers'}",
         f"certificates: {', '.join(found) or 'none yet, so no https'}"
         + (f"; missing: {missing}" if missing else ""),
         f"addresses: {', '.join(each.rstrip(':') or 'all' for each in addresses)}",
@@ -259,6 +263,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
         user=worker_user(machine),
         load_module=load_module if nameless else "",
         http2_on=http2_on,
+        max_headers=min(policy.input.max_header_count, MOST_HEADERS) if counts else 0,
         groups=groups,
         allow=errors.allow_header(policy.input.methods),
         locations=locations(policy),

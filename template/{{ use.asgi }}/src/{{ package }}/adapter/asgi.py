@@ -305,14 +305,14 @@ class _Exchange:
             return
         if self._late:
             raise OSError("the answer came too late")
+        if self._as_head and self._drops(message):
+            return
         if kind == "http.response.start":
-            if self._as_head and is_for_head_alone(message["status"], message.get("headers", ())):
-                self._dropped = True
-            elif message["status"] >= _ERROR:
+            if message["status"] >= _ERROR:
                 self._start = message
             else:
                 await self._begin(message, None)
-        elif not self._dropped:
+        else:
             await self._continue(message)
 
     async def _continue(self, message: Message) -> None:
@@ -331,6 +331,12 @@ class _Exchange:
         if kind == "http.response.pathsend" and self._is_head:
             message = {"type": "http.response.body"}
         await self._pass_on(message)
+
+    def _drops(self, message: Message) -> bool:
+        """Tell whether it belongs to the refusal of a GET, where HEAD is what the address takes."""
+        if message["type"] == "http.response.start":
+            self._dropped = is_for_head_alone(message["status"], message.get("headers", ()))
+        return self._dropped
 
     async def _begin_error(self, start: Message, message: Message) -> None:
         """Judge an error by its first piece: one without a body is one that nobody wrote."""

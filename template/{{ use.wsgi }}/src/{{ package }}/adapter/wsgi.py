@@ -68,7 +68,7 @@ class WsgiRequestHead:
         )
 
         self.raw: Headers | None = None
-        """All headers as they came, where the server has told: CGI joins some and knows no others."""
+        """All headers as they came, where the server has told; CGI joins some and drops others."""
 
     def header(self, name: str) -> str:
         return self._headers.get(_key(name), "")

@@ -7,8 +7,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel, ValidationError
 
 from ...adapter import current_user, form_fields
-from ..schemas import parse
-from ..schemas import explain
+from ..schemas import explain, parse
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 

@@ -8,8 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ...adapter import current_user, form_fields, json_body, templates
-from ..schemas import parse
-from ..schemas import explain
+from ..schemas import explain, parse
 from .schemas import NoteIn, NoteList, NoteOut
 from .storage import Notes
 
