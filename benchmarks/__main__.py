@@ -284,10 +284,10 @@ def sockets(framework: str, project: projects.Project, effort: Effort) -> Iterat
 @contextmanager
 def opened_pair(project: projects.Project) -> Iterator[tuple[Server, Server]]:
     """Run the bare framework and the service, one worker each, with routes that a fact opens."""
-    facts = {"APP_POLICY": routes.policy(project)}
+    policy = routes.policy(project)
     with (
         serving(project, "bare", "--opened") as bare,
-        serving(project, "guarded", "--opened", **facts) as guarded,
+        serving(project, "guarded", "--opened", APP_POLICY=policy) as guarded,
     ):
         yield bare, guarded
 
