@@ -8,14 +8,12 @@ from django.test import override_settings
 
 from my_service.adapter import listing
 
-from ..driver import Inside
 from .views import early
 
 
 @pytest.mark.contract("RTE-1")
-@pytest.mark.usefixtures("stage")
-def test_what_stands_before_the_routes_is_found(inside: Inside) -> None:
-    assert inside.policy
+@pytest.mark.usefixtures("inside")
+def test_what_stands_before_the_routes_is_found() -> None:
     with override_settings(MIDDLEWARE=[*settings.MIDDLEWARE, f"{early.__module__}.early"]):
         found = [each for each in listing.endpoints(lambda: None) if each.beside]
     names = [each.handler.rpartition(":")[2] for each in found]

@@ -191,7 +191,7 @@ class _Socket:
             return {"type": "websocket.disconnect", "code": self._code}
         finally:
             self._reader = None
-        if self._code:
+        if self._closed.done():
             return {"type": "websocket.disconnect", "code": self._code}
         if message["type"] == "websocket.disconnect":
             self._code = message.get("code") or _GONE
