@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -40,9 +41,10 @@ def project(
 
 
 @pytest.fixture(scope="module")
-def service(project: Project) -> Iterator[Service]:
+def service(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run one worker: each test meets what the one before left."""
-    with running(project, workers=1) as started:
+    uploads = {"TMPDIR": str(tmp_path_factory.mktemp("uploads"))}
+    with running(project, workers=1, variables=uploads) as started:
         yield started
 
 
@@ -169,6 +171,63 @@ def test_a_cut_upload_never_arrives(service: Service, framing: str, last: bytes)
         status = everything(made)[9:12]
     assert status in {b"", b"400"}
     assert facts(service)["uploads"] == before
+
+
+def temporary(service: Service, process: int) -> list[str]:
+    """Return the files in which uploads are: those with a name, and those that are only open."""
+    folder = Path(service.variables["TMPDIR"])
+    opened = []
+    for entry in Path(f"/proc/{process}/fd").iterdir():
+        # It may be closed by now.
+        with suppress(FileNotFoundError):
+            opened.append(str(entry.readlink()))
+    return [*map(str, folder.iterdir()), *(name for name in opened if name.startswith(str(folder)))]
+
+
+def test_uploads_that_are_cut_leave_nothing_behind(service: Service) -> None:
+    process = int(str(facts(service)["process"]))
+    before, uploads = resident(process), facts(service)["uploads"]
+    whole = upload("cut", b"z" * 7 * MIB)
+    begin = head("/probe/upload", KIND, f"Content-Length: {len(whole)}") + whole[: 6 * MIB]
+    grown = 0
+    for _ in range(3):
+        with ExitStack() as stack:
+            for _ in range(HALVES):
+                # Some are gone before they are read, some while their bytes wait.
+                with suppress(ConnectionError):
+                    stack.enter_context(connection(service)).sendall(begin)
+            grown = max(grown, resident(process) - before)
+    assert probing.eventually(lambda: (facts(service), temporary(service, process))[1] == [])
+    assert facts(service)["uploads"] == uploads
+    print(f"grown by {grown} KiB by {HALVES} uploads at once")
+    assert grown <= 64 * 1024
+
+
+def test_slow_uploads_hold_up_nobody(service: Service) -> None:
+    whole = upload("slow", b"z" * 100)
+    begin = head("/probe/upload", KIND, f"Content-Length: {len(whole)}")
+    with ExitStack() as stack, service.client() as client:
+        slow = [stack.enter_context(connection(service)) for _ in range(HALVES)]
+        for one in slow:
+            one.sendall(begin)
+        for start in range(0, len(whole), 40):
+            for one in slow:
+                one.sendall(whole[start : start + 40])
+            assert client.get("/login").elapsed.total_seconds() < probing.PAUSE
+            time.sleep(0.2)
+        assert [answer(one)[0] for one in slow] == [200] * HALVES
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
+def test_compressed_upload_costs_what_is_sent(service: Service, encoding: str) -> None:
+    process = int(str(facts(service)["process"]))
+    before = resident(process)
+    bomb = gzip.compress(bytes(200 * MIB))
+    with connection(service) as made:
+        lines = (KIND, f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}")
+        made.sendall(head("/probe/upload", *lines) + bomb)
+        assert answer(made)[0] == 415
+    assert resident(process) - before <= 16 * 1024
 
 
 def test_a_chunked_upload_is_complete(service: Service) -> None:

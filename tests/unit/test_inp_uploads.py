@@ -8,6 +8,7 @@ import zlib
 
 import httpx
 import pytest
+
 from my_service.security.body import Body
 from my_service.security.errors import Problem
 from my_service.security.policy import Route

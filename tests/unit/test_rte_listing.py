@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from my_service.adapter import sockets
-from my_service.adapter.inventory import Endpoint
+from my_service.adapter.inventory import Endpoint, beside
 from my_service.operate import routes
 from my_service.security.policy import load
 
@@ -156,11 +156,7 @@ def test_facts_fit_paths_with_names(fact: str, path: str, fit: bool) -> None:
 USELESS = {
     "no such path": ('path = "/logn"\nmax-body = 1', "fail", "'/logn' fits no route"),
     "policy's own path": ('path = "/healthz"\nmax-seconds = 1', "fail", "fits no route"),
-    "what the framework may not know": (
-        'path = "/raw/"\naccess = "public"',
-        "warn",
-        "'/raw/' fits no route that is known",
-    ),
+    "no such path to open": ('path = "/raw/"\naccess = "public"', "fail", "fits no route"),
     "method that nothing answers": (
         'path = "/login"\nmethods = ["PUT"]',
         "fail",
@@ -196,6 +192,20 @@ def test_check_says_what_opens_nothing(make: Make, facts: str, state: str, said:
     checked = make(facts=f"[[route]]\n{facts}").cli("check", "--json")
     (item,) = [each for each in json.loads(checked.stdout) if each["id"] == "PS015"]
     assert (item["state"], said in item["remedy"]) == (state, True), item
+
+
+@pytest.mark.contract("RTE-1")
+def test_what_may_answer_beside_the_routes_is_named(tmp_path: Path) -> None:
+    """Its paths are on no list, so that a fact may well open one."""
+    facts = '[[route]]\npath = "/a/"\naccess = "public"'
+    policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
+    others = beside([test_what_may_answer_beside_the_routes_is_named], "somebody.else.")
+    ((state, said),) = routes.objections(policy, others, production=True)
+    assert state == "warn"
+    assert "test_what_may_answer_beside_the_routes_is_named does not answer there" in said
+    ((state, said),) = routes.objections(policy, [], production=True)
+    assert (state, "fits no route; correct the path" in said) == ("fail", True)
+    assert routes.rows(policy, others) == routes.rows(policy, [])
 
 
 @pytest.mark.contract("RTE-1")

@@ -29,6 +29,8 @@ class Endpoint:
     handler: str
     """Module and name of what answers."""
     websocket: bool = False
+    beside: bool = False
+    """No route: it is asked at any address, before a route is or where there is none."""
 
 
 def path_of(pattern: str) -> str:
@@ -47,6 +49,16 @@ def name_of(handler: Any) -> str:
     made_of = getattr(handler, "view_class", None) or getattr(handler, "cls", None) or handler
     named = made_of if hasattr(made_of, "__qualname__") else type(made_of)
     return f"{named.__module__}:{named.__qualname__}"
+
+
+def beside(handlers: Iterable[Any], *known: str) -> list[Endpoint]:
+    """Return those that may answer beside the routes: what is not of these modules, or ours."""
+    names = (f"{__name__.rpartition('.')[0]}.", *known)
+    return [
+        Endpoint(REST, frozenset(), False, "default", name, beside=True)
+        for name in sorted({name_of(handler) for handler in handlers})
+        if not name.startswith(names)
+    ]
 
 
 def methods_of(names: Iterable[str] | None) -> frozenset[str]:

@@ -102,7 +102,7 @@ def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
     facts = Routes(policy.routes, policy.input)
     own = [Endpoint(path, frozenset({"GET"}), True, "default", "the policy") for path in _POLICYS]
     merged: dict[str, tuple[Row, set[str]]] = {}
-    for endpoint in [*own, *routes]:
+    for endpoint in [*own, *(each for each in routes if not each.beside)]:
         paths = [endpoint.path, *_narrower(policy.routes, endpoint.path)]
         for path in paths:
             for method in sorted(endpoint.methods) or [""]:
@@ -196,13 +196,15 @@ def objections(
     policy: Policy, routes: Iterable[Endpoint], *, production: bool
 ) -> Iterator[tuple[str, str]]:
     """Return what is wrong with the facts, each with its state, "fail" or "warn" (RTE-1)."""
-    known = list(routes)
+    everything = list(routes)
+    known = [each for each in everything if not each.beside]
+    others = ", ".join(each.handler for each in everything if each.beside)
     for fact in policy.routes:
         place = f"[[route]] {fact.path!r}"
         fitting = [each for each in known if fits(fact.path, each.path)]
-        if not fitting and fact.access == "public":
-            # A raw application beside the framework, which a fact opens, is on no list of it.
-            yield "warn", f"{place} fits no route that is known; if nothing answers there, drop it"
+        if not fitting and fact.access == "public" and others:
+            # What they answer, a fact opens, and it is on no list of the framework.
+            yield "warn", f"{place} fits no route; if {others} does not answer there, drop it"
             continue
         if not fitting:
             yield "fail", f"{place} fits no route; correct the path, or take the fact out"

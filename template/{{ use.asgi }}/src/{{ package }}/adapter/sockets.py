@@ -111,10 +111,9 @@ class _Socket:
         """With which the connection was closed, 0 while it is not."""
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
-        self._incoming: asyncio.Task[Message] | None = None
-        """Outlives who waits for it: a message that came is not lost with them."""
-        self._waiter: asyncio.Future[None] | None = None
-        """Of who waits for what comes, or for the end."""
+        self._reader: asyncio.Task[Any] | None = None
+        """Who waits for what the client sends."""
+        self._stops_reader = False
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
         self._allowance = float(self._limits.messages_per_second)
@@ -140,7 +139,7 @@ class _Socket:
             await self._finish(app)
         finally:
             self._end()
-            tasks = [task for task in (app, self._look, self._incoming) if task]
+            tasks = [task for task in (app, self._look) if task]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -181,16 +180,19 @@ class _Socket:
             return first
         if self._code:
             return {"type": "websocket.disconnect", "code": self._code}
-        # One task for each message, and no other: thousands of them come in a second.
-        if self._incoming is None:
-            self._incoming = self._loop.create_task(_called(self._receive_raw))
-            self._incoming.add_done_callback(self._wake)
-        if not self._incoming.done():
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        if self._code or not self._incoming.done():
+        # In the task of who asks, as `asyncio.timeout` does it: thousands of messages come in a
+        # second, and a task for each would cost as much as the framework does.
+        reader = self._reader = asyncio.current_task()
+        try:
+            message = await self._receive_raw()
+        except asyncio.CancelledError:
+            if not self._stops_reader or (reader and reader.uncancel() > 0):
+                raise
             return {"type": "websocket.disconnect", "code": self._code}
-        message, self._incoming = self._incoming.result(), None
+        finally:
+            self._reader = None
+        if self._closed.done():
+            return {"type": "websocket.disconnect", "code": self._code}
         if message["type"] == "websocket.disconnect":
             self._code = message.get("code") or _GONE
             self._end()
@@ -200,17 +202,15 @@ class _Socket:
             return {"type": "websocket.disconnect", "code": code}
         return message
 
-    def _wake(self, _: object = None) -> None:
-        if self._waiter and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def _end(self) -> None:
         """Let all who wait know that it is over."""
         if self._timer:
             self._timer.cancel()
         if not self._closed.done():
             self._closed.set_result(None)
-        self._wake()
+        if self._reader and not self._stops_reader:
+            self._stops_reader = True
+            self._reader.cancel()
 
     def _judge(self, message: Message) -> tuple[int, str] | None:
         """Return the code to close with, and why, for a message that is one too many or too big."""
@@ -347,7 +347,3 @@ async def deny(scope: Scope, send: Send, response: Response) -> None:
     start = {"status": response.status, "headers": response.headers}
     await send({"type": f"{_DENIAL}.start", **start})
     await send({"type": f"{_DENIAL}.body", "body": response.body or b""})
-
-
-async def _called(receive: Receive) -> Message:
-    return await receive()

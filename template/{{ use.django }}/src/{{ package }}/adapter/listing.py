@@ -3,24 +3,43 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
-from .inventory import Endpoint, methods_of, name_of, path_of
+from .inventory import Endpoint, beside, methods_of, name_of, path_of
 
+_FALLBACKS = ("django.contrib.flatpages.", "django.contrib.redirects.")
+"""Of Django's own, what answers where there is no route."""
+_PLAIN = "secure(get_wsgi_application(),"
 _PACKAGE = __name__.partition(".")[0]
 
 
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:  # noqa: ARG001 - the urlconf is enough
-    """Return the addresses of the application; its tables are left alone."""
+    """Return the addresses of the application, and what may answer beside them.
+
+    Its tables are left alone.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
     import django
 
     django.setup()
+    from django.conf import settings
     from django.urls import get_resolver
+    from django.utils.module_loading import import_string
 
-    return list(_walk(get_resolver().url_patterns, "/"))
+    resolver = get_resolver()
+    names = [name for name in settings.MIDDLEWARE if name.startswith(_FALLBACKS)]
+    names += [name for name in settings.MIDDLEWARE if not name.startswith("django.")]
+    called = [import_string(name) for name in names]
+    called.append(resolver.resolve_error_handler(404))
+    main = import_module(f"{_PACKAGE}.app.main")
+    if _PLAIN not in inspect.getsource(main):
+        # Somebody has put something around Django's application.
+        called.append(main.create_app)
+    return [*_walk(resolver.url_patterns, "/"), *beside(called, "django.views.")]
 
 
 def _walk(patterns: list[Any], prefix: str) -> Iterator[Endpoint]:

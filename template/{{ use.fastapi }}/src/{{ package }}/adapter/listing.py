@@ -9,16 +9,22 @@ from typing import Any
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
-from .inventory import REST, Endpoint, Said, methods_of, name_of, path_of
+from .inventory import REST, Endpoint, Said, beside, methods_of, name_of, path_of
 
+_OWN = ("fastapi.", "starlette.")
 _DOOR = __name__.rpartition(".")[0]
 
 
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
-    """Return the routes of what `build` makes."""
-    return list(_walk(build(), ""))
+    """Return the routes of what `build` makes, and what may answer beside them."""
+    app = build()
+    # A function is given to a class of Starlette's.
+    called = [each.kwargs.get("dispatch", each.cls) for each in app.user_middleware]
+    called += [app.exception_handlers.get(kind) for kind in (404, HTTPException)]
+    return [*_walk(app, ""), *beside(filter(None, called), *_OWN)]
 
 
 def _walk(app: Starlette, prefix: str) -> Iterator[Endpoint]:

@@ -9,12 +9,25 @@ from typing import Any
 from flask import Flask
 
 from ..security.static import PREFIX
-from .inventory import REST, Endpoint, methods_of, name_of, path_of
+from .inventory import REST, Endpoint, beside, methods_of, name_of, path_of
+
+_OWN = ("flask.app:", "werkzeug.middleware.dispatcher:", "werkzeug.middleware.proxy_fix:")
 
 
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
-    """Return the routes of what `build` makes."""
-    return list(_walk(build(), ""))
+    """Return the routes of what `build` makes, and what may answer beside them."""
+    app = build()
+    called = [*app.before_request_funcs.get(None, ()), *_wrappers(app)]
+    called += [*app.error_handler_spec[None][404].values()]
+    return [*_walk(app, ""), *beside(called, *_OWN)]
+
+
+def _wrappers(app: Flask) -> Iterator[Any]:
+    """Yield what is around `wsgi_app`, from the outside, and that itself."""
+    inner: Any = app.wsgi_app
+    while inner is not None:
+        yield inner
+        inner = getattr(inner, "app", None)
 
 
 def _walk(app: Flask, prefix: str) -> Iterator[Endpoint]:

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from litestar import Litestar
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
 
-from .inventory import REST, Endpoint, methods_of, name_of, path_of
+from .inventory import REST, Endpoint, beside, methods_of, name_of, path_of
 from .requests import PUBLIC
 
 
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
-    """Return the routes of what `build` makes."""
-    return list(_walk(build(), ""))
+    """Return the routes of what `build` makes, and what may answer beside them."""
+    app = build()
+    called = [getattr(each, "middleware", each) for each in app.middleware]
+    called += [app.exception_handlers.get(kind) for kind in (404, NotFoundException, HTTPException)]
+    return [*_walk(app, ""), *beside(filter(None, called), "litestar.")]
 
 
 def _walk(app: Litestar, prefix: str) -> Iterator[Endpoint]:
