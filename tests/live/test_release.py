@@ -33,6 +33,8 @@ NAME = "my-service"
 REQUESTS = 20_000
 """While a release is under way, by wrk."""
 SECONDS = 400.0
+SHORT, LONG = "8", "120"
+"""Seconds until a version must be ready."""
 SYSTEMCTL = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
@@ -364,18 +366,20 @@ def ends_when_it_serves(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "wait", "said"),
     [
-        (never_ready, "not ready after"),
-        (ends_at_once, "it has ended"),
-        (ends_when_it_serves, "moving the traffic back"),
+        (never_ready, SHORT, "not ready after"),
+        (ends_at_once, LONG, "it has ended"),
+        (ends_when_it_serves, LONG, "moving the traffic back"),
     ],
 )
-def test_it_goes_back(machine: Machine, harm: Callable[[Machine], None], said: str) -> None:
+def test_it_goes_back(
+    machine: Machine, harm: Callable[[Machine], None], wait: str, said: str
+) -> None:
     before, nginx = machine.live, machine.edge.file.read_text()
     harm(machine)
     with visited(machine) as wrong:
-        code, told = machine.release("--wait", "8")
+        code, told = machine.release("--wait", wait)
     machine.back()
     assert code == 1, told
     assert said in told
@@ -391,7 +395,7 @@ def test_tables_that_are_behind(machine: Machine) -> None:
     path, text = MIGRATIONS[machine.project.answers["framework"]]
     machine.change(f"app/{path}", "", text)
     with visited(machine) as wrong:
-        code, told = machine.release("--no-upgrade", "--wait", "8")
+        code, told = machine.release("--no-upgrade", "--wait", SHORT)
         assert code == 1, told
         assert "not ready after" in told
         assert machine.live == before
