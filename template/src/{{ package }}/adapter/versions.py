@@ -6,7 +6,6 @@ from __future__ import annotations
 from ..config import Settings
 from ..security.events import emit
 from ..security.stores import StoreError
-from . import schema
 
 PACKAGE = __name__.partition(".")[0]
 UPGRADE = f"{PACKAGE} db upgrade"
@@ -16,6 +15,13 @@ class SchemaError(StoreError):
     """Raised if the tables are not those that the code was written for."""
 
 
+def _upgrade(url: str) -> None:
+    # Alembic takes half of the time in which a command starts, and most commands need none of it.
+    from . import schema
+
+    schema.upgrade(url)
+
+
 def prepare(settings: Settings) -> None:
     """Bring the tables up to date in development; in production only log where they are not.
 
@@ -23,7 +29,7 @@ def prepare(settings: Settings) -> None:
     Raises `StoreError` if the database does not answer.
     """
     if not settings.production:
-        schema.upgrade(settings.database_url)
+        _upgrade(settings.database_url)
         return
     try:
         require_current(settings.database_url)
@@ -36,11 +42,13 @@ def ensure(settings: Settings) -> None:
     if settings.production:
         require_current(settings.database_url)
     else:
-        schema.upgrade(settings.database_url)
+        _upgrade(settings.database_url)
 
 
 def require_current(url: str) -> None:
     """Return if the tables are those of the code, else raise `SchemaError` with the remedy."""
+    from . import schema
+
     pending, unknown = schema.state(url)
     if unknown:
         raise SchemaError(
