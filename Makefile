@@ -17,12 +17,13 @@ FLEET_ARGS ?=
 VERSION ?=
 QUICK ?=
 TAGS ?=
+YEAR_ARGS ?=
 ADOPT_ARGS ?=
 URL ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new adopt earlier original test ecosystem lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test ecosystem lint gates audit format manifest bench year grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ manifest: $(VENV)/.new ## Write what is made of other files: the pages of the co
 
 bench: $(VENV)/.dev packages ## Run the benchmarks and write their results; QUICK=1: in a minute, for CI
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+year: $(VENV)/.dev ## Simulate a year of services with updates, bots and work, and write what it costs [YEAR_ARGS="--services 8"]
+	@$(BIN)/python -m benchmarks.year $(YEAR_ARGS)
 
 grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write docs/grade.md
 	@$(BIN)/python -m tests.live.grade
