@@ -17,6 +17,7 @@ FLEET_ARGS ?=
 VERSION ?=
 QUICK ?=
 TAGS ?=
+YEAR_ARGS ?=
 ADOPT_ARGS ?=
 URL ?=
 RUNS ?= 10
@@ -24,7 +25,7 @@ MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new adopt earlier original test stress ecosystem lowest lint gates audit format manifest bench grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test stress ecosystem lowest lint gates audit format manifest bench year grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +79,9 @@ manifest: $(VENV)/.new ## Write what is made of other files: the pages of the co
 
 bench: $(VENV)/.dev packages ## Run the benchmarks and write their results; QUICK=1: in a minute, for CI
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+year: $(VENV)/.dev ## Simulate a year of services with updates, bots and work, and write what it costs [YEAR_ARGS="--services 8"]
+	@$(BIN)/python -m benchmarks.year $(YEAR_ARGS)
 
 grade: $(VENV)/.dev packages ## Let programs of others judge the edge, and write docs/grade.md
 	@$(BIN)/python -m tests.live.grade

@@ -1,14 +1,15 @@
 """Simulate a year of services that live with the template, and say what it costs.
 
-    python -m benchmarks.year [--services 8] [--versions 24] [--whole 4] [--seed 1]
+    python -m benchmarks.year [--services 8] [--versions 24] [--whole 1] [--seed 1]
 
 A sample of services of all frameworks lives through 52 weeks. What is real: each update is a
 `copier update` with what hooks/update settles after it, the bots change the pins that they would
-change, people commit work in their files, and one in eight edits a file of the template and leaves
-it so; the patch for their hand is made and applied. In the end some services take one more version
-by all of hooks/update, and are verified as CI does. What is assumed stands in `MINUTES` and
-`RELEASES`, and in the result. How many requests the bots open, and which jobs run each day, is read
-from the files of the services. 200 services are an estimate from the sample.
+change, people commit work in their files, and one in `EDITS` edits a file of the template and
+leaves it so; the patch for their hand is made and applied. Of the template only the files are there
+that somebody changes (`LEFT_OUT` are not), so that it ends within a quarter of an hour; what the
+jobs of CI take is measured on whole projects. What is assumed stands in `MINUTES` and `RELEASES`,
+and in the result. How many requests the bots open, and which jobs run each day, is read from the
+files of the services. 200 services are an estimate from the sample.
 """
 
 from __future__ import annotations
@@ -69,6 +70,17 @@ PINS = {
     "compose.yaml": ("server", IMAGE),
     "pyproject.toml": ("bound", BOUND),
 }
+LEFT_OUT = (
+    ".template/manifest.jinja",
+    "deploy",
+    "docs",
+    "tests",
+    "src/*/operate",
+    "src/*/adapter",
+    "src/*/security/stores",
+    "src/*/security/[d-z]*.py",
+)
+"""Of the template, and of each of its layers."""
 NOTHING = {"verify": 0.0, "gates": 0.0, "install": 0.0, "update": 0.0}
 SETTLE = (
     "import sys; sys.path.insert(0, 'hooks'); from _pins import settle; from _steps import git\n"
@@ -142,8 +154,6 @@ class Life:
     conflicts: Counter[str] = field(default_factory=Counter)
     """Files in conflict that a person had to resolve."""
     settled: int = 0
-    updates: list[float] = field(default_factory=list)
-    """Processor seconds of Copier."""
 
 
 class Template:
@@ -153,6 +163,12 @@ class Template:
         """Release the working tree as the first version."""
         self.project, self.upstream = Project(projects.copy_template(folder)), upstream
         self.idle, self.count = 1800, 0
+        for pattern in LEFT_OUT:
+            for path in [
+                *folder.glob(f"template/{pattern}"),
+                *folder.glob(f"template/*/{pattern}"),
+            ]:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
         self._tag()
 
     def release(self, week: int) -> tuple[str, str]:
@@ -202,7 +218,9 @@ class Template:
 
     def words(self, _: int) -> None:
         """Change a page, a hook and CI."""
-        self.append("docs/operate.md.jinja", f"\nVersion {self.count}.\n")
+        self.append("SECURITY.md.jinja", f"\nVersion {self.count}.\n")
+        path = self.project.path / "hooks" / "gate"
+        path.write_text(f"{path.read_text('utf-8')}# Version {self.count}.\n", "utf-8")
         self.append("{{ use.github }}/.github/workflows/verify.yml.jinja", f"# {self.count}\n")
 
     def settings(self, _: int) -> None:
@@ -246,7 +264,7 @@ def make(template: Template, folder: Path, count: int) -> list[Life]:
 
 
 def work(life: Life, week: int) -> None:
-    """Do what people do in a week, in files that are theirs, and commit it."""
+    """Do what people do in a week, in files that are theirs."""
     path, package = life.project.path, life.project.package
     app = path / "src" / package / "app"
     with (app / "main.py").open("a") as file:
@@ -267,18 +285,16 @@ def work(life: Life, week: int) -> None:
         text = (path / "policy.toml").read_text("utf-8")
         text = text.replace("redirect-hosts = []", 'redirect-hosts = ["partner.example.com"]')
         (path / "policy.toml").write_text(text, "utf-8")
-    life.project.commit()
 
 
 def bots(life: Life, upstream: Upstream, week: int) -> None:
-    """Let the bot of the service open its requests, by its settings, and merge them."""
+    """Let the bot of the service open its requests, by its settings, and merge them; commit all."""
     groups = dependabot if life.ci == "github" else renovate
     due = groups(life.project.path, week)
     moved = upstream.move(life.project.path, week, due)
     # Of the many libraries in a lock some have a release each week.
     life.events[REQUEST] += len({due[kind] or name for kind, name in moved} | {"minor"})
-    if moved:
-        life.project.commit()
+    life.project.commit()
 
 
 def dependabot(path: Path, week: int) -> dict[str, str | None]:
@@ -314,7 +330,7 @@ def update(life: Life, tag: str, kind: str) -> None:
     """Take a version as hooks/update does up to its checks; resolve what is in conflict."""
     project = life.project
     before = str(yaml.safe_load((project.path / ".copier-answers.yml").read_text())["_commit"])
-    life.updates.append(run(project, *COPIER, "--vcs-ref", tag).processor)
+    run(project, *COPIER, "--vcs-ref", tag)
     life.events[UPDATE] += 1
     names = unmerged(project)
     if names:
@@ -351,9 +367,12 @@ def unmerged(project: Project) -> list[str]:
     return project.git("diff", "--name-only", "--diff-filter=U").split()
 
 
-def live(lives: Sequence[Life], template: Template, upstream: Upstream, count: int) -> None:
-    """Let the services live through the year, two at a time."""
+def live(
+    lives: Sequence[Life], template: Template, upstream: Upstream, count: int, minutes: float
+) -> int:
+    """Let the services live until the year, or the time, is over; return the weeks."""
     releases = {WEEKS * (number + 1) // (count + 1): number for number in range(count)}
+    end = time.monotonic() + 60 * minutes
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for week in range(WEEKS):
             new = template.release(week) if week in releases else None
@@ -367,26 +386,29 @@ def live(lives: Sequence[Life], template: Template, upstream: Upstream, count: i
             list(pool.map(one, lives))
             if new:
                 print(f"week {week}: {new[0]}, {new[1]}", flush=True)
+            if time.monotonic() > end:
+                return week + 1
+    return WEEKS
 
 
-def jobs(life: Life, folder: Path, tag: str) -> dict[str, float]:
-    """Run CI's jobs on a service as it is after the year; return the processor seconds of each."""
-    fresh = Project(folder / life.project.path.name)
-    life.project.git("clone", "--quiet", str(life.project.path), str(fresh.path))
-    fresh.install()
-    spent = {
-        "verify": [run(fresh, "hooks/verify", CI="true")],
-        "gates": [
-            run(fresh, "hooks/gate", name, CI="true") for name in ("conflicts", "production")
-        ],
-    }
-    shutil.rmtree(fresh.path / ".venv")
-    fresh.git("add", "uv.lock")
-    fresh.git("commit", "--quiet", "--no-verify", "--message", "Lock")
-    spent["install"] = [run(fresh, "uv", "sync", "--quiet", "--frozen")]
-    shutil.rmtree(fresh.path / ".venv")
-    spent["update"] = [run(fresh, "hooks/update", tag)]
-    return {name: sum(each.processor for each in found) for name, found in spent.items()}
+def jobs(folder: Path, framework: str) -> dict[str, float]:
+    """Run CI's jobs on a new project; return the processor seconds of each."""
+    copy = [COPIER[0], "copy", "--quiet", "--defaults", "-d", f"framework={framework}"]
+    made = Project(folder / framework)
+    made.path.mkdir(parents=True)
+    spent = {"copier": [run(made, *copy, "--vcs-ref", "HEAD", str(projects.ROOT), ".")]}
+    made.install()
+    made.commit()
+    spent["verify"] = [run(made, "hooks/verify", CI="true")]
+    spent["gates"] = [
+        run(made, "hooks/gate", name, CI="true") for name in ("secrets", "production")
+    ]
+    shutil.rmtree(made.path / ".venv")
+    spent["install"] = [run(made, "uv", "sync", "--quiet", "--frozen")]
+    found = {name: sum(each.processor for each in times) for name, times in spent.items()}
+    # hooks/update makes the old and the new version once more, to find what is for the hand.
+    found["update"] = 3 * found.pop("copier") + found["verify"]
+    return found
 
 
 def daily(path: Path) -> list[str]:
@@ -396,54 +418,69 @@ def daily(path: Path) -> list[str]:
     return [name for name, job in found.items() if "!= 'schedule'" not in job.get("if", "")]
 
 
-def seconds(life: Life, spent: dict[str, float], days: Sequence[str]) -> dict[str, float]:
-    """Return the seconds of CI in the year of a service, by what starts it."""
-    job = {
-        "verify": PYTHONS * (spent["install"] + spent["verify"]),
-        "gates": spent["install"] + spent["gates"],
-        "audit": spent["install"] + spent["gates"],
-    }
-    whole = sum(job.values())
+def runs(events: Counter[str], services: int, days: Sequence[str]) -> dict[str, Counter[str]]:
+    """Return how often each job of CI runs in a year of so many services, by what starts it."""
+    once = Counter(verify=PYTHONS, gates=1, audit=1)
+
+    def times(number: float, jobs: Counter[str]) -> Counter[str]:
+        return Counter({name: round(number * count) for name, count in jobs.items()})
+
     return {
         # Each is tested as a request, and once more on the default branch.
-        "requests of bots": 2 * whole * life.events[REQUEST],
-        "updates": 2 * whole * life.events[UPDATE] + WEEKS * spent["update"],
-        "each day": 365 * sum(job[name] for name in days),
+        "requests of bots": times(2 * events[REQUEST], once),
+        "requests of the template": times(2 * events[UPDATE], once),
+        "the weekly job": Counter(update=WEEKS * services),
+        "each day": times(365 * services, Counter({name: once[name] for name in days})),
     }
 
 
-def table(lives: Sequence[Life], spent: dict[str, float], days: Sequence[str]) -> str:
-    """Return what was counted and what follows for all services, as Markdown."""
-    share = ALL_SERVICES / len(lives)
-    events: Counter[str] = sum((life.events for life in lives), Counter())
-    events[BROKEN] = round(BROKEN_ONES * events[REQUEST])
-    hours = {name: share * events[name] * minutes / 60 for name, minutes in MINUTES.items()}
+def table(lives: Sequence[Life], weeks: int, spent: dict[str, float], days: Sequence[str]) -> str:
+    """Return what was counted and what follows for all services and the year, as Markdown."""
+    share = ALL_SERVICES / len(lives) * WEEKS / weeks
+    counted: Counter[str] = sum((life.events for life in lives), Counter())
+    counted[BROKEN] = round(BROKEN_ONES * counted[REQUEST])
+    events = Counter({name: round(share * count) for name, count in counted.items()})
+    hours = {name: events[name] * minutes / 60 for name, minutes in MINUTES.items()}
     lines = [
-        f"| people, in a year | in {len(lives)} services | minutes each, assumed"
-        f" | hours for {ALL_SERVICES} |",
-        "|---|--:|--:|--:|",
+        f"| people | in {len(lives)} services, {weeks} weeks | in {ALL_SERVICES}, a year | minutes"
+        " each, assumed | hours |",
+        "|---|--:|--:|--:|--:|",
     ]
     lines += [
-        f"| {name} | {events[name]} | {minutes} | {hours[name]:.0f} |"
+        f"| {name} | {counted[name]} | {events[name]} | {minutes} | {hours[name]:.0f} |"
         for name, minutes in MINUTES.items()
     ]
-    lines.append(f"| all | | | {sum(hours.values()):.0f} |")
-    totals: Counter[str] = sum((Counter(seconds(life, spent, days)) for life in lives), Counter())
-    lines += ["", f"| CI, processor hours for {ALL_SERVICES} services in a year | |", "|---|--:|"]
-    lines += [f"| {name} | {share * total / 3600:.0f} |" for name, total in totals.items()]
-    lines.append(f"| all | {share * sum(totals.values()) / 3600:.0f} |")
-    conflicts: Counter[str] = sum((life.conflicts for life in lives), Counter())
-    named = ", ".join(f"`{name}` {count}" for name, count in conflicts.most_common()) or "none"
-    updates = [each for life in lives for each in life.updates]
+    lines.append(f"| all | | | | {sum(hours.values()):.0f} |")
     lines += [
         "",
-        f"{len(updates)} updates by Copier ({statistics.median(updates):.1f} processor seconds in"
-        f" the median). Files in conflict: {named}. Files in which a bot and the template had both"
-        f" moved pins, settled by rule: {sum(life.settled for life in lives)}.",
+        f"| CI of {ALL_SERVICES} services, a year | jobs | processor hours |",
+        "|---|--:|--:|",
+    ]
+    total = 0.0
+    for cause, jobs in runs(events, ALL_SERVICES, days).items():
+        took = (
+            sum(
+                count * (spent["install"] + spent.get(name, spent["gates"]))
+                for name, count in jobs.items()
+            )
+            / 3600
+        )
+        total += took
+        lines.append(f"| {cause} | {sum(jobs.values())} | {took:.0f} |")
+    lines.append(f"| all | | {total:.0f} |")
+    conflicts: Counter[str] = sum((life.conflicts for life in lives), Counter())
+    named = ", ".join(f"`{name}` {count}" for name, count in conflicts.most_common()) or "none"
+    edits, late = (sum(getattr(each, name) for each in lives) for name in ("edits", "late"))
+    lines += [
         "",
-        "A job of CI, processor seconds: "
+        f"{counted[UPDATE]} updates by Copier; of the services {edits} had edited a file of the"
+        f" template, and {late} took every third version. Files in conflict: {named}. Files in"
+        " which a bot and the template had both moved pins, settled by rule:"
+        f" {sum(each.settled for each in lives)}.",
+        "",
+        "A job of CI after the installation, processor seconds: "
         + ", ".join(f"{name} {value:.0f}" for name, value in spent.items())
-        + f". Each day run: {', '.join(days)}. Releases a year that bots see, assumed: "
+        + f". Run each day: {', '.join(days)}. Releases a year that bots see, assumed: "
         + ", ".join(f"{name} {number}" for name, number in RELEASES.items())
         + f"; of the bots' requests {BROKEN_ONES:.0%} break something.",
     ]
@@ -454,38 +491,51 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Simulate, print and write; return the exit code."""
     parser = argparse.ArgumentParser("year", description=str(__doc__).partition("\n")[0])
     parser.add_argument("--services", type=int, default=8)
-    parser.add_argument("--versions", type=int, default=24)
-    parser.add_argument("--whole", type=int, default=4, help="services that run CI's jobs")
+    parser.add_argument("--versions", type=int, default=24, help="in the year")
+    parser.add_argument("--minutes", type=float, default=12, help="then the year is cut off")
+    parser.add_argument("--whole", type=int, default=1, help="projects that run CI's jobs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=HERE / "results", help="folder to write")
     options = parser.parse_args(arguments)
     if options.services < 1 or not 0 <= options.versions < WEEKS or options.whole < 0:
         parser.error("services is at least 1, versions at most 51")
-    folder, start = Path(tempfile.mkdtemp(prefix="year-")), time.monotonic()
+    folder, environment = Path(tempfile.mkdtemp(prefix="year-")), versions({})
     try:
         upstream = Upstream(options.seed)
         template = Template(folder / "template", upstream)
         lives = make(template, folder / "services", options.services)
-        live(lives, template, upstream, options.versions)
-        tag, _ = template.release(WEEKS)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            chosen = lives[: options.whole]
-            found = list(pool.map(lambda life: jobs(life, folder / "ci", tag), chosen))
-        spent = {
-            name: statistics.fmean(each[name] for each in found or [NOTHING]) for name in NOTHING
-        }
+        weeks = live(lives, template, upstream, options.versions, options.minutes)
         days = daily(lives[0].project.path)
+        # Before the jobs: they take as long again.
+        write(options, environment, lives, weeks, NOTHING, days)
+        names = projects.CHOICES["framework"][: options.whole]
+        found = [jobs(folder / "ci", name) for name in names]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    environment = versions({}) | {"took": f"{(time.monotonic() - start) / 60:.0f} min"}
+    if found:
+        spent = {name: statistics.fmean(each[name] for each in found) for name in NOTHING}
+        write(options, environment, lives, weeks, spent, days)
+    return 0
+
+
+def write(
+    options: argparse.Namespace,
+    environment: dict[str, str],
+    lives: Sequence[Life],
+    weeks: int,
+    spent: dict[str, float],
+    days: Sequence[str],
+) -> None:
+    """Print the result, and write it into the folder of results."""
     text = "# A year\n\n" + "".join(f"* {key}: {value}\n" for key, value in environment.items())
-    text += "\n" + table(lives, spent, days)
-    print(f"\n{text}", end="")
+    text += "\n" + table(lives, weeks, spent, days)
+    print(f"\n{text}", end="", flush=True)
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "year.md").write_text(text, "utf-8")
     data = {
         "environment": environment,
         "versions": options.versions,
+        "weeks": weeks,
         "seed": options.seed,
         "jobs": spent,
         "services": [
@@ -497,13 +547,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 "events": life.events,
                 "conflicts": life.conflicts,
                 "settled": life.settled,
-                "updates": life.updates,
             }
             for life in lives
         ],
     }
     (options.output / "year.json").write_text(json.dumps(data, indent=1) + "\n", "utf-8")
-    return 0
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from scripts.manifest import load_drift
 ROOT = Path(__file__).resolve().parent.parent
 ANSWERS = ".copier-answers.yml"
 SECURITY = "template/src/{{ package }}/security"
+PYTHON = ".venv/bin/python"
 CHECK_SECONDS = 60
 AT_ONCE = 16
 """Services that are read at the same time; most of a `check` is waiting for Python to load."""
@@ -108,11 +109,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             service = read(path, released, today, options.setting)
         except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
             return Service(path.resolve().name, error=f"{type(error).__name__}: {error}")
-        return checked(path, service) if options.check else service
+        return service
 
     drift_module()  # once, before there are threads
+    paths = checkouts(options.folders)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        services = list(pool.map(one, checkouts(options.folders)))
+        services = list(pool.map(one, paths))
+    if options.check:
+        services = check_all(paths, services)
     services.sort(key=lambda each: (-(each.versions_behind or 0), each.name))
     if options.html:
         options.html.write_text(page(services, options.setting, today), "utf-8")
@@ -281,14 +285,62 @@ def drifted(path: Path) -> list[str] | None:
     return [*report.edited, *(f"{name} (deleted)" for name in report.deleted)]
 
 
+def check_all(paths: Sequence[Path], services: Sequence[Service]) -> list[Service]:
+    """Add what each service's own `check` says fails; nothing where it is not installed.
+
+    Services with the same packages share a Python that has loaded them: scripts/warm.py.
+    """
+    groups: dict[object, list[Path]] = {}
+    found = dict(zip(paths, services, strict=True))
+    for path, service in found.items():
+        if not service.error and (path / PYTHON).exists():
+            groups.setdefault(installed(path), []).append(path)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        alone = [group[0] for group in groups.values() if len(group) == 1]
+        found |= zip(alone, pool.map(lambda path: checked(path, found[path]), alone), strict=True)
+    for group in groups.values():
+        if len(group) > 1:
+            found |= checked_together(group, found)
+    return list(found.values())
+
+
+def installed(path: Path) -> object:
+    """Return what two services have in common that can share a Python: it, and all packages."""
+    own = f"{package_of(path)}-"
+    venv = path / ".venv"
+    names = {each.name for each in venv.glob("lib/*/site-packages/*.dist-info")}
+    config = venv / "pyvenv.cfg"
+    python = config.read_text("utf-8") if config.exists() else str(path)
+    lines = [line for line in python.splitlines() if line.startswith(("home", "version"))]
+    others = frozenset(name for name in names if not name.startswith(own))
+    return (*lines, others) if others else path
+
+
+def package_of(path: Path) -> str:
+    """Return the name of a service's package."""
+    return str(yaml.safe_load((path / ANSWERS).read_text("utf-8"))["package"])
+
+
+def checked_together(group: Sequence[Path], found: dict[Path, Service]) -> dict[Path, Service]:
+    """Return services that share a Python, with what their checks say."""
+    lines = "".join(f"{json.dumps([str(path), package_of(path)])}\n" for path in group)
+    done = subprocess.run(
+        [group[0] / PYTHON, ROOT / "scripts" / "warm.py", str(CHECK_SECONDS)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+        errors="replace",
+    )
+    said = {Path(row[0]): row[1:] for row in map(json.loads, done.stdout.splitlines())}
+    lost = ["", done.stderr]
+    return {path: judged(found[path], *said.get(path, lost)) for path in group}
+
+
 def checked(path: Path, service: Service) -> Service:
-    """Add what the service's own `check` says fails; nothing where it is not installed."""
-    python = path / ".venv" / "bin" / "python"
-    if not python.exists():
-        return service
-    package = yaml.safe_load((path / ANSWERS).read_text("utf-8"))["package"]
+    """Return a service with what its own `check` says fails."""
     with subprocess.Popen(
-        [python, "-m", str(package), "check", "--json"],
+        [path / PYTHON, "-m", package_of(path), "check", "--json"],
         cwd=path,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -302,7 +354,14 @@ def checked(path: Path, service: Service) -> Service:
         except subprocess.TimeoutExpired:
             # With what it started, which would keep the pipe open.
             os.killpg(running.pid, signal.SIGKILL)
-            return replace(service, error=f"check: no answer in {CHECK_SECONDS} s")
+            return judged(service, None, None)
+    return judged(service, said, errors)
+
+
+def judged(service: Service, said: str | None, errors: str | None) -> Service:
+    """Return a service with what its `check` said; both are None if it did not end."""
+    if said is None or errors is None:
+        return replace(service, error=f"check: no answer in {CHECK_SECONDS} s")
     try:
         items = json.loads(said)
         failing = [f"{item['id']} {item['title']}" for item in items if item["state"] == "fail"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -268,3 +270,30 @@ def test_reads_only(template: Path, tmp_path: Path) -> None:
     shown(template, tmp_path)
     assert made.files() == before
     assert not made.git("status", "--porcelain", "--ignored")
+
+
+def test_services_with_the_same_packages_share_a_python(
+    tmp_path: Path, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each still runs its own code, from its own folder; one that fails or hangs is a row."""
+    monkeypatch.setattr(fleet, "CHECK_SECONDS", 2)
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    [packages] = venv.glob("lib/*/site-packages")
+    (packages / "other-1.0.dist-info").mkdir()
+    programs = {
+        "well": "print('[]')",
+        "weak": 'print(\'[{"id": "PS003", "title": "TLS", "state": "fail"}]\')',
+        "broken": "raise RuntimeError('no key')",
+        "hanging": "import time; time.sleep(60)",
+    }
+    for name, program in programs.items():
+        path = service(tmp_path, name).path
+        (path / "src" / "demo" / "__main__.py").write_text(f"{program}\n")
+        (path / ".venv").symlink_to(venv)
+    assert len({str(fleet.installed(tmp_path / "services" / name)) for name in programs}) == 1
+    found = read("--check")
+    assert found["well"]["failing"] == []
+    assert found["weak"]["failing"] == ["PS003 TLS"]
+    assert found["broken"]["error"] == "check: RuntimeError: no key"
+    assert found["hanging"]["error"] == "check: no answer in 2 s"

@@ -250,7 +250,8 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
     ):
         assert f"\n    {line}\n" in text
     assert "yours:" not in text
-    assert re.search(r"\n## End of life of what is locked\n\n    \w+: python 3\.", text)
+    lines = r"\n## End of life of what is locked\n\n    \w+: template v5\.0\.0, python 3\."
+    assert re.search(lines, text)
     assert "\n## Audit\n\n    could not be asked, so nothing is known\n    audit: not " in text
     # Of a suite that leans on the example too much, little would be left.
     passed, skipped = map(int, re.findall(r"(\d+) passed, (\d+) skipped", text)[0])

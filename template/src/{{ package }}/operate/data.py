@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ..adapter import history, schema, versions
+from ..adapter import history, versions
 from ..config import load
 from ..security import events
 from .operator import operator
@@ -26,6 +26,8 @@ def upgrade() -> None:
 
     In development `run` does so by itself.
     """
+    from ..adapter import schema
+
     settings = load()
     done = schema.upgrade(settings.database_url)
     _, unknown = history.state(settings.database_url)
@@ -43,6 +45,8 @@ def upgrade() -> None:
 @click.option("--empty", is_flag=True, help="Write one to be filled by hand, for data.")
 def revision(message: str, *, empty: bool) -> None:
     """Write the migration that brings the tables to what the models say."""
+    from ..adapter import schema
+
     try:
         written = schema.revision(load().database_url, message, empty=empty)
     except ValueError as error:
@@ -59,6 +63,8 @@ def check() -> None:
 
     In production, whether the database has them all, too.
     """
+    from ..adapter import schema
+
     settings = load()
     if settings.production:
         versions.require_current(settings.database_url)
