@@ -103,7 +103,7 @@ class Body:
                 _check_json(whole, self._policy.max_json_depth)
             else:
                 _check_form(whole, self._rules.max_fields)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             # Of a form not the error's text: it quotes the field, which may be a password.
             most = self._rules.max_fields
             reason = f"no JSON: {error}" if self._json else f"no form of up to {most} fields"

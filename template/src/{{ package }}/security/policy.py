@@ -32,6 +32,8 @@ Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 CspText = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e ]*\z")]
 """What a directive says: sources with a space between them."""
 Positive = Annotated[int, Field(gt=0)]
+JsonDepth = Annotated[int, Field(gt=0, le=256)]
+"""Parsers recurse, and Python gives up at some thousand levels."""
 
 
 class PolicyError(ValueError):
@@ -147,7 +149,7 @@ class InputPolicy(_Model):
     max_header_bytes: Positive
     max_form_fields: Positive
     max_json: Positive
-    max_json_depth: Positive
+    max_json_depth: JsonDepth
     body_pause: Positive
     api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\z")]
 
