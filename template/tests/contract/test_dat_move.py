@@ -227,6 +227,9 @@ def test_a_dry_run_tries_all_and_keeps_nothing(moving: Moving) -> None:
 def test_values_of_all_types_and_circles(moving: Moving) -> None:
     moving.make_tables()
     moving.sql(HERE + MANY_HERE, MANY)
+    # What a row belongs to comes in a later batch.
+    moving.sql("INSERT INTO tree (id) SELECT id + 100 FROM many")
+    moving.sql("INSERT INTO tree (id, parent) VALUES (2, ?)", MANY)
     moving.ask(THERE)
     result = moving.run()
     assert result.exit_code == 0, result.output
