@@ -112,8 +112,8 @@ def list_all(*, as_json: bool) -> None:
     desk = open_desk()
     people, kinds = desk.people.all(), desk.factor_kinds()
     if as_json:
-        facts = [{**_facts(person), "factors": kinds.get(person.id, [])} for person in people]
-        click.echo(json.dumps(facts, indent=2))
+        rows = [{**_facts(person), "factors": kinds.get(person.id, [])} for person in people]
+        click.echo(json.dumps(rows, indent=2))
         return
     click.echo(_COLUMNS.format("name", "e-mail", "state", "created", "last login", "factors"))
     for person in people:
