@@ -271,7 +271,9 @@ def test_passkey_is_of_its_owner(inside: Inside) -> None:
     user, device = owner(inside)
     other, _ = owner(inside)
     browser = half(inside, other)
-    assert answer(browser, device, uninvited=True).status_code == 401
+    for handle in (device.user, b"", other.name.encode()):
+        stolen = answer(browser, device, uninvited=True, user=handle)
+        assert stolen.status_code == 401
     # Nor can somebody else add it: its answer would log them in as the wrong one.
     assert add(inside.login(inside.add_user()), device).status_code == 422
     device.user = b""

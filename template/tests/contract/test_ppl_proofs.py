@@ -127,6 +127,9 @@ def test_passkey_proves_it_again(inside: Inside) -> None:
     wrong = stranger.get(options, uninvited=True)
     assert browser.post("/account/confirm", credential=wrong).status_code == 401
     assert asks(inside, browser, "GET", "/account/factors")
+    late = asked(browser.get("/account/confirm"))
+    inside.clock.advance(inside.policy.accounts.factor_timeout)
+    assert browser.post("/account/confirm", credential=device.get(late)).status_code == 401
     right = device.get(asked(browser.get("/account/confirm")))
     assert browser.post("/account/confirm", credential=right).status_code == 303
     assert not asks(inside, browser, "GET", "/account/factors")

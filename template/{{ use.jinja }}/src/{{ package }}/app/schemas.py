@@ -54,7 +54,7 @@ class PasswordForm(Strict):
 class FactorForm(Strict):
     """POST /login/factor: what is typed, or what a passkey has answered."""
 
-    code: str = Field("", max_length=100)
+    code: str = Field("", max_length=64)
     credential: Credential = ""
     next: str = ""
 
