@@ -383,7 +383,10 @@ class Session(MutableMapping[str, Any]):
         self._id, self._next_id = self._next_id or secrets.token_urlsafe(32), ""
         value, data = self._encoded(text)
         created = old.created if old and not self._restart else now
-        expires = created + self._sessions.policy.absolute_timeout
+        policy = self._sessions.policy
+        # Of half a login, which anybody may begin, the store keeps nothing for long.
+        known = self._user or self._content
+        expires = created + (policy.absolute_timeout if known else policy.idle_timeout)
         line = write(value, expires - now)
         self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
         replaces = old.id_hash if old else ""
