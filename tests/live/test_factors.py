@@ -91,7 +91,7 @@ def test_passkey(service: Service, browser: Browser) -> None:
         # Alone.
         page.get_by_role("button", name="Log out").click()
         page.goto("/login")
-        press(page, "Log in with a passkey")
+        press(page, "Use a passkey instead")
         assert heading(page) == "Second step"
         press(page, "Use a passkey")
         page.get_by_role("heading", name="Account", exact=True).wait_for()
@@ -107,7 +107,7 @@ def test_passkey(service: Service, browser: Browser) -> None:
 def test_who_has_no_passkey_is_told(service: Service, browser: Browser) -> None:
     with opened(browser, service) as (page, complaints):
         page.goto("/login")
-        press(page, "Log in with a passkey")
+        press(page, "Use a passkey instead")
         press(page, "Use a passkey")
         page.get_by_role("alert").wait_for()
         assert "did not work" in page.get_by_role("alert").inner_text()
