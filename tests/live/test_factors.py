@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from tests.live.service import Service
+from tests.live.service import Service, totp
 from tests.live.test_browser import browser as browser
 from tests.live.test_browser import heading, log_in
 from tests.live.test_browser import service as service
@@ -59,14 +55,6 @@ def opened(
 def press(page: Page, name: str) -> None:
     """Press a button of the page's own part."""
     page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
-
-
-def totp(secret: str) -> str:
-    """Return the code that an app shows now (RFC 6238)."""
-    step = struct.pack(">Q", int(time.time()) // 30)
-    digest = hmac.digest(base64.b32decode(secret), step, "sha1")
-    (number,) = struct.unpack_from(">I", digest, digest[-1] & 15)
-    return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 def test_passkey(service: Service, browser: Browser) -> None:
