@@ -32,7 +32,7 @@ from tests.ecosystem.service import (
     production,
     submit,
 )
-from tests.live.service import ORIGIN, User
+from tests.live.service import ORIGIN, User, totp
 from tests.projects import Project
 
 ANSWERS = {"admin_path": "backoffice"}
@@ -285,6 +285,32 @@ def test_allauth(opened: Service, visitor: Client, mails: Received) -> None:
         assert asks_for_login(again.get("/account"))
     for page in ("email", "password/change"):
         assert visitor.get(f"/accounts/{page}/").status_code == 200, page
+
+
+def test_allauth_is_the_first_of_two_proofs(
+    opened: Service, visitor: Client, mails: Received
+) -> None:
+    """Whatever view logs somebody in: who has a second factor is asked for it (PPL-4)."""
+    email = f"ada-{time.monotonic_ns()}@example.com"
+    password = "Birke Tisch 4711 Wolke"  # noqa: S105 - of this test
+    signup = {"email": email, "password1": password, "password2": password}
+    assert submit(visitor, "/accounts/signup/", signup).status_code == 302
+    mails.wait(lambda text: email in text)
+    page = visitor.get("/account/factors/totp")
+    secret = re.search(r"<code>([A-Z2-7]{32})</code>", page.text)
+    assert secret
+    action, given = Page(page.text).form("enrolment")
+    data = {**given, "code": totp(secret[1])}
+    added = visitor.request("POST", page.url.join(action), data=data)
+    code = re.search(r"<code>([a-z0-9-]{19})</code>", added.text)
+    assert code
+    with opened.client() as again:
+        login = {"login": email, "password": password}
+        assert submit(again, "/accounts/login/", login).status_code == 302
+        assert asks_for_login(again.get("/account"))
+        assert "/login/factor" in again.get("/login").headers["location"]
+        assert submit(again, "/login/factor", {"code": code[1]}).status_code == 303
+        assert again.get("/account").status_code == 200
 
 
 def test_allauth_counts_in_the_throttle(opened: Service, user: User) -> None:

@@ -322,6 +322,11 @@ def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
     assert member.get("/shop/orders").status_code == 303
 
 
+def test_closing_the_shop_asks_who_it_is(member: Client, visitor: Client) -> None:
+    assert place(member.post("/shop/close")) == "/shop"
+    assert place(visitor.post("/shop/close")) == "/login"
+
+
 def test_listed_origin_reads_what_its_fact_opens(closed: Service, visitor: Client) -> None:
     asked = {**SPA, "access-control-request-method": "POST"}
     for path in ("/api/shop/stock/assam/1", "/api/shop/stock/assam/4"):

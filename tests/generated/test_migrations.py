@@ -16,7 +16,7 @@ from tests.conftest import Render
 from tests.live.backends import PostgresServer
 from tests.live.service import folder
 from tests.projects import BIN, Project
-from tests.update.series import CORE_COLUMN
+from tests.update.series import core_column
 
 FRAMEWORKS = ("flask", "django")
 """One for each way to keep tables: the others share Flask's files."""
@@ -30,17 +30,13 @@ COLUMN = {
         "    pinned = models.BooleanField(default=False)\n",
     ),
 }
-CORE_MODEL = '''# Owned by the template: extend, do not edit.
-"""A table of a later version."""
-
-from django.conf import settings
-from django.db import models
-
+CORE_MODEL = """
 
 class Language(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     code = models.CharField(max_length=10)
-'''
+"""
+"""A table of a later version."""
 FIRST_EDITION = """
 CREATE TABLE user_account (id VARCHAR(16) NOT NULL, name VARCHAR(100) NOT NULL,
   password_hash VARCHAR(255) NOT NULL, PRIMARY KEY (id), UNIQUE (name));
@@ -167,16 +163,19 @@ def test_the_template_brings_its_own(project: Project, framework: str) -> None:
     before = {path: path.read_bytes() for path in app.rglob("*.py")}
     adapter = project.path / "src" / project.package / "adapter"
     if framework == "flask":
-        (adapter / "migrations" / "core" / "0003_language.py").write_text(CORE_COLUMN)
+        core = adapter / "migrations" / "core"
+        number, text = core_column(core)
+        (core / f"{number}_language.py").write_text(text)
         old = "    disabled: Mapped[bool]"
         new = f"    language: Mapped[str | None] = mapped_column(String(10))\n{old}"
         edit(project, "adapter/users.py", old, new)
-        expected = "core/0003"
+        expected = f"core/{number}"
     else:
-        (adapter / "models.py").write_text(CORE_MODEL)
+        with (adapter / "models.py").open("a") as models:
+            models.write(CORE_MODEL)
         words = (project.python, "manage.py", "makemigrations", "adapter")
         project.run(*words, PYTHONPATH=str(adapter.parent.parent))
-        expected = "adapter/0001_initial"
+        expected = "_language"
     # Nothing for the application to do.
     command(project, "db", "check")
     assert "nothing to write" in command(project, "db", "revision", "mine").stdout

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import base64
+import hmac
 import json
 import os
 import re
@@ -10,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -44,6 +47,14 @@ class User:
 
     name: str
     password: str
+
+
+def totp(secret: str) -> str:
+    """Return the code that an app shows now (RFC 6238)."""
+    step = struct.pack(">Q", int(time.time()) // 30)
+    digest = hmac.digest(base64.b32decode(secret), step, "sha1")
+    (number,) = struct.unpack_from(">I", digest, digest[-1] & 15)
+    return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
 
 
 def free_port() -> int:

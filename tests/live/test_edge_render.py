@@ -279,7 +279,8 @@ def with_facts(edge: Edge, facts: str) -> dict[str, str]:
 def test_facts_make_locations(edge: Edge) -> None:
     """The edge follows the same facts as the application (RTE-1, TLS-3)."""
     before, made = with_facts(edge, ""), with_facts(edge, FACTS)
-    assert set(before) == {"/", "= /login", "= /account/password", "/static/"}
+    secrets = {"/login", "/login/factor", "/login/passkey", "/account/confirm", "/account/password"}
+    assert set(before) == {"/", *(f"= {path}" for path in secrets), "/static/"}
     assert "client_max_body_size 26214400;" in made["/upload/"]
     assert "proxy_request_buffering off;" in made["/upload/"]
     # Without it nginx would lead from there to the folder.

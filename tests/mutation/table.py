@@ -32,13 +32,13 @@ import yaml
 from tests.projects import CHOICES, ROOT
 
 FAMILIES = {
-    **{"HDR": 5, "FPR": 4, "RED": 4, "SES": 12, "THR": 9, "CSR": 2, "PRX": 4, "BND": 8},
+    **{"HDR": 5, "FPR": 4, "RED": 4, "SES": 12, "THR": 10, "CSR": 2, "PRX": 4, "BND": 8},
     **{"RTE": 6, "INP": 4, "ACC": 2, "OWN": 2, "LOG": 2, "CFG": 3, "DEP": 4},
-    **{"DAT": 5, "PPL": 1},
+    **{"DAT": 5, "PPL": 5},
 }
 """How many lines of the contract each family has that a project itself must keep."""
-ELSEWHERE = frozenset({"BND-7"})
-"""Not broken here: seen at the socket alone, where the server answers by itself."""
+ELSEWHERE = frozenset({"BND-7", "PPL-2", "PPL-3"})
+"""Not broken here: planned, or seen at the socket alone, where the server answers by itself."""
 LINES = tuple(
     line
     for name, count in FAMILIES.items()

@@ -17,7 +17,7 @@ from tests.projects import Project
 PACKAGE = "src/{{ package }}"
 BASELINE = f"{PACKAGE}/security/baseline.toml"
 DIRECTIONS = f"{PACKAGE}/security/directions.toml"
-CORE_COLUMN = '''# Owned by the template: extend, do not edit.
+_CORE_COLUMN = '''# Owned by the template: extend, do not edit.
 """A column of a later version."""
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "{next}"
+down_revision = "{last}"
 branch_labels = None
 depends_on = None
 
@@ -38,7 +38,13 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("user_account", "language")
 '''
-"""A migration of the template's own."""
+
+
+def core_column(folder: Path) -> tuple[str, str]:
+    """Return the number and the text of a migration after those of the template in `folder`."""
+    last = max(file.stem for file in folder.glob("[0-9]*.py"))[:4]
+    following = f"{int(last) + 1:04}"
+    return following, _CORE_COLUMN.format(last=last, next=following)
 
 
 class Template:
@@ -168,7 +174,9 @@ def key_dependency_and_files(template: Template) -> None:
         "pyproject.toml.jinja", '  "zxcvbn>=4.5,<5",\n', '  "zxcvbn>=4.5,<5",\n  "idna",\n'
     )
     users = f"{{{{ use.sqlalchemy }}}}/{PACKAGE}/adapter"
-    template.write(f"{users}/migrations/core/0003_language.py", CORE_COLUMN)
+    core = f"{users}/migrations/core"
+    number, text = core_column(template.file(core))
+    template.write(f"{core}/{number}_language.py", text)
     column = "    language: Mapped[str | None] = mapped_column(String(10))\n"
     disabled = "    disabled: Mapped[bool]"
     template.change(f"{users}/users.py", disabled, column + disabled)

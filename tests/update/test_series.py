@@ -265,7 +265,7 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
         project.run(project.python, "-m", "pytest", "-q", "tests/app/test_reports.py")
         # The template's history and the user's are two.
         ran = project.run(project.python, "-m", project.package, "db", "upgrade").stdout
-        assert "ran core/0003\n" in ran
+        assert re.search(r"^ran core/\d+\n", ran, re.MULTILINE)
         assert len(re.findall("^ran app/", ran, re.MULTILINE)) == 3
     else:
         project.commit()

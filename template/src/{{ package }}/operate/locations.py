@@ -11,8 +11,14 @@ from dataclasses import dataclass
 from ..security.policy import Policy, Route
 from ..security.static import PREFIX
 
-SECRETS = ("/login", "/account/password")
-"""Where a form brings a password that somebody else could guess."""
+SECRETS = (
+    "/login",
+    "/login/factor",
+    "/login/passkey",
+    "/account/confirm",
+    "/account/password",
+)
+"""Where a form brings a password or a code that somebody else could guess, or begins a login."""
 _MARGIN = 30
 """Seconds by which the edge waits longer than the application, which says what happened."""
 

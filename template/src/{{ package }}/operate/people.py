@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
@@ -16,6 +17,7 @@ from ..app.users import open_users
 from ..config import load
 from ..security import events
 from ..security.accounts import add_account, normalise
+from ..security.factors import FactorStore
 from ..security.passwords import Passwords
 from ..security.people import OwnedError, People, Person
 from ..security.policy import load as load_policy
@@ -24,7 +26,7 @@ from ..security.stores import Store, StoreError, open_store
 from .deployed import require_database
 from .operator import operator, printable
 
-_COLUMNS = "{:<24} {:<30} {:<9} {:<20} {}"
+_COLUMNS = "{:<24} {:<30} {:<9} {:<20} {:<20} {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class Desk:
                 f"there is no user {name!r}{guess}; all: {versions.PACKAGE} user list"
             )
         return found
+
+    def factor_kinds(self) -> Mapping[str, Sequence[str]]:
+        """Return the kinds of second factors of each user that has any, by the user's id."""
+        return self.people.factor_kinds() if isinstance(self.people, FactorStore) else {}
 
     def end_sessions(self, person: Person, done: str) -> int:
         """End all sessions of a user after `done`, also those of logins in flight (SES-10)."""
@@ -102,17 +108,24 @@ def add(name: str) -> None:
 @user.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_all(*, as_json: bool) -> None:
-    """Print all users: address, whether they may log in, since when, and when they last did."""
-    people = open_desk().people.all()
+    """Print all users: address, whether they may log in, since when, last login, second factors."""
+    desk = open_desk()
+    people, kinds = desk.people.all(), desk.factor_kinds()
     if as_json:
-        click.echo(json.dumps([_facts(person) for person in people], indent=2))
+        rows = [{**_facts(person), "factors": kinds.get(person.id, [])} for person in people]
+        click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(_COLUMNS.format("name", "e-mail", "state", "created", "last login"))
+    click.echo(_COLUMNS.format("name", "e-mail", "state", "created", "last login", "factors"))
     for person in people:
         facts = {key: printable(value or "-") for key, value in _facts(person).items()}
         state = "disabled" if person.disabled else "active"
         line = _COLUMNS.format(
-            facts["name"], facts["email"], state, facts["created"], facts["last_login"]
+            facts["name"],
+            facts["email"],
+            state,
+            facts["created"],
+            facts["last_login"],
+            ", ".join(kinds.get(person.id, ["-"])),
         )
         click.echo(line.rstrip())
 
@@ -179,16 +192,42 @@ def delete(name: str) -> None:
 
 @user.command("unlock")
 @click.argument("name")
-def unlock(name: str) -> None:
-    """Forget the failed logins of a user, and lift the blocks that they brought."""
+@click.option(
+    "--lost-factors",
+    is_flag=True,
+    help="Also remove the second factors and recovery codes, and end all sessions.",
+)
+def unlock(name: str, *, lost_factors: bool) -> None:
+    """Forget the failed logins of a user, and lift the blocks that they brought.
+
+    Of somebody who has lost their phone, --lost-factors removes what it was asked for: make sure
+    first who is asking.
+    """
     desk = open_desk()
     person = desk.person(name)
+    if lost_factors:
+        _remove_factors(desk, person)
     # A name may look like an address; what counts against that one is not the user's.
     standings = desk.standings.of(person.name, int(time.time()))
     found = [each for each in standings if each.name]
     desk.standings.lift(found)
     events.emit("authn_login_unlock", user=person.name, operator=operator(), counters=len(found))
     click.echo(f"{len(found)} counters of {person.name} cleared")
+
+
+def _remove_factors(desk: Desk, person: Person) -> None:
+    if not isinstance(desk.people, FactorStore):
+        raise click.ClickException("the users of this service keep no second factors")
+    removed = desk.people.remove_factors(person.id)
+    ended = desk.end_sessions(person, "without second factors")
+    events.emit(
+        "authn_factor_removed",
+        user=person.name,
+        operator=operator(),
+        factors=removed,
+        sessions=ended,
+    )
+    click.echo(f"{removed} second factors of {person.name} removed; {ended} sessions ended")
 
 
 def _facts(person: Person) -> dict[str, str | bool | None]:

@@ -92,16 +92,37 @@ class LoginService:
         self._throttle = throttle
         self._epoch = epoch
         self._now = now
+        self.asks_factor: Callable[[str], bool] = lambda _: False
+        """Whether a right password is but the first of two proofs, by the user's id."""
 
     def authenticate(self, name: str, password: str, attempt: Attempt) -> Account | None:
         """Return the account if name and password are right, else None.
 
         Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
         """
-        account = self._checked(name, password, attempt)
+        account = self._checked(name, password, attempt, final=False)
         if account is None:
             emit("authn_login_fail", user=normalise(name))
         return account
+
+    def confirm(self, name: str, password: str, attempt: Attempt) -> bool:
+        """Tell whether the password of somebody who is signed in is right (PPL-5).
+
+        Counts in the throttle like a login. Raises `Problem` as `authenticate` does.
+        """
+        account = self._checked(name, password, attempt)
+        emit("authn_reauthenticated" if account else "authn_reauthenticate_fail", user=name)
+        return account is not None
+
+    @contextmanager
+    def counted(self, name: str, attempt: Attempt) -> Iterator[Callable[[Outcome], None]]:
+        """Count an attempt at another secret of the user by the same throttle (THR-10).
+
+        Give what says how it has ended. Raises `Problem` 429 while blocked and 503.
+        """
+        counters = self._throttle.counters(normalise(name), attempt.client, attempt.device)
+        with closed(), self._reserved(normalise(name), counters) as settle:
+            yield settle
 
     def change_password(
         self, name: str, current: str, new: str, attempt: Attempt
@@ -126,7 +147,10 @@ class LoginService:
                 return None, {"current_password": "The password was changed a moment ago."}
         return account, {}
 
-    def _checked(self, name: str, password: str, attempt: Attempt) -> Account | None:
+    def _checked(
+        self, name: str, password: str, attempt: Attempt, *, final: bool = True
+    ) -> Account | None:
+        """Return the account if the password is right; not `final` where a factor may follow."""
         name = normalise(name)
         counters = self._throttle.counters(name, attempt.client, attempt.device)
         with closed(), self._reserved(name, counters) as settle, self.passwords.place():
@@ -135,7 +159,9 @@ class LoginService:
             if account is None or not right:
                 settle(Outcome.FAILED)
                 return None
-            settle(Outcome.PASSED)
+            # Else who knows the password could forget their wrong codes by logging in again.
+            half = not final and self.asks_factor(account.id)
+            settle(Outcome.WITHDRAWN if half else Outcome.PASSED)
             if self.passwords.outdated(account.password_hash):
                 hashed = self.passwords.hash(password)
                 self.accounts.set_password(account.id, hashed, expected=account.password_hash)

@@ -7,13 +7,19 @@ It knows a session and a client, and nothing of requests: the framework's side o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from . import agents
 from .accounts import Account, Attempt, LoginService, closed, normalise
-from .errors import LoginRequired, Problem
+from .clock import is_within
+from .errors import LoginRequired, Problem, ReauthenticationRequired
 from .events import emit
+from .factors import Factors
+from .passkeys import Site
+from .policy import Policy
+from .second_factor import SecondFactor
 from .sessions import HANDLE, Session, Sessions
 from .stores import SessionRow
 from .throttle import Devices
@@ -40,6 +46,8 @@ class SessionInfo:
     current: bool
     address: str = ""
     """Where it was begun, "" if nobody knows."""
+    factor: str = ""
+    """Kind of the second factor that began it, "" for none."""
 
 
 class Auth:
@@ -54,14 +62,47 @@ class Auth:
         *,
         client: str,
         device_cookie: str,
+        origin: str,
+        policy: Policy,
+        factors: Factors | None,
     ) -> None:
-        """Take the services, the session of the request, and who is asking."""
+        """Take the services, the session of the request, who is asking, and where."""
         self.service = service
         self._sessions = sessions
         self._devices = devices
         self._session = session
         self._client = client
         self._device_cookie = device_cookie
+        self._origin = origin
+        self._policy = policy
+        self._factors = factors
+        self.starter: Callable[[Account], None] | None = None
+        """How the framework logs somebody in, where it has a way of its own."""
+
+    @property
+    def service_name(self) -> str:
+        """What users know the service by."""
+        return self._policy.service.name
+
+    @property
+    def second_factor(self) -> SecondFactor:
+        """Second factors of the one who asks. Raises `Problem` 404 where users keep none."""
+        if self._factors is None:
+            raise Problem(404, reason="Accounts lacks a method of FactorStore")
+        return SecondFactor(self, self._factors, self._session, Site(self._origin))
+
+    @property
+    def is_half_done(self) -> bool:
+        """Tell whether a login waits for its second proof: /login/factor asks for it."""
+        return self._factors is not None and self.second_factor.prompt() is not None
+
+    def now(self) -> int:
+        """Return the time in whole seconds."""
+        return self._sessions.now()
+
+    def epoch(self, user_id: str) -> int:
+        """Return how often all sessions of a user were ended."""
+        return self._sessions.store.epoch(user_id)
 
     @property
     def user(self) -> User | None:
@@ -80,6 +121,33 @@ class Auth:
             raise LoginRequired
         return user
 
+    def require_recent_proof(self) -> User:
+        """Return the signed-in user if the last proof is recent (PPL-5; ASVS 7.5.1).
+
+        Else raise `ReauthenticationRequired`, which leads a browser to /account/confirm.
+        """
+        user = self.require_user()
+        lifetime = self._policy.accounts.proof_lifetime
+        if not is_within(self._session.proved_at, lifetime, self.now()):
+            raise ReauthenticationRequired
+        return user
+
+    def confirm(self, *, password: str = "", credential: str = "") -> bool:
+        """Tell whether password, or what a passkey answered, is right; then the proof is recent.
+
+        Counts in the throttle like a login. Raises `Problem` as `log_in` does.
+        """
+        user = self.require_user()
+        if credential:
+            right = self.second_factor.confirm(credential)
+            if not right:
+                self._session.rotate()
+        else:
+            right = self.service.confirm(user.name, password, self.attempt(user.name))
+        if right:
+            self._session.prove_again()
+        return right
+
     def attempt(self, name: str) -> Attempt:
         """Return what an attempt to log in as `name` is counted by."""
         device = self._devices.read(self._device_cookie, normalise(name), self._sessions.now())
@@ -88,17 +156,22 @@ class Auth:
     def log_in(self, name: str, password: str) -> Account | None:
         """Check a password and start a session; None if name or password is wrong.
 
-        Raises `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
+        Of a user with a second factor it is half a login: see `is_half_done`. Raises `Problem` 429
+        while blocked and 503 if the store or the hashing pool cannot serve.
         """
         account = self.service.authenticate(name, password, self.attempt(name))
         if account:
+            self._session.expect(account.id, account.epoch)
             self.start(account)
         return account
 
     def start(self, account: Account) -> None:
         """Start a session of somebody who has proved who they are (ASVS 7.2.4)."""
-        self._session.expect(account.id, account.epoch)
-        self._session.log_in(account.id, account.name)
+        if self.starter:
+            self.starter(account)
+            return
+        if not self._session.log_in(account.id, account.name):
+            return
         self.service.accounts.logged_in(account.id, self._sessions.now())
         emit("authn_login_success", user=account.name)
 
@@ -120,7 +193,7 @@ class Auth:
         )
         if account:
             with closed():
-                self._session.rotate()
+                self._session.prove_again()
                 self._sessions.store.delete_of_user(account.id, keep=self._session.id_hash)
             emit("authn_password_change", user=account.name)
         return errors
@@ -138,17 +211,18 @@ class Auth:
             seen=datetime.fromtimestamp(row.seen, UTC),
             current=row.id_hash == self._session.id_hash,
             address=address,
+            factor=self._sessions.factor(row),
         )
 
     def end_session(self, handle: str) -> None:
         """End one session of the signed-in user, or raise `Problem` 404."""
-        user = self.require_user()
+        user = self.require_recent_proof()
         if not self._sessions.end(user.id, handle):
             raise Problem(404)
         emit("session_revoked", user=user.id)
 
     def end_other_sessions(self) -> None:
         """End all sessions of the signed-in user but this one."""
-        user = self.require_user()
+        user = self.require_recent_proof()
         self._sessions.store.delete_of_user(user.id, keep=self._session.id_hash)
         emit("session_revoked", user=user.id, scope="others")

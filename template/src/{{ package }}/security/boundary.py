@@ -25,11 +25,12 @@ from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name
 from .errors import LoginRequired, Problem, allow_header, wants_json
 from .events import REQUEST, emit, note
+from .factors import Factors, FactorStore
 from .headers import SecureHeaders
 from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
-from .policy import Policy
+from .policy import Policy, PolicyError
 from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
 from .responses import Headers, Response
@@ -42,7 +43,6 @@ from .target import check_path, check_query
 from .throttle import Devices, Throttle
 
 _log = logging.getLogger(__name__)
-_LOGIN = "/login"
 _ALIVE, _SECURITY_TXT = "/healthz", "/.well-known/security.txt"
 _OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
 """Beside static files, what the policy answers by itself."""
@@ -54,6 +54,8 @@ _MOST_CACHED, _SHOWN = 300, 100
 _DIGITS = 19
 """Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _AGENT = 256
+_PASSKEYS = "publickey-credentials-get"
+"""Browser feature of the pages that ask for a passkey, and of no others."""
 _DEVICE = 256
 """Bytes to leave free for the device cookie: more than its Set-Cookie line ever has."""
 _OF_BODY = frozenset({b"etag", b"last-modified", b"cache-control", b"transfer-encoding"})
@@ -125,6 +127,7 @@ class Boundary:
         self.login = LoginService(
             accounts, self.passwords, throttle, store.epoch, self.sessions.now
         )
+        self.factors = self._open_factors(accounts, keys)
         self.devices = Devices(keys, policy.throttle.device_lifetime)
         self.static = StaticFiles(static, policy.static.max_age, libraries_static)
         self.ready: list[Callable[[], object]] = [store.ping]
@@ -152,8 +155,25 @@ class Boundary:
         self._allow = ", ".join(sorted(self._methods))
         self._session_name = policy.cookies.session_name
         self._script_cookies = frozenset(policy.service.script_cookies)
+        self._passkey_features = ", ".join(
+            f"{name}=()" for name in policy.headers.permissions_off if name != _PASSKEYS
+        ).encode()
         # Of this process alone: nobody outside can claim that a response is the boundary's.
         self._mark = _random_mark()
+
+    def _open_factors(self, accounts: Accounts, keys: Keys) -> Factors | None:
+        """Return what checks second factors; None where the application's users keep none."""
+        policy = self.policy.accounts
+        if not isinstance(accounts, FactorStore):
+            if policy.second_factor == "required":
+                raise PolicyError(
+                    f'accounts.second-factor is "required", but {type(accounts).__name__} lacks a'
+                    " method of `FactorStore`; see security/factors.py"
+                )
+            return None
+        factors = Factors(accounts, keys, policy, self.login, self.sessions.now)
+        self.login.asks_factor = self.sessions.asks_factor = factors.asked_of
+        return factors
 
     # In -----------------------------------------------------------------------------------------
 
@@ -352,6 +372,9 @@ class Boundary:
             context.session,
             client=context.client,
             device_cookie=self._device_cookie(context),
+            origin=context.origin,
+            policy=self.policy,
+            factors=self.factors,
         )
 
     def safe_target(self, context: RequestContext, target: str, default: str) -> str:
@@ -406,7 +429,8 @@ class Boundary:
             and not (as_json or challenged or path.startswith(prefix))
             and (isinstance(problem, LoginRequired) or not self._asks_for_more(context))
         ):
-            response = Response.of(303, "", b"", (("location", _login(head)),))
+            page = problem.page if isinstance(problem, LoginRequired) else LoginRequired.page
+            response = Response.of(303, "", b"", (("location", _login(head, page)),))
         else:
             if problem.status in {400, 422}:
                 emit("input_validation_fail", status=problem.status, reason=problem.reason or None)
@@ -620,6 +644,8 @@ class Boundary:
         extra = [(b"set-cookie", line.encode()) for line in lines if line]
         if session.accessed:
             extra.append((b"cache-control", b"no-store"))
+        if session.asks_for_passkey:
+            extra.append((b"permissions-policy", self._passkey_features))
         if session.ended:
             # Not "cookies": that would clear those of sibling hosts too, and the device cookie that
             # lets the owner in while an attacker blocks the account.
@@ -694,9 +720,9 @@ def _kept(name: bytes, value: bytes) -> tuple[str, str]:
     return name.decode(), allow_header(text.split(",")) if name == b"allow" else text
 
 
-def _login(head: RequestHead) -> str:
+def _login(head: RequestHead, page: str) -> str:
     """Return the address of the login form, which leads back to the page that was asked for."""
     if head.method not in csrf.SAFE_METHODS:
-        return _LOGIN
+        return page
     here = quote(head.path) + (f"?{head.query.decode('ascii', 'ignore')}" if head.query else "")
-    return f"{_LOGIN}?next={quote(here)}"
+    return f"{page}?next={quote(here)}"

@@ -73,9 +73,21 @@ class Problem(Exception):
 class LoginRequired(Problem):
     """Nobody is signed in, where the policy asks for it: leads a browser to the login page."""
 
+    page = "/login"
+
+    def __init__(self, detail: str = "") -> None:
+        """Status 401."""
+        super().__init__(401, detail=detail)
+
+
+class ReauthenticationRequired(LoginRequired):
+    """The last proof is too old for what is asked: leads a browser to a page that asks again."""
+
+    page = "/account/confirm"
+
     def __init__(self) -> None:
         """Status 401."""
-        super().__init__(401)
+        super().__init__("Confirm that it is you at /account/confirm first.")
 
 
 def title(status: int) -> str:

@@ -34,9 +34,12 @@ REQUEST: ContextVar[Who | None] = ContextVar("request", default=None)
 
 _WARNINGS = frozenset(
     {
+        "authn_factor_fail",
+        "authn_factor_unreadable",
         "authn_login_fail",
         "authn_login_lock",
         "authn_password_change_fail",
+        "authn_reauthenticate_fail",
         "authz_fail",
         "input_validation_fail",
         "malicious_redirect",

@@ -139,6 +139,14 @@ class PasswordPolicy(_Model):
     waiting: Positive
 
 
+class AccountsPolicy(_Model):
+    """How users prove who they are besides the password (ASVS 6.3, 7.5); times in seconds."""
+
+    second_factor: Literal["optional", "required"]
+    factor_timeout: Positive
+    proof_lifetime: Positive
+
+
 class InputPolicy(_Model):
     """What a request may be (ASVS 4.2, 5.2)."""
 
@@ -209,6 +217,7 @@ class Baseline(_Model):
     sessions: SessionPolicy
     throttle: ThrottlePolicy
     passwords: PasswordPolicy
+    accounts: AccountsPolicy
     input: InputPolicy
     cors: CorsPolicy
     websocket: WebSocketPolicy

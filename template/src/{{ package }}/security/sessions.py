@@ -11,7 +11,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import events
 from .clock import is_within
@@ -22,8 +22,28 @@ from .stores import SessionRow, Store, StoreError
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
+_FACTS = " "
+"""The key of what is known of how the user has proved who they are; in the store in any case."""
 HANDLE = 16
 """Length of a session's public name: the start of its id's hash, useless for taking it over."""
+
+
+class Pending(NamedTuple):
+    """A login that lacks its second proof."""
+
+    user: str
+    """Id of the user whose password was right; "" where a passkey will tell who it is."""
+    epoch: int
+    since: int
+
+
+class Proof(NamedTuple):
+    """That somebody has proved who they are, and may be logged in."""
+
+    user: str
+    epoch: int
+    factor: str
+    """The kind of the second factor, "" for none."""
 
 
 class Sessions:
@@ -37,6 +57,8 @@ class Sessions:
         self.codec = codec
         self.store = store
         self.clock = clock
+        self.asks_factor: Callable[[str], bool] = lambda _: False
+        """Whether a user is logged in by a second factor alone; asked at each login."""
 
     def now(self) -> int:
         """Return the time in whole seconds."""
@@ -52,6 +74,11 @@ class Sessions:
         """Return a user's living sessions, last used first."""
         now = self.now()
         return [row for row in self.store.of_user(user) if self.alive(row, now)]
+
+    def factor(self, row: SessionRow) -> str:
+        """Return the kind of second factor that began a session, "" for none."""
+        facts = json.loads(row.data).get(_FACTS) or {}
+        return str(facts.get("factor", ""))
 
     def end(self, user: str, handle: str) -> bool:
         """End the user's session with that handle; False if the user has none."""
@@ -82,11 +109,15 @@ class Session(MutableMapping[str, Any]):
     """True once the session was read; before that there is nothing to store."""
     _row: SessionRow | None = None
     _id = ""
+    _next_id = ""
     _user = ""
     _name = ""
     _before = "{}"
-    _proved: tuple[str, int] | None = None
-    """User and epoch of a login on its way."""
+    _facts: dict[str, Any] | None = None
+    _proved: Proof | None = None
+    """Of a login on its way."""
+    asks_for_passkey = False
+    """True where the page of the response asks the browser for a passkey."""
     new_device = ""
     """Name of the account that this browser is known to from now on (OWASP device cookies)."""
     _touched = False
@@ -125,16 +156,37 @@ class Session(MutableMapping[str, Any]):
         return self._user
 
     @property
+    def pending(self) -> Pending | None:
+        """The login that lacks its second proof; whoever asks judges its age."""
+        found = self._known().get("pending")
+        return Pending(*found) if found else None
+
+    @property
+    def proved_at(self) -> int:
+        """When the user proved last who they are; 0 where nobody is signed in."""
+        if not (self.user and self._row):
+            return 0
+        return int(self._known().get("proved", self._row.created))
+
+    @property
     def id_hash(self) -> str:
         """Name of this session in the store, or ""."""
         return self._row.id_hash if self._row else ""
+
+    @property
+    def next_hash(self) -> str:
+        """Name that this session has in the store once the response has left, or ""."""
+        if not self._rotate:
+            return self.id_hash
+        self._next_id = self._next_id or secrets.token_urlsafe(32)
+        return _hash(self._next_id)
 
     @property
     def needs_store(self) -> bool:
         """True if `commit` has to write to the store, or will raise."""
         row = self._row
         if row is None or self.ended or self._rotate or not (self._content or self._user):
-            return row is not None or bool(self._content or self._user)
+            return row is not None or bool(self._content or self._user or self._facts)
         if self._sessions.now() - row.seen >= self._sessions.policy.touch_interval:
             return True
         try:
@@ -167,6 +219,8 @@ class Session(MutableMapping[str, Any]):
 
     def _text(self) -> str:
         content = {_NAME: self._name, **self._content} if self._name else self._content
+        if self._facts and not self._sessions.codec.carries_content:
+            content = {_FACTS: self._facts, **content}
         try:
             return _encode(content)
         except (TypeError, ValueError):
@@ -207,29 +261,65 @@ class Session(MutableMapping[str, Any]):
         self._before = content or row.data
         self._content = json.loads(self._before)
         self._name = self._content.pop(_NAME, "")
+        # Never of the cookie: a browser may send an older one.
+        source = json.loads(row.data) if content and row.data != "{}" else self._content
+        self._facts = source.pop(_FACTS, None)
 
-    def expect(self, user: str, epoch: int) -> None:
-        """Take note of the user's epoch at which a proof of who they are was begun."""
-        self._proved = (user, epoch)
+    def _known(self) -> dict[str, Any]:
+        self._open()
+        if self._facts is None:
+            self._facts = {}
+        return self._facts
 
-    def log_in(self, user: str, name: str = "") -> None:
+    def expect(self, user: str, epoch: int, factor: str = "") -> None:
+        """Take note of a proof of who the user is, and of their epoch when it was begun."""
+        self._proved = Proof(user, epoch, factor)
+
+    def prove_again(self) -> None:
+        """Note that the signed-in user has just proved it again; under a new id (PPL-5)."""
+        self._known()["proved"] = self._sessions.now()
+        self._touched = True
+        self.rotate()
+
+    def hold(self, user: str = "", epoch: int = 0) -> None:
+        """Note that a login lacks its second proof: nobody is signed in until it comes."""
+        self._open()
+        if self._user:
+            # What the one before left behind is not for the next.
+            self._content.clear()
+        self._content.pop(self.identity_key, None)
+        self._user = self._name = ""
+        self._facts = {"pending": Pending(user, epoch, self._sessions.now())}
+        self._touched = True
+        self.ended = False
+        self._rotate = self._restart = True
+
+    def log_in(self, user: str, name: str = "") -> bool:
         """Start a session of `user` under a new id (session fixation; ASVS 7.2.4).
 
-        It is stored only if the user's epoch is still the one of `expect`, or else of now.
+        It is stored only if the user's epoch is still the one of `expect`, or else of now. False,
+        and nobody is signed in, while the user's second proof is missing, whoever logs them in.
         """
         self._open()
-        if self._proved is None or self._proved[0] != user:
-            self._proved = (user, self._sessions.store.epoch(user))
+        if self._proved is None or self._proved.user != user:
+            # The framework's own login; who is signed in already has proved what it takes.
+            factor = str(self._known().get("factor", "")) if self._user == user else ""
+            self._proved = Proof(user, self._sessions.store.epoch(user), factor)
+        if not self._proved.factor and self._sessions.asks_factor(user):
+            self.hold(user, self._proved.epoch)
+            return False
         if self._user not in {"", user}:
             # What the one before left behind is not for the next.
             self._content.clear()
         self._user, self._name = user, name
+        self._facts = {"factor": self._proved.factor} if self._proved.factor else {}
         self.new_device = name
         self._touched = True
         if self.identity_key:
             self._content[self.identity_key] = user
         self.ended = False
         self._rotate = self._restart = True
+        return True
 
     def rotate(self) -> None:
         """Change the id; the old one is dead at once."""
@@ -241,6 +331,7 @@ class Session(MutableMapping[str, Any]):
         self._open()
         self._content.clear()
         self._user = self._name = ""
+        self._facts = {}
         self._touched = self.ended = True
 
     def clear(self) -> None:
@@ -261,12 +352,12 @@ class Session(MutableMapping[str, Any]):
         is touched, so a session that is too large for its cookie leaves no trace.
         """
         if not self.fetched or self.unavailable:
-            if self._content or self._user or self.ended:
+            if self._content or self._user or self._facts or self.ended:
                 raise StoreError("the session cannot be stored now")
             return ""
         now = self._sessions.now()
         row = self._row
-        if self.ended or not (self._content or self._user):
+        if self.ended or not (self._content or self._user or self._facts):
             if row is None:
                 return ""
             self._sessions.store.delete(row.id_hash)
@@ -280,7 +371,7 @@ class Session(MutableMapping[str, Any]):
         line = ""
         data = None
         if changed:
-            value, data = self._sessions.codec.encode(self._id, text)
+            value, data = self._encoded(text)
             if value != self.cookie:
                 line = write(value, row.created + self._sessions.policy.absolute_timeout - now)
         self._sessions.store.update(row.id_hash, seen=now, data=data)
@@ -288,22 +379,33 @@ class Session(MutableMapping[str, Any]):
 
     def _begin(self, text: str, now: int, write: Callable[[str, int], str]) -> str:
         old = self._row
-        self._id = secrets.token_urlsafe(32)
-        value, data = self._sessions.codec.encode(self._id, text)
+        self._id, self._next_id = self._next_id or secrets.token_urlsafe(32), ""
+        value, data = self._encoded(text)
         created = old.created if old and not self._restart else now
-        expires = created + self._sessions.policy.absolute_timeout
+        policy = self._sessions.policy
+        # Of half a login, which anybody may begin, the store keeps nothing for long.
+        known = self._user or self._content
+        expires = created + (policy.absolute_timeout if known else policy.idle_timeout)
         line = write(value, expires - now)
         self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
         replaces = old.id_hash if old else ""
-        epoch = self._proved[1] if self._proved and self._proved[0] == self._user else None
+        epoch = self._proved.epoch if self._proved and self._proved.user == self._user else None
         if not self._sessions.store.put(self._row, expires, replaces, epoch):
             # Ended stays ended, also for what was on its way (SES-10).
             events.emit("session_use_after_expire", user=self._user)
             self._row, self._user, self._name, self.new_device = None, "", "", ""
             self._content.clear()
+            self._facts = {}
             return write("", 0)
         self._before, self.cookie, self._rotate = text, value, False
         return line
+
+    def _encoded(self, text: str) -> tuple[str, str]:
+        """Return the cookie's value and what the store keeps: the facts at least."""
+        value, data = self._sessions.codec.encode(self._id, text)
+        if self._facts and self._sessions.codec.carries_content:
+            data = json.dumps({_FACTS: self._facts}, separators=(",", ":"))
+        return value, data
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
@@ -321,7 +423,8 @@ class Session(MutableMapping[str, Any]):
         content = self._open()
         self._touched = True
         if key == self.identity_key and key and str(value) != self._user:
-            self.log_in(str(value))
+            if not self.log_in(str(value)):
+                return
         elif self.ended:
             # What is written after the end begins another session.
             self.ended, self._rotate, self._restart = False, True, True
@@ -333,6 +436,7 @@ class Session(MutableMapping[str, Any]):
         if key == self.identity_key and key:
             # The extension that logs out goes on deleting its other keys.
             self._user = self._name = ""
+            self._facts = {}
             self._rotate = True
 
     def __iter__(self) -> Iterator[str]:

@@ -23,6 +23,9 @@ _SHORTEST = _NONCE + 16
 class SessionCodec:
     """Sessions in an AES-256-GCM encrypted cookie (NIST SP 800-38D; ASVS 11.3)."""
 
+    carries_content = True
+    """The cookie has the content, the store what must not come from there."""
+
     def __init__(self, keys: Keys) -> None:
         """Encrypt with the newest key, decrypt with any.
 

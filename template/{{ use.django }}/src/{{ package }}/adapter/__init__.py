@@ -10,13 +10,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import normalise as normalise_username
 from ..security.auth import Auth, SessionInfo
 from ..security.errors import Problem
+from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .compose import FRAMEWORK_CHECKS
@@ -25,30 +27,39 @@ from .former import stand_in
 
 if TYPE_CHECKING:
     # Django reads its settings from this package, before its models can be imported.
+    from django.contrib.auth.base_user import AbstractBaseUser
     from django.core.handlers.wsgi import WSGIHandler
     from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
 
     from .auth import Users
     from .wsgi import BoundaryMiddleware
 
 __all__ = [
     "Auth",
+    "FactorInfo",
     "Problem",
+    "ReauthenticationRequiredMixin",
+    "SecondFactor",
     "SessionInfo",
     "Settings",
     "StoreError",
+    "TotpEnrolment",
     "change_password",
     "current_auth",
+    "half_login",
     "invalid_fields",
     "is_clean",
     "load_settings",
     "normalise_username",
     "open_users",
+    "reauthentication_required",
     "safe_target",
     "secure",
 ]
 
 _PACKAGE = __name__.partition(".")[0]
+_View = TypeVar("_View", bound="Callable[..., HttpResponseBase]")
 
 
 def secure(
@@ -65,7 +76,45 @@ def secure(
 
 def current_auth(request: HttpRequest) -> Auth:
     """Return what may be done for the one who asks: list and end their sessions, for example."""
-    return _exchange_of(request).auth
+    from .auth import start
+
+    auth = _exchange_of(request).auth
+    auth.starter = partial(start, request)
+    return auth
+
+
+def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:
+    """Tell whether a user whose password was right has yet to prove a second factor.
+
+    Then /login/factor asks for it; call Django's `login` otherwise. It would not log them in.
+    """
+    from .auth import half_login as half
+
+    return half(request, user)
+
+
+def reauthentication_required(view: _View) -> _View:
+    """Ask again who has not proved recently who they are: for sensitive views.
+
+    It leads to /account/confirm and back.
+    """
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        current_auth(request).require_recent_proof()
+        return view(request, *args, **kwargs)
+
+    return cast("_View", checked)
+
+
+class ReauthenticationRequiredMixin:
+    """The same for views that are classes: put it first."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Ask, then go on."""
+        current_auth(request).require_recent_proof()
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
+        return response
 
 
 def change_password(request: HttpRequest, current: str, new: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from django.apps import AppConfig
 
 
 class Config(AppConfig):
-    """Has no tables."""
+    """Its tables are those of `models`."""
 
     name = __package__
     label = "adapter"

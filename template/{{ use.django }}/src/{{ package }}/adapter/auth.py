@@ -9,10 +9,18 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django.contrib.auth import get_user, get_user_model, update_session_auth_hash
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    get_user,
+    get_user_model,
+    login,
+    update_session_auth_hash,
+)
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.hashers import BasePasswordHasher
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, router
@@ -20,6 +28,7 @@ from django.db.models import ProtectedError, RestrictedError
 from django.db.models.signals import ModelSignal, post_delete, post_save
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.middleware.csrf import CSRF_SESSION_KEY
 
 from ..security.accounts import Account, Attempt, normalise
 from ..security.context import RequestContext
@@ -27,6 +36,7 @@ from ..security.database_errors import is_database_away
 from ..security.people import OwnedError, Person
 from .current import CURRENT, current_boundary, exchange_of
 from .database import ERRORS, answering
+from .factors import DjangoFactors
 from .sessions import SessionStore
 
 _PREFIX = "argon2"
@@ -35,8 +45,8 @@ _failed: WeakKeyDictionary[RequestContext, str] = WeakKeyDictionary()
 """The name with which a request has failed to log in so far."""
 
 
-class Users:
-    """What the login needs to know; see `security.accounts.Accounts`."""
+class Users(DjangoFactors):
+    """What the login needs to know; see `Accounts`, `People` and `FactorStore` of the core."""
 
     def find(self, name: str) -> Account | None:
         """Return the account of a normalised user name, unless it is not active."""
@@ -186,8 +196,30 @@ def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
         if tried:
             # Another backend knew the user, by an e-mail address for example.
             exchange.boundary.login.accept(tried, exchange.auth.attempt(tried))
-    if isinstance(request.session, SessionStore):
-        request.session.sign_in(str(user.pk), normalise(user.get_username()))
+    session = request.session
+    if isinstance(session, SessionStore) and not session.sign_in(
+        str(user.pk), normalise(user.get_username())
+    ):
+        # The second factor is missing, whatever view has logged them in: see `half_login`.
+        for key in (BACKEND_SESSION_KEY, HASH_SESSION_KEY, CSRF_SESSION_KEY):
+            session.pop(key, None)
+        request.user = AnonymousUser()
+
+
+def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:
+    """Tell whether a user whose password was right is asked for more; then note that."""
+    boundary, context = exchange_of(request)
+    user_id = str(user.pk)
+    if not boundary.login.asks_factor(user_id):
+        return False
+    context.session.log_in(user_id)
+    return True
+
+
+def start(request: HttpRequest, account: Account) -> None:
+    """Log in, as Django does, somebody who has proved who they are to the core."""
+    user = get_user_model()._default_manager.get(pk=account.id)
+    login(request, user, f"{Backend.__module__}.{Backend.__qualname__}")
 
 
 @receiver([post_save, post_delete])

@@ -295,8 +295,10 @@ class LoginRequiredMiddleware(auth.LoginRequiredMiddleware):
             except Problem as refused:
                 problem = refused
         response = answer(request, problem)
-        if response.status_code == _SEE_OTHER and getattr(view_func, "login_url", None) is not None:
-            # A login page of its own, as the admin has; `login_required` alone names none.
+        own_page = getattr(view_func, "login_url", None) is not None
+        if response.status_code == _SEE_OTHER and own_page and not context.session.pending:
+            # A login page of its own, as the admin has; `login_required` alone names none. None of
+            # them asks for the second factor.
             boundary.allow(context, public=True)
             return self.handle_no_permission(request, view_func)
         return response

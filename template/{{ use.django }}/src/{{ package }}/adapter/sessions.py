@@ -60,13 +60,12 @@ class SessionStore(SessionBase):
         boundary = self._exchange.boundary if self._exchange else own_boundary()
         return boundary.sessions.now()
 
-    def sign_in(self, user: str, name: str) -> None:
-        """Note who has just logged in."""
-        if self._exchange:
-            self._exchange.context.session.log_in(user, name)
+    def sign_in(self, user: str, name: str) -> bool:
+        """Note who has just logged in; False while their second proof is missing."""
+        done = self._ours.log_in(user, name)
+        if done and self._exchange:
             emit("authn_login_success", user=name)
-        else:
-            self._ours.log_in(user, name)
+        return done
 
     def get(self, key: str, default: Any = None) -> Any:
         if key == CSRF_SESSION_KEY:

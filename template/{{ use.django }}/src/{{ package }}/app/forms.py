@@ -117,3 +117,60 @@ class SessionForm(Strict, forms.Form):
     """POST /account/sessions/end."""
 
     session = forms.CharField(max_length=100, validators=[validate_line])
+
+
+class FactorForm(Strict, forms.Form):
+    """POST /login/factor: what is typed, or what a passkey has answered."""
+
+    extra = frozenset({"next"})
+    code = forms.CharField(
+        max_length=100,
+        required=False,
+        help_text="The 6 digits that your authenticator app shows, or one of your recovery codes.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+    )
+    credential = forms.CharField(max_length=16_384, required=False)
+
+
+class ConfirmForm(Strict, forms.Form):
+    """POST /account/confirm."""
+
+    extra = frozenset({"next"})
+    password = forms.CharField(
+        max_length=1000,
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    credential = forms.CharField(max_length=16_384, required=False)
+
+
+class TotpForm(Strict, forms.Form):
+    """POST /account/factors/totp."""
+
+    name = forms.CharField(max_length=60, validators=[validate_line])
+    code = forms.CharField(
+        max_length=100,
+        help_text="The 6 digits that the app shows now.",
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code"}),
+    )
+    enrolment = forms.CharField(max_length=1000)
+
+
+class PasskeyForm(Strict, forms.Form):
+    """POST /account/factors/passkey."""
+
+    name = forms.CharField(max_length=60, validators=[validate_line])
+    credential = forms.CharField(max_length=16_384)
+
+
+class FactorIdForm(Strict, forms.Form):
+    """POST /account/factors/remove."""
+
+    factor = forms.CharField(max_length=100, validators=[validate_line])
+
+
+class FactorNameForm(FactorIdForm):
+    """POST /account/factors/rename."""
+
+    name = forms.CharField(max_length=60, validators=[validate_line])

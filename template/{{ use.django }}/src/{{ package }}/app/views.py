@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
@@ -10,13 +11,13 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_GET
 from django.views.generic import TemplateView, View
 from django.views.generic.base import ContextMixin
 
-from ..adapter import Problem, change_password, current_auth, safe_target
+from ..adapter import Problem, change_password, current_auth, half_login, safe_target
 from .forms import LoginForm, PasswordForm, SessionForm, invalid
 
 
@@ -35,6 +36,22 @@ class LoginView(auth_views.LoginView):
         request = request or self.request
         name = self.redirect_field_name
         return safe_target(request, request.POST.get(name) or request.GET.get(name, ""), "")
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if current_auth(request).is_half_done:
+            return self._to_factor()
+        return super().get(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        if half_login(self.request, form.get_user()):
+            return self._to_factor()
+        return super().form_valid(form)
+
+    def _to_factor(self) -> HttpResponse:
+        """Lead on to the page that asks for the second factor."""
+        name = self.redirect_field_name
+        target = self.request.POST.get(name) or self.request.GET.get(name, "")
+        return redirect(f"{reverse('factor')}?{urlencode({name: target})}")
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         if form.has_error(NON_FIELD_ERRORS, "invalid_login"):

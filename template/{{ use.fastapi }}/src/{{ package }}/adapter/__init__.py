@@ -20,6 +20,7 @@ from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
 from ..security.database_errors import is_database_away
 from ..security.errors import Problem
+from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
@@ -36,13 +37,18 @@ __all__ = [
     "Auth",
     "CurrentAuth",
     "CurrentUser",
+    "FactorInfo",
     "FormFields",
     "Problem",
+    "ReauthenticatedUser",
+    "Reauthentication",
+    "SecondFactor",
     "SessionInfo",
     "Settings",
     "SingleValues",
     "SqlUsers",
     "StoreError",
+    "TotpEnrolment",
     "User",
     "UserColumns",
     "create_engine",
@@ -110,6 +116,10 @@ async def _user(connection: HTTPConnection) -> User:
     return _exchange(connection).auth.require_user()
 
 
+async def _reauthenticated(connection: HTTPConnection) -> User:
+    return _exchange(connection).auth.require_recent_proof()
+
+
 async def _form_fields(request: Request) -> dict[str, str]:
     form = await request.form()
     fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
@@ -123,6 +133,12 @@ CurrentAuth = Annotated[Auth, Depends(_auth)]
 
 CurrentUser = Annotated[User, Depends(_user)]
 """The signed-in user; without one the login page, or 401 for programs."""
+
+ReauthenticatedUser = Annotated[User, Depends(_reauthenticated)]
+"""The signed-in user, who has proved it recently; else a page that asks again, or 401."""
+
+Reauthentication: Any = Depends(_reauthenticated)
+"""The same check alone, for `dependencies=[Reauthentication]` of a sensitive view."""
 
 FormFields = Annotated[dict[str, str], Depends(_form_fields)]
 """The fields of a form in which each name stands for one text; else 400."""

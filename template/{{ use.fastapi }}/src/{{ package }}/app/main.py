@@ -9,7 +9,7 @@ from types import ModuleType
 from fastapi import FastAPI
 
 from ..adapter import Settings, load_settings, secure, templates
-from . import notes, pages
+from . import factors, notes, pages
 from .database import Database
 from .users import Users
 
@@ -31,6 +31,7 @@ def create_app(
     app.state.database = database
     templates.env.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     app.include_router(pages.router)
+    app.include_router(factors.router)
     for feature in FEATURES:
         app.include_router(feature.router)
     return secure(app, settings, Users(database), ready=[database.ping], clock=clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -30,7 +31,11 @@ def home(request: Request) -> Response:
 
 @router.get("/login")
 @login_not_required
-def login_form(request: Request, target: Annotated[str, Query(alias="next")] = "") -> Response:
+def login_form(
+    request: Request, auth: CurrentAuth, target: Annotated[str, Query(alias="next")] = ""
+) -> Response:
+    if auth.is_half_done:
+        return _to_factor(target)
     return _login_page(request, target)
 
 
@@ -40,6 +45,8 @@ def login(request: Request, form: Annotated[LoginForm, Form()], auth: CurrentAut
     if auth.log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
+    if auth.is_half_done:
+        return _to_factor(form.next)
     return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
 
 
@@ -81,6 +88,11 @@ def end_session(form: Annotated[SessionForm, Form()], auth: CurrentAuth) -> Resp
 def end_other_sessions(auth: CurrentAuth) -> Response:
     auth.end_other_sessions()
     return RedirectResponse("/account", SEE_OTHER)
+
+
+def _to_factor(target: str) -> Response:
+    """Lead on to the page that asks for the second factor."""
+    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", SEE_OTHER)
 
 
 def _login_page(request: Request, target: str, username: str = "", error: str = "") -> Response:

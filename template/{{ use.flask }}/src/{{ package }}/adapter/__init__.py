@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from flask import Flask, current_app, request
 from werkzeug.datastructures import MultiDict
@@ -20,6 +21,7 @@ from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
 from ..security.database_errors import is_database_away
 from ..security.errors import Problem
+from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .compose import KEY, Exchange
@@ -33,11 +35,14 @@ __all__ = [
     "Account",
     "Accounts",
     "Auth",
+    "FactorInfo",
     "Problem",
+    "SecondFactor",
     "SessionInfo",
     "Settings",
     "SqlUsers",
     "StoreError",
+    "TotpEnrolment",
     "User",
     "UserColumns",
     "create_engine",
@@ -52,11 +57,14 @@ __all__ = [
     "login_required",
     "new_id",
     "password_min_length",
+    "reauthentication_required",
     "safe_target",
     "secure",
 ]
 
 _View = TypeVar("_View", bound=Callable[..., object])
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def secure(
@@ -85,6 +93,20 @@ def login_required(view: _View) -> _View:
     """Say at the view what holds without a word: only who is logged in may see it."""
     view.login_required = True  # type: ignore[attr-defined]
     return view
+
+
+def reauthentication_required(view: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Ask again who has not proved recently who they are: for sensitive views.
+
+    It leads to /account/confirm and back; put it below `@blueprint.post(...)`.
+    """
+
+    @wraps(view)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        _auth().require_recent_proof()
+        return current_app.ensure_sync(view)(*args, **kwargs)  # type: ignore[no-any-return]
+
+    return login_required(checked)
 
 
 def safe_target(target: str, default: str) -> str:

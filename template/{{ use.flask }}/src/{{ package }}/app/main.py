@@ -9,7 +9,7 @@ from types import ModuleType
 from flask import Flask
 
 from ..adapter import Settings, load_settings, secure
-from . import notes, pages
+from . import factors, notes, pages
 from .database import Database
 from .users import Users
 
@@ -30,6 +30,7 @@ def create_app(
     app.extensions["database"] = database
     app.context_processor(lambda: {"navigation": [each.NAVIGATION for each in FEATURES]})
     app.register_blueprint(pages.blueprint)
+    app.register_blueprint(factors.blueprint)
     for feature in FEATURES:
         app.register_blueprint(feature.blueprint)
     return secure(app, settings, Users(database), ready=[database.ping], clock=clock)

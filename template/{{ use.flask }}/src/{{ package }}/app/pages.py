@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from ..adapter import (
@@ -27,6 +27,8 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/login")
 @login_not_required
 def login_form() -> ResponseReturnValue:
+    if current_auth.is_half_done:
+        return _to_factor(request.args.get("next", ""))
     return _login_page(request.args.get("next", ""))
 
 
@@ -36,6 +38,8 @@ def login() -> ResponseReturnValue:
     form = parse(LoginForm, form_fields())
     if current_auth.log_in(form.username, form.password) is None:
         return _login_page(form.next, form.username, "User name or password is wrong.")
+    if current_auth.is_half_done:
+        return _to_factor(form.next)
     return redirect(safe_target(form.next, "/account"), 303)
 
 
@@ -80,6 +84,11 @@ def end_session() -> ResponseReturnValue:
 def end_other_sessions() -> ResponseReturnValue:
     current_auth.end_other_sessions()
     return redirect("/account", 303)
+
+
+def _to_factor(target: str) -> ResponseReturnValue:
+    """Lead on to the page that asks for the second factor."""
+    return redirect(url_for("factors.factor_form", next=target), 303)
 
 
 def _login_page(target: str, username: str = "", error: str = "") -> ResponseReturnValue:

@@ -24,6 +24,7 @@ def _text(text: str) -> str:
 Line = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_line)]
 Text = Annotated[str, Field(max_length=5000), AfterValidator(_text)]
 Secret = Annotated[str, Field(min_length=1, max_length=1000)]
+Credential = Annotated[str, Field(max_length=16_384)]
 
 
 class Strict(BaseModel):
@@ -48,6 +49,49 @@ class PasswordForm(Strict):
 
     current_password: Secret
     new_password: Secret
+
+
+class FactorForm(Strict):
+    """POST /login/factor: what is typed, or what a passkey has answered."""
+
+    code: str = Field("", max_length=64)
+    credential: Credential = ""
+    next: str = ""
+
+
+class ConfirmForm(Strict):
+    """POST /account/confirm."""
+
+    password: str = Field("", max_length=1000)
+    credential: Credential = ""
+    next: str = ""
+
+
+class TotpForm(Strict):
+    """POST /account/factors/totp."""
+
+    name: Line
+    code: Secret
+    enrolment: Secret
+
+
+class PasskeyForm(Strict):
+    """POST /account/factors/passkey."""
+
+    name: Line
+    credential: Credential
+
+
+class FactorIdForm(Strict):
+    """POST /account/factors/remove."""
+
+    factor: Line
+
+
+class FactorNameForm(FactorIdForm):
+    """POST /account/factors/rename."""
+
+    name: Line
 
 
 class SessionForm(Strict):

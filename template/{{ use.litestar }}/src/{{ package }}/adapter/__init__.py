@@ -14,6 +14,7 @@ from litestar import Request as AnyRequest
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.handlers import BaseRouteHandler
 
 from ..config import Settings
 from ..config import load as load_settings
@@ -21,6 +22,7 @@ from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
 from ..security.database_errors import is_database_away
 from ..security.errors import Problem
+from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from .engine import create_engine
@@ -36,13 +38,16 @@ __all__ = [
     "Auth",
     "CurrentAuth",
     "CurrentUser",
+    "FactorInfo",
     "Problem",
     "Request",
+    "SecondFactor",
     "SecurityPlugin",
     "SessionInfo",
     "Settings",
     "SqlUsers",
     "StoreError",
+    "TotpEnrolment",
     "User",
     "UserColumns",
     "create_engine",
@@ -52,6 +57,7 @@ __all__ = [
     "load_settings",
     "new_id",
     "password_min_length",
+    "reauthentication_required",
     "safe_target",
     "secure",
     "single_values",
@@ -84,6 +90,16 @@ async def single_values(request: AnyRequest[Any, Any, Any]) -> None:
     items = list((await request.form()).multi_items())
     if len({name for name, value in items if isinstance(value, str)}) != len(items):
         raise Problem(400, reason="a field that comes twice, or a file, where one text is taken")
+
+
+def reauthentication_required(
+    connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler
+) -> None:
+    """Ask again who has not proved recently who they are: a guard for sensitive handlers.
+
+    It leads to /account/confirm and back.
+    """
+    _exchange(connection).auth.require_recent_proof()
 
 
 def safe_target(request: ASGIConnection[Any, Any, Any, Any], target: str, default: str) -> str:

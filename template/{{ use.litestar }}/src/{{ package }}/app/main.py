@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from ..adapter import SecurityPlugin, Settings, load_settings, secure, templates
-from . import notes, pages
+from . import factors, notes, pages
 from .database import Database
 from .users import Users
 
@@ -30,7 +30,7 @@ def create_app(
     templates.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     security = SecurityPlugin(settings, Users(database), ready=[database.ping], clock=clock)
     app = Litestar(
-        [pages.router, *(feature.router for feature in FEATURES)],
+        [pages.router, factors.router, *(feature.router for feature in FEATURES)],
         plugins=[security],
         state=State({"database": database}),
     )

@@ -19,7 +19,11 @@ def home() -> Template:
 
 
 @get("/login", exclude_from_auth=True, sync_to_thread=True)
-def login_form(target: Annotated[str, QueryParameter(name="next")] = "") -> Template:
+def login_form(
+    auth: CurrentAuth, target: Annotated[str, QueryParameter(name="next")] = ""
+) -> Template | Redirect:
+    if auth.is_half_done:
+        return _to_factor(target)
     return _login_page(target)
 
 
@@ -29,6 +33,8 @@ def login(
 ) -> Template | Redirect:
     if auth.log_in(data.username, data.password) is None:
         return _login_page(data.next, data.username, "User name or password is wrong.")
+    if auth.is_half_done:
+        return _to_factor(data.next)
     return Redirect(safe_target(request, data.next, "/account"), status_code=HTTP_303_SEE_OTHER)
 
 
@@ -68,6 +74,11 @@ def end_session(data: URLEncodedBody[SessionForm], auth: CurrentAuth) -> Redirec
 def end_other_sessions(auth: CurrentAuth) -> Redirect:
     auth.end_other_sessions()
     return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+
+
+def _to_factor(target: str) -> Redirect:
+    """Lead on to the page that asks for the second factor."""
+    return Redirect("/login/factor", query_params={"next": target}, status_code=HTTP_303_SEE_OTHER)
 
 
 def _login_page(target: str, username: str = "", error: str = "") -> Template:

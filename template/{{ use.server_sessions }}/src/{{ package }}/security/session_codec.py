@@ -13,6 +13,9 @@ _ID = re.compile(r"[A-Za-z0-9_-]{43}")
 class SessionCodec:
     """Server-side sessions."""
 
+    carries_content = False
+    """The store has all of it."""
+
     def __init__(self, keys: Keys) -> None:
         """Need no key: the id is 256 random bits and means nothing by itself."""
 

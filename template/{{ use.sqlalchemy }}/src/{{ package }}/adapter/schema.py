@@ -35,6 +35,7 @@ from ..config import load
 from ..security.stores import StoreError
 from .alone import alone
 from .engine import create_engine
+from .factors import TABLES
 from .history import APP as _APP
 from .history import CORE as _CORE
 from .history import History, opened
@@ -229,10 +230,10 @@ def _is_of_app(
     """Tell whether the migrations of the application look after that table, column or index."""
     del reflected, other
     if kind == "table":
-        return name not in {_CORE.table, _APP.table}
+        return name not in {_CORE.table, _APP.table, *(own.name for own in TABLES)}
     table = getattr(item, "table", None)
     if table is None or table.name != USER_TABLE:
-        return True
+        return table is None or table.name not in {own.name for own in TABLES}
     columns = [item] if isinstance(item, Column) else list(getattr(item, "columns", ()))
     return not {column.name for column in columns} & {*UserColumns.__annotations__}
 

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, validates
 
 from ..security.accounts import Account
 from ..security.people import OwnedError, Person
+from .factors import TABLES, SqlFactors
 
 USER_TABLE = "user_account"
 
@@ -64,8 +65,8 @@ class UserColumns:
         return unicodedata.normalize("NFC", email).lower() if email else None
 
 
-class SqlUsers:
-    """The users of a database; see `Accounts` and `People` of the core."""
+class SqlUsers(SqlFactors):
+    """The users of a database; see `Accounts`, `People` and `FactorStore` of the core."""
 
     def __init__(
         self,
@@ -137,6 +138,10 @@ class SqlUsers:
                 for child, owned in _along(table, mine):
                     rows = session.scalar(select(func.count()).select_from(child).where(owned)) or 0
                     taken[child.name] = taken.get(child.name, 0) + rows
+                for own in TABLES:
+                    owned = own.c.user_id == user_id
+                    rows = session.scalar(select(func.count()).select_from(own).where(owned)) or 0
+                    taken[own.name] = rows
                 session.execute(delete(self._model).where(mine))
         except IntegrityError as error:
             raise OwnedError(

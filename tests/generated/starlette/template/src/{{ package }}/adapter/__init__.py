@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
+from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import from_thread
@@ -24,6 +25,7 @@ from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
 from ..security.database_errors import is_database_away
 from ..security.errors import Problem
+from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_clean
 from . import templates as _templates
@@ -38,11 +40,14 @@ __all__ = [
     "Account",
     "Accounts",
     "Auth",
+    "FactorInfo",
     "Problem",
+    "SecondFactor",
     "SessionInfo",
     "Settings",
     "SqlUsers",
     "StoreError",
+    "TotpEnrolment",
     "User",
     "UserColumns",
     "create_engine",
@@ -57,11 +62,13 @@ __all__ = [
     "login_not_required",
     "new_id",
     "password_min_length",
+    "reauthentication_required",
     "safe_target",
     "secure",
     "templates",
 ]
 
+_R = TypeVar("_R")
 _View = TypeVar("_View", bound=Callable[..., object])
 
 
@@ -85,6 +92,17 @@ def login_not_required(view: _View) -> _View:
     """Let everybody see a view. The name is Django's."""
     view.login_required = False  # type: ignore[attr-defined]
     return view
+
+
+def reauthentication_required(view: Callable[[Request], _R]) -> Callable[[Request], _R]:
+    """Ask again who has not proved recently who they are: for sensitive views."""
+
+    @wraps(view)
+    def checked(request: Request) -> _R:
+        current_auth(request).require_recent_proof()
+        return view(request)
+
+    return checked
 
 
 def safe_target(request: Request, target: str, default: str) -> str:

@@ -9,7 +9,7 @@ from types import ModuleType
 from starlette.applications import Starlette
 
 from ..adapter import Settings, load_settings, secure, templates
-from . import notes, pages
+from . import factors, notes, pages
 from .database import Database
 from .users import Users
 
@@ -27,7 +27,7 @@ def create_app(
     settings = settings or load_settings()
     database = Database(settings.database_url)
     features = [route for feature in FEATURES for route in feature.routes]
-    app = Starlette(routes=[*pages.routes, *features])
+    app = Starlette(routes=[*pages.routes, *factors.routes, *features])
     app.state.database = database
     templates.env.globals["navigation"] = [feature.NAVIGATION for feature in FEATURES]
     return secure(app, settings, Users(database), ready=[database.ping], clock=clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
@@ -27,6 +29,8 @@ def home(request: Request) -> Response:
 
 @login_not_required
 def login_form(request: Request) -> Response:
+    if current_auth(request).is_half_done:
+        return _to_factor(request.query_params.get("next", ""))
     return _login_page(request, request.query_params.get("next", ""))
 
 
@@ -36,6 +40,8 @@ def login(request: Request) -> Response:
     if current_auth(request).log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
+    if current_auth(request).is_half_done:
+        return _to_factor(form.next)
     return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
 
 
@@ -73,6 +79,11 @@ def end_session(request: Request) -> Response:
 def end_other_sessions(request: Request) -> Response:
     current_auth(request).end_other_sessions()
     return RedirectResponse("/account", SEE_OTHER)
+
+
+def _to_factor(target: str) -> Response:
+    """Lead on to the page that asks for the second factor."""
+    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", SEE_OTHER)
 
 
 def _login_page(request: Request, target: str, username: str = "", error: str = "") -> Response:

@@ -1,0 +1,127 @@
+# Owned by the template: extend, do not edit.
+"""Second factors in the database; see `FactorStore` of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+
+from ..security.accounts import Account
+from ..security.factors import Factor
+from .database import answering
+from .models import UserFactor, UserRecoveryCode
+
+
+class DjangoFactors:
+    """The second factors of Django's users."""
+
+    def account_of(self, user_id: str) -> Account | None:
+        """Return the account with that id, unless it is not active."""
+        with answering():
+            user = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
+        return Account(str(user.pk), user.get_username(), user.password) if user else None
+
+    def factors_of(self, user_id: str) -> Sequence[Factor]:
+        """Return a user's factors, oldest first."""
+        with answering():
+            found = UserFactor.objects.filter(user_id=user_id).order_by("created_at", "id")
+            return [_factor(each) for each in found]
+
+    def passkey(self, credential: str) -> Factor | None:
+        """Return the passkey with that id, whosever it is."""
+        with answering():
+            found = UserFactor.objects.filter(credential=credential).first()
+        return _factor(found) if found else None
+
+    def add_factor(self, factor: Factor) -> bool:
+        """Store a new one; False if there is a passkey of that id."""
+        try:
+            with answering(), transaction.atomic():
+                UserFactor.objects.create(
+                    id=factor.id,
+                    user_id=factor.user,
+                    kind=str(factor.kind),
+                    name=factor.name,
+                    secret=factor.secret,
+                    counter=factor.counter,
+                    credential=factor.credential,
+                    public_key=factor.public_key,
+                    transports=factor.transports,
+                    created_at=factor.created,
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    def rename_factor(self, user_id: str, factor_id: str, name: str) -> bool:
+        """Rename a user's factor; False if the user has none of that id."""
+        with answering():
+            mine = UserFactor.objects.filter(user_id=user_id, pk=factor_id)
+            return mine.update(name=name) == 1
+
+    def remove_factor(self, user_id: str, factor_id: str) -> bool:
+        """Delete a user's factor; False if the user has none of that id."""
+        with answering():
+            removed, _ = UserFactor.objects.filter(user_id=user_id, pk=factor_id).delete()
+        return removed == 1
+
+    def use_factor(
+        self, factor_id: str, *, before: int, counter: int, secret: str, at: int
+    ) -> bool:
+        """Store counter and secret if the counter is still `before`, in one step; else False."""
+        with answering():
+            unused = UserFactor.objects.filter(pk=factor_id, counter=before)
+            return unused.update(counter=counter, secret=secret, used_at=at) == 1
+
+    def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
+        """Put new recovery codes in the place of the user's old ones, in one transaction."""
+        made = [UserRecoveryCode(user_id=user_id, code_hash=each) for each in hashes]
+        with answering(), transaction.atomic():
+            UserRecoveryCode.objects.filter(user_id=user_id).delete()
+            UserRecoveryCode.objects.bulk_create(made)
+
+    def use_code(self, user_id: str, code_hash: str) -> bool:
+        """Delete one recovery code; False if the user has no such code (any more)."""
+        with answering():
+            mine = UserRecoveryCode.objects.filter(user_id=user_id, code_hash=code_hash)
+            # Not `delete()`: it may read first, and two at once would both find it.
+            return mine._raw_delete(mine.db) == 1
+
+    def count_codes(self, user_id: str) -> int:
+        """Return how many recovery codes the user has."""
+        with answering():
+            return UserRecoveryCode.objects.filter(user_id=user_id).count()
+
+    def remove_factors(self, user_id: str) -> int:
+        """Delete a user's factors and recovery codes; return how many factors those were."""
+        with answering(), transaction.atomic():
+            UserRecoveryCode.objects.filter(user_id=user_id).delete()
+            removed, _ = UserFactor.objects.filter(user_id=user_id).delete()
+        return removed
+
+    def factor_kinds(self) -> Mapping[str, Sequence[str]]:
+        """Return the kinds of factors of each user that has any, by the user's id."""
+        kinds: dict[str, list[str]] = {}
+        with answering():
+            pairs = UserFactor.objects.order_by("kind").values_list("user_id", "kind").distinct()
+            for user_id, kind in pairs:
+                kinds.setdefault(str(user_id), []).append(kind)
+        return kinds
+
+
+def _factor(row: UserFactor) -> Factor:
+    return Factor(
+        id=row.id,
+        user=str(row.user_id),
+        kind=row.kind,
+        name=row.name,
+        secret=row.secret,
+        counter=row.counter,
+        credential=row.credential,
+        public_key=row.public_key,
+        transports=row.transports,
+        created=row.created_at,
+        used=row.used_at,
+    )
