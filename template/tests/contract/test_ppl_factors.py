@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import html
+import json
 import re
 import struct
 from concurrent.futures import ThreadPoolExecutor
@@ -341,6 +342,7 @@ def test_factors_are_renamed_and_removed_by_their_owner(inside: Inside) -> None:
     # Nothing of it is left, not even the codes.
     assert inside.login(who.user).logged_in()
     assert mine.post("/account/factors/codes").status_code == 409
+    assert len(set(enrol(inside, mine).codes) - set(who.phone.codes)) == 10
 
 
 @pytest.mark.contract("PPL-4")
@@ -393,6 +395,22 @@ def test_required_factor_is_added_before_the_login_is_done(make: Make) -> None:
     assert who.login(inside).logged_in()
     half = who.half(inside)
     assert half.get("/account/factors/totp").status_code == 303
+
+
+@pytest.mark.contract("PPL-4")
+@pytest.mark.contract("SES-10")
+def test_who_had_the_old_password_leaves_no_factor(make: Make) -> None:
+    inside = make(exceptions={"accounts.second-factor": "required"})
+    user = inside.add_user()
+    browser = inside.visitor()
+    assert browser.login(user.name, user.password).status_code == 303
+    secret, token = enrolment(browser.get("/account/factors/totp"))
+    assert inside.cli("user", "password", user.name, typed=f"{NEXT}\n").exit_code == 0
+    fields = {"name": "Phone", "code": totp(secret, inside.clock.now), "enrolment": token}
+    answer = browser.post("/account/factors/totp", **fields)
+    assert expect.place(answer) == f"{inside.origin}/login"
+    listed = json.loads(inside.cli("user", "list", "--json").stdout)
+    assert [person["factors"] for person in listed] == [[]]
 
 
 @pytest.mark.contract("PPL-4")

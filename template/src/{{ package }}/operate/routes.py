@@ -24,8 +24,11 @@ _BELOW = "\x7f"
 """A segment that no fact names: what holds for it, holds for all that is below."""
 # fmt: off
 _PAGES = frozenset({
-    "/", "/account", "/account/password", "/account/sessions/end", "/account/sessions/end-others",
-    "/api/notes", "/api/notes/{}", "/go", "/login", "/logout", "/notes", "/notes/{}/delete",
+    "/", "/account", "/account/confirm", "/account/factors", "/account/factors/codes",
+    "/account/factors/passkey", "/account/factors/remove", "/account/factors/rename",
+    "/account/factors/totp", "/account/password", "/account/sessions/end",
+    "/account/sessions/end-others", "/api/notes", "/api/notes/{}", "/go", "/login", "/login/factor",
+    "/login/passkey", "/logout", "/notes", "/notes/{}/delete",
 })
 # fmt: on
 """What the template gives to every service; it may have been changed since."""

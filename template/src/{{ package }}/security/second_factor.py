@@ -272,6 +272,9 @@ class SecondFactor:
             return self._signed_in(self._auth.require_recent_proof().id)
         if not pending.user or self._factors.store.factors_of(pending.user):
             raise LoginRequired
+        if pending.epoch != self._auth.epoch(pending.user):
+            # Else the one with the old password leaves a factor of theirs behind.
+            raise LoginRequired
         return self._signed_in(pending.user)
 
     def _objection(self, account: Account, name: str) -> str:

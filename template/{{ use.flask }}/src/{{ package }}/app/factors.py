@@ -109,7 +109,7 @@ def add_passkey() -> ResponseReturnValue:
 
 
 @blueprint.post("/account/factors/rename")
-@reauthentication_required
+@login_required
 def rename() -> ResponseReturnValue:
     form = parse(FactorNameForm, form_fields())
     current_auth.second_factor.rename(form.factor, form.name)
@@ -117,7 +117,7 @@ def rename() -> ResponseReturnValue:
 
 
 @blueprint.post("/account/factors/remove")
-@reauthentication_required
+@login_required
 def remove() -> ResponseReturnValue:
     form = parse(FactorIdForm, form_fields())
     if error := current_auth.second_factor.remove(form.factor):
@@ -126,7 +126,7 @@ def remove() -> ResponseReturnValue:
 
 
 @blueprint.post("/account/factors/codes")
-@reauthentication_required
+@login_required
 def new_codes() -> ResponseReturnValue:
     return _after(current_auth.second_factor.new_codes())
 
