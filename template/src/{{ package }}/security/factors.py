@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from string import ascii_lowercase, digits
 from typing import Protocol, runtime_checkable
 
 from . import passkeys, totp
@@ -29,7 +30,7 @@ MAX_NAME = 60
 """Characters of a factor's name."""
 CODES = 10
 """Recovery codes that a user gets at a time."""
-_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+_ALPHABET = "".join(sorted({*ascii_lowercase, *digits} - {*"01ilo"}))
 """Without what is read as something else."""
 _CODE_LENGTH, _GROUP = 16, 4
 _NEVER = -1
