@@ -36,7 +36,11 @@ from tests.live.service import ORIGIN, Edge
 from tests.projects import Project
 
 EDITS = (
-    Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
+    Edit(
+        "app/main.py",
+        "from . import factors, notes, pages\n",
+        "from . import factors, notes, pages, parts\n",
+    ),
     Edit("app/main.py", "app = FastAPI(", "app = FastAPI(lifespan=parts.everyday.lifespan, "),
     Edit("app/main.py", "    return secure(", "    parts.add_to(app)\n    return secure("),
 )

@@ -37,7 +37,11 @@ from tests.live.service import HOST, ORIGIN, User, free_port
 from tests.projects import Project, clean_environment
 
 EDITS = (
-    Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
+    Edit(
+        "app/main.py",
+        "from . import factors, notes, pages\n",
+        "from . import factors, notes, pages, parts\n",
+    ),
     Edit(
         "app/main.py",
         "    return secure(app, settings, Users(database), ready=[database.ping], clock=clock)",

@@ -30,7 +30,11 @@ from tests.live.service import ORIGIN
 from tests.projects import Project
 
 EDITS = (
-    Edit("app/main.py", "from . import notes, pages\n", "from . import notes, pages, parts\n"),
+    Edit(
+        "app/main.py",
+        "from . import factors, notes, pages\n",
+        "from . import factors, notes, pages, parts\n",
+    ),
     Edit(
         "app/main.py", "for feature in FEATURES)],", "for feature in FEATURES), *parts.HANDLERS],"
     ),

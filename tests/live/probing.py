@@ -16,12 +16,16 @@ from tests.projects import ROOT, Project
 
 VIEWS = ROOT / "tests" / "live" / "views"
 OTHERS = (
-    ("main.py", "from . import notes, pages", "from . import notes, pages, probe"),
+    (
+        "main.py",
+        "from . import factors, notes, pages",
+        "from . import factors, notes, pages, probe",
+    ),
     ("main.py", " = (notes,)", " = (notes, probe)"),
 )
 """What makes views known: a file, a part of its text, and what stands in its place then."""
 DJANGO = (
-    ("urls.py", "from . import views", "from . import probe, views"),
+    ("urls.py", "from . import factors, views", "from . import factors, probe, views"),
     ("urls.py", "urlpatterns = [", 'urlpatterns = [\n    path("", include(probe)),'),
 )
 PAUSE = 2
