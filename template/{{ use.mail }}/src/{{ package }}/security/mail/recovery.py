@@ -104,6 +104,8 @@ class Recovery:
             if objection := self.mail.passwords.objection(password, account.name):
                 return {"new_password": objection}
             hashed = self.mail.passwords.hash(password)
+            # While the store is away no session could be ended, and the link stays good.
+            self.mail.store.ping()
             if self.mail.links.take(link.digest) is None:
                 return None
             if not self.mail.users.set_password(account.id, hashed, expected=account.password_hash):
