@@ -24,6 +24,7 @@ from tests.live.service import HOST, ORIGIN, Service, running
 from tests.projects import BY_MAIL, CHOICES, Project
 
 LINK = re.compile(rf"{ORIGIN}(/reset/\S+)")
+HIDDEN = re.compile(r'name="(csrfmiddlewaretoken)" value="([^"]+)"')
 NEXT = "Vierzehn alte Birken rauschen"
 FROM = "Service <service@example.com>"
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
@@ -189,7 +190,8 @@ def test_a_link_arrives_and_works(project: Project, server: MailServer) -> None:
             answer = browser.get(found[1], follow_redirects=True)
             assert answer.status_code == 200
             assert answer.url.path == "/reset"
-            done = browser.post("/reset", data={"new_password": NEXT})
+            hidden = dict(HIDDEN.findall(answer.text))
+            done = browser.post("/reset", data={**hidden, "new_password": NEXT})
             assert done.status_code in {302, 303}
         (sent,) = service.events("mail_sent")
         assert sent["message_id"] in mail["Message-ID"]
