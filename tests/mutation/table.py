@@ -37,7 +37,7 @@ FAMILIES = {
     **{"DAT": 5, "PPL": 5},
 }
 """How many lines of the contract each family has that a project itself must keep."""
-ELSEWHERE = frozenset({"BND-7", "PPL-2", "PPL-3"})
+ELSEWHERE = frozenset({"BND-7"})
 """Not broken here: planned, or seen at the socket alone, where the server answers by itself."""
 LINES = tuple(
     line
