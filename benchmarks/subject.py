@@ -25,6 +25,7 @@ import logging
 import os
 import re
 import secrets
+import subprocess
 import sys
 import tempfile
 import time
@@ -213,6 +214,10 @@ class Subject:
             "APP_DATABASE_URL": f"sqlite:///{folder}/app.db",
             "APP_STORE_URL": f"sqlite:///{folder}/store.db",
         }
+        # In a process of its own: what makes tables is no part of what serves.
+        migrate = [sys.executable, "-m", self.package, "db", "upgrade"]
+        environment = {**os.environ, "PYTHONPATH": str(Path("src").resolve())}
+        subprocess.run(migrate, env=environment, check=True, stdout=sys.stderr)
         return importlib.import_module(f"{self.package}.config").load()
 
     def _route(self, app: Any, path: str, session: bool, *, login: bool = False) -> None:

@@ -28,12 +28,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "sessions": ("server", "cookie"),
     "storage": ("embedded", "distributed"),
     "tls_profile": ("intermediate", "modern"),
+    "mail": ("none", "smtp"),
     "ci": ("github", "gitlab", "none"),
 }
 """The questions that are choices, the default first.
 
 tests/render/test_answers.py holds it against copier.yml.
 """
+DEPENDENT: dict[str, tuple[str, ...]] = {"signup": ("closed", "open")}
+"""Those that not every answer to the others goes with."""
+BY_MAIL = {"mail": "smtp", "signup": "open"}
+"""All that a service may have by mail."""
 
 
 @dataclass(frozen=True)

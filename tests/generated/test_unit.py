@@ -24,6 +24,7 @@ KINDS = [
     {"framework": "flask", "sessions": "cookie"},
     {"framework": "litestar", "sessions": "cookie"},
     {"framework": "django", "sessions": "cookie", "ci": "none", "admin_path": "office"},
+    {"framework": "fastapi", "mail": "smtp", "signup": "open"},
 ]
 
 

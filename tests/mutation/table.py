@@ -29,7 +29,7 @@ from typing import Any
 
 import yaml
 
-from tests.projects import CHOICES, ROOT
+from tests.projects import CHOICES, DEPENDENT, ROOT
 
 FAMILIES = {
     **{"HDR": 5, "FPR": 4, "RED": 4, "SES": 12, "THR": 10, "CSR": 2, "PRX": 4, "BND": 8},
@@ -37,7 +37,7 @@ FAMILIES = {
     **{"DAT": 5, "PPL": 5},
 }
 """How many lines of the contract each family has that a project itself must keep."""
-ELSEWHERE = frozenset({"BND-7", "PPL-2", "PPL-3"})
+ELSEWHERE = frozenset({"BND-7"})
 """Not broken here: planned, or seen at the socket alone, where the server answers by itself."""
 LINES = tuple(
     line
@@ -159,8 +159,9 @@ def _answers(given: Any) -> Answers:
     for name, value in given.items():
         if name.startswith("_") or name not in _QUESTIONS:
             raise TableError(f"answers: copier.yml has no question {name!r}")
-        if value not in CHOICES.get(name, (value,)):
-            raise TableError(f"answers: {name} is {value!r}, not of {', '.join(CHOICES[name])}")
+        values = {**CHOICES, **DEPENDENT}.get(name, (value,))
+        if value not in values:
+            raise TableError(f"answers: {name} is {value!r}, not of {', '.join(values)}")
     return frozenset({"framework": _FRAMEWORK, **given}.items())
 
 

@@ -21,6 +21,7 @@ QUESTIONS = {
     "sessions": "Where is the data of a session kept?",
     "storage": "What stores users, sessions and login counters?",
     "tls_profile": "Which browsers must be able to connect?",
+    "mail": "How does it send mail?",
     "ci": "Where does CI run?",
 }
 WRONG = {
@@ -79,6 +80,19 @@ def test_defaults_by_enter(terminal: Terminal, target: Path, columns: int) -> No
     child.expect_exact("hooks/verify")
     assert finish(child) == 0
     assert Project(target).answers["project_name"] == "my-service"
+
+
+def test_sign_up_is_asked_where_there_is_mail(terminal: Terminal, target: Path) -> None:
+    child = terminal()
+    for name, question in QUESTIONS.items():
+        child.expect_exact(question)
+        child.send((DOWN if name == "mail" else "") + ENTER)
+        if name == "mail":
+            child.expect_exact("Who may create an account?")
+            child.send(DOWN + ENTER)
+    assert finish(child) == 0
+    answers = Project(target).answers
+    assert (answers["mail"], answers["signup"]) == ("smtp", "open")
 
 
 def test_a_wrong_answer_gets_our_message_and_another_try(terminal: Terminal, target: Path) -> None:

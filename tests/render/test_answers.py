@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from tests import projects
-from tests.projects import CHOICES, ROOT, Project
+from tests.projects import CHOICES, DEPENDENT, ROOT, Project
 
 SETTINGS = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))
 QUESTIONS = {name: entry for name, entry in SETTINGS.items() if not name.startswith("_")}
@@ -140,7 +140,10 @@ def test_the_choices_that_tests_use_are_all() -> None:
         for name, entry in QUESTIONS.items()
         if isinstance(entry.get("choices"), dict)
     }
-    assert offered | {"framework": tuple(QUESTIONS["frameworks"]["default"])} == CHOICES
+    assert offered | {"framework": tuple(QUESTIONS["frameworks"]["default"])} == {
+        **CHOICES,
+        **DEPENDENT,
+    }
 
 
 def test_questions_in_order() -> None:
@@ -150,7 +153,7 @@ def test_questions_in_order() -> None:
         if entry.get("when") is not False and entry.get("ask") is not False
     ]
     assert asked == ["project_name", "package", "description", "domain", "contact", "framework",
-                     "sessions", "storage", "tls_profile", "ci"]  # fmt: skip
+                     "sessions", "storage", "tls_profile", "mail", "signup", "ci"]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -242,6 +245,15 @@ def test_a_choice_takes_only_its_values(
         result = answer(questions, target(), **{name: value})
         assert isinstance(result, str)
         assert result.startswith(f"Invalid choice for '{name}'")
+
+
+def test_sign_up_needs_mail(questions: Path, target: Callable[[], Path]) -> None:
+    result = answer(questions, target(), signup="open")
+    assert isinstance(result, str)
+    assert our_message("signup", result), result
+    project = answer(questions, target(), mail="smtp", signup="open")
+    assert isinstance(project, Project), project
+    assert project.answers["signup"] == "open"
 
 
 @pytest.mark.parametrize("name", FREE)

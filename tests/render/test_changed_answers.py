@@ -22,6 +22,7 @@ FREE = {
     "sessions": "cookie",
     "storage": "distributed",
     "tls_profile": "modern",
+    "mail": "smtp",
     "ci": "gitlab",
     "cooldown_days": "3",
     "admin_path": "office",
@@ -32,6 +33,7 @@ RULE = {
     "framework": "fixed",
     **dict.fromkeys(CARRIED, "carried"),
     **dict.fromkeys(FREE, "free"),
+    "signup": "free",
 }
 
 

@@ -11,7 +11,7 @@ import yaml
 
 from tests import projects
 from tests.conftest import Render
-from tests.projects import CHOICES, ROOT
+from tests.projects import BY_MAIL, CHOICES, ROOT
 
 LAYER = re.compile(r"\{\{ use\.([a-z_]+) \}\}")
 BASE = ""
@@ -53,7 +53,9 @@ def active(template: Path, answers: dict[str, str]) -> set[str]:
     frameworks = yaml.safe_load((template / "copier.yml").read_text("utf-8"))["frameworks"]
     chosen = frameworks["default"][answers["framework"]]["layers"]
     admin = {"django_admin"} if answers.get("admin_path") else set()
-    return {*chosen, f"{answers['sessions']}_sessions", answers["ci"], *admin} - {"none"}
+    also = {name for name, value in BY_MAIL.items() if answers.get(name) == value}
+    found = {*chosen, f"{answers['sessions']}_sessions", answers["ci"], *admin} - {"none"}
+    return found | also | {f"{layer}_{name}" for layer in found for name in also}
 
 
 COMBINATIONS = [
@@ -62,6 +64,11 @@ COMBINATIONS = [
 COMBINATIONS.append(
     {"framework": "django", "sessions": "server", "ci": "none", "admin_path": "office"}
 )
+COMBINATIONS += [
+    {"framework": framework, "sessions": "server", "ci": "none", **by_mail}
+    for framework in CHOICES["framework"]
+    for by_mail in ({"mail": "smtp"}, BY_MAIL)
+]
 
 
 def test_every_layer_has_its_line(template: Path) -> None:

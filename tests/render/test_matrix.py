@@ -13,9 +13,10 @@ import yaml
 
 from tests import projects
 from tests.conftest import Render
-from tests.projects import BIN, CHOICES, Project
+from tests.projects import BIN, BY_MAIL, CHOICES, Project
 
 ROWS = list(projects.pairs(CHOICES))
+OPEN = [{"framework": framework, **BY_MAIL} for framework in CHOICES["framework"]]
 OTHER_NAMES = {"project_name": "a-b-2", "package": "zeta", "domain": "x.example.org"}
 
 
@@ -45,7 +46,7 @@ def test_all_pairs_are_covered() -> None:
                 assert met == {(a, b) for a in values for b in others}
 
 
-@pytest.mark.parametrize("answers", ROWS, ids=ids)
+@pytest.mark.parametrize("answers", [*ROWS, *OPEN], ids=ids)
 @pytest.mark.parametrize("names", [{}, OTHER_NAMES], ids=["defaults", "other names"])
 def test_project_parses_and_lints(
     rendered: Render, answers: dict[str, str], names: dict[str, str]
@@ -56,6 +57,29 @@ def test_project_parses_and_lints(
     ruff = str(BIN / "ruff")
     project.run(ruff, "format", "--check", "--diff", "--no-cache", ".")
     project.run(ruff, "check", "--no-cache", ".")
+
+
+@pytest.mark.parametrize("answers", OPEN, ids=ids)
+def test_project_with_mail_type_checks(installed: Render, answers: dict[str, str]) -> None:
+    project = installed(**answers)
+    project.run(project.python, "-m", "mypy", "--cache-dir", f"../mypy-{answers['framework']}")
+
+
+@pytest.mark.parametrize("framework", CHOICES["framework"])
+def test_a_service_without_mail_has_none_of_its_code(rendered: Render, framework: str) -> None:
+    """Its tables are there, empty: else those of a later version could not come after them."""
+    project = rendered(framework=framework)
+    assert "email-validator" not in (project.path / "pyproject.toml").read_text()
+    names = ("smtplib", "SMTP_URL", "email_validator", "/forgot", "/signup", "Recovery")
+    for path, content in project.files().items():
+        assert "/mail/" not in path, path
+        if path.startswith(("src/", "tests/", ".env", "deploy/")):
+            assert not [name for name in names if name.encode() in content], path
+    closed = rendered(framework=framework, mail="smtp")
+    for path, content in closed.files().items():
+        if path.startswith(("src/", "tests/")):
+            assert b"/signup" not in content, path
+            assert b"sign_up" not in content, path
 
 
 def code(project: Project) -> dict[str, bytes]:

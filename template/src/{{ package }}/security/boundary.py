@@ -123,9 +123,9 @@ class Boundary:
         self.production = production
         self.sessions = Sessions(policy.sessions, SessionCodec(keys), store, clock)
         self.passwords = Passwords(policy.passwords)
-        throttle = Throttle(policy.throttle, store)
+        self.throttle = Throttle(policy.throttle, store)
         self.login = LoginService(
-            accounts, self.passwords, throttle, store.epoch, self.sessions.now
+            accounts, self.passwords, self.throttle, store.epoch, self.sessions.now
         )
         self.factors = self._open_factors(accounts, keys)
         self.devices = Devices(keys, policy.throttle.device_lifetime)

@@ -140,11 +140,14 @@ class PasswordPolicy(_Model):
 
 
 class AccountsPolicy(_Model):
-    """How users prove who they are besides the password (ASVS 6.3, 7.5); times in seconds."""
+    """Proofs besides the password (ASVS 6.3, 7.5) and links by mail (ASVS 6.4); seconds."""
 
     second_factor: Literal["optional", "required"]
     factor_timeout: Positive
     proof_lifetime: Positive
+    reset_link_lifetime: Annotated[int, Field(gt=0, le=86_400)]
+    confirm_link_lifetime: Annotated[int, Field(gt=0, le=604_800)]
+    mail_give_up_after: Positive
 
 
 class InputPolicy(_Model):

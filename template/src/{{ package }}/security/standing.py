@@ -60,7 +60,7 @@ class Standings:
 
     def _read(self, counted: Counted, now: int) -> Standing:
         kind, name, where = json.loads(counted.label)
-        rule = self._policy.address if kind == "address" else self._policy.account
+        rule = self._policy.address if kind.endswith("address") else self._policy.account
         until = counted.expires if counted.count >= rule.limit else 0
         if kind.endswith("pair"):
             until = counted.until

@@ -73,6 +73,22 @@ class Throttle:
             _counter(policy.account, "device", user, device),
         )
 
+    def guesses(self, what: str, client: str) -> tuple[Counter, ...]:
+        """Return what a guess at a secret of no user is counted by, like a password (THR-10)."""
+        address = bucket(client, self._policy.ipv6_prefix)
+        return (
+            _counter(self._policy.pair, f"{what} pair", "", address),
+            _counter(self._policy.address, "address", "", address),
+        )
+
+    def mails(self, to: str, client: str) -> tuple[Counter, ...]:
+        """Return what a request for a mail is counted by: to whom it goes, and who asks."""
+        address = bucket(client, self._policy.ipv6_prefix)
+        return (
+            _counter(self._policy.pair, "mail pair", to, ""),
+            _counter(self._policy.address, "mail address", "", address),
+        )
+
     def reserve(
         self,
         counters: tuple[Counter, ...],

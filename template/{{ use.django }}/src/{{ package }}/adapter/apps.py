@@ -7,7 +7,7 @@ from django.apps import AppConfig
 
 
 class Config(AppConfig):
-    """Its tables are those of `models`."""
+    """Its tables are those of `models`, and those of `migrations` that have none."""
 
     name = __package__
     label = "adapter"

@@ -75,6 +75,38 @@ class Users(DjangoFactors):
         except IntegrityError:
             raise ValueError(f"there is a user {name!r} already") from None
 
+    def add_with_email(self, name: str, password_hash: str, email: str) -> str:
+        """Store a new user and return the id. Raises `ValueError` if name or address are taken."""
+        users = get_user_model()
+        named = {users.USERNAME_FIELD: name, users.get_email_field_name(): email}
+        user = users(**named, password=f"{_PREFIX}{password_hash}")
+        try:
+            with answering():
+                user.save(force_insert=True)
+        except IntegrityError:
+            raise ValueError("there is a user with this name or e-mail address already") from None
+        return str(user.pk)
+
+    def by_email(self, email: str) -> Person | None:
+        """Return the user with an address, however it is written."""
+        users = get_user_model()
+        field = users.get_email_field_name()
+        with answering():
+            user = users._default_manager.filter(**{f"{field}__iexact": email}).first()
+        return _person(user) if user else None
+
+    def set_email(self, user_id: str, email: str | None, *, expected: str | None) -> bool:
+        """Store an address if the present one is `expected`; raises `ValueError` if it is taken."""
+        users = get_user_model()
+        field = users.get_email_field_name()
+        was = {f"{field}__isnull": True} if expected is None else {field: expected}
+        try:
+            with answering():
+                mine = users._default_manager.filter(pk=user_id, **was)
+                return mine.update(**{field: email}) == 1
+        except IntegrityError:
+            raise ValueError("there is a user with this e-mail address already") from None
+
     def logged_in(self, account_id: str, at: int) -> None:
         """Do nothing: Django's own signal keeps `last_login`."""
 

@@ -46,6 +46,8 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 _PACKAGE = __name__.partition(".")[0]
 _HERE = Path(__file__).parent
 _FILES = "%%(year)d%%(month).2d%%(day).2d_%%(rev)s_%%(slug)s"
+_CORE_TABLES = ("mail_message", "mail_link")
+"""Tables of the core that have no models."""
 _FIRST_EDITION = {"id", "name", "password_hash"}
 """Columns of the users in databases that were made before there were versions."""
 
@@ -230,7 +232,7 @@ def _is_of_app(
     """Tell whether the migrations of the application look after that table, column or index."""
     del reflected, other
     if kind == "table":
-        return name not in {_CORE.table, _APP.table, *(own.name for own in TABLES)}
+        return name not in {_CORE.table, _APP.table, *(own.name for own in TABLES), *_CORE_TABLES}
     table = getattr(item, "table", None)
     if table is None or table.name != USER_TABLE:
         return table is None or table.name not in {own.name for own in TABLES}

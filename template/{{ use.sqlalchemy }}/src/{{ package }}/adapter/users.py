@@ -62,7 +62,12 @@ class UserColumns:
 
     @validates("email")
     def _one_spelling(self, _: str, email: str | None) -> str | None:
-        return unicodedata.normalize("NFC", email).lower() if email else None
+        return one_spelling(email) if email else None
+
+
+def one_spelling(email: str) -> str:
+    """Return what an address is stored and looked for as."""
+    return unicodedata.normalize("NFC", email).lower()
 
 
 class SqlUsers(SqlFactors):
@@ -100,6 +105,40 @@ class SqlUsers(SqlFactors):
                 session.add(self._model(name=name, password_hash=password_hash))
         except IntegrityError:
             raise ValueError(f"there is a user {name!r} already") from None
+
+    def add_with_email(self, name: str, password_hash: str, email: str) -> str:
+        """Store a new user and return the id. Raises `ValueError` if name or address are taken."""
+        user = self._model(name=name, password_hash=password_hash, email=email)
+        try:
+            with self._session() as session:
+                session.add(user)
+                session.flush()
+                return str(user.id)
+        except IntegrityError:
+            raise ValueError("there is a user with this name or e-mail address already") from None
+
+    def by_email(self, email: str) -> Person | None:
+        """Return the user with an address, however it is written."""
+        query = select(self._model).where(self._model.email == one_spelling(email))
+        with self._session() as session:
+            user = session.scalar(query)
+            return _person(user) if user else None
+
+    def set_email(self, user_id: str, email: str | None, *, expected: str | None) -> bool:
+        """Store an address if the present one is `expected`; raises `ValueError` if it is taken."""
+        model = self._model
+        mine = update(model).where(model.id == user_id, model.email.is_not_distinct_from(expected))
+        change = mine.values(email=one_spelling(email) if email else None).returning(model.id)
+        try:
+            with self._session() as session:
+                return session.scalar(change) is not None
+        except IntegrityError:
+            raise ValueError("there is a user with this e-mail address already") from None
+
+    @property
+    def transaction(self) -> Callable[[], AbstractContextManager[Session]]:
+        """What opens a session that commits at its end, for the template's other tables."""
+        return self._session
 
     def logged_in(self, account_id: str, at: int) -> None:
         """Remember when a user was here last, in seconds since the epoch."""

@@ -1,0 +1,155 @@
+# Owned by the template: extend, do not edit.
+"""Sign-up is confirmed by mail, and tells nobody who is there already (PPL-3)."""
+
+from __future__ import annotations
+
+import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from .conftest import Make
+from .driver import Browser, Inside, User, counted, new_user
+from .mails import Postbox, link_of, new_email
+
+GONE = 410
+
+
+@pytest.fixture
+def post(make: Make) -> Postbox:
+    """A service of its own, with a clock, and its mails."""
+    return Postbox(make())
+
+
+def sign_up(browser: Browser, user: User, address: str) -> httpx.Response:
+    return browser.post("/signup", email=address, username=user.name, password=user.password)
+
+
+def opened(post: Postbox, address: str) -> Browser:
+    """Open the newest link that an address got, in a new browser."""
+    browser = post.service.visitor()
+    assert browser.get(link_of(post.to(address))).status_code in {302, 303}
+    return browser
+
+
+@pytest.mark.contract("PPL-3")
+def test_an_account_begins_with_its_address(post: Postbox) -> None:
+    user, address = new_user(), new_email()
+    visitor = post.service.visitor()
+    assert sign_up(visitor, user, address).status_code == 200
+    assert not visitor.session
+    assert post.service.visitor().login(user.name, user.password).status_code == 401
+    browser = opened(post, address)
+    assert address in browser.get("/confirm").text
+    assert post.service.visitor().login(user.name, user.password).status_code == 401
+    answer = browser.post("/confirm")
+    assert answer.status_code == 303
+    assert answer.headers["location"].endswith("/login")
+    member = post.service.login(user)
+    assert address in member.get("/account/email").text
+    assert browser.post("/confirm").status_code == GONE
+
+
+@pytest.mark.contract("PPL-3")
+def test_nothing_begins_without_a_confirmation(post: Postbox) -> None:
+    user, address = new_user(), new_email()
+    sign_up(post.service.visitor(), user, address)
+    browser = opened(post, address)
+    post.service.clock.advance(post.service.policy.accounts.confirm_link_lifetime)
+    assert browser.get("/confirm").status_code == GONE
+    assert browser.post("/confirm").status_code == GONE
+    assert post.service.visitor().login(user.name, user.password).status_code == 401
+    # The name was never anybody's.
+    post.service.add_user(user.name)
+
+
+@pytest.mark.contract("PPL-3")
+def test_who_is_there_is_told_by_mail_alone(post: Postbox) -> None:
+    known, address = post.add_user()
+    taken, fresh = User(known.name.upper(), new_user().password), new_user()
+    tries = [(fresh, address.upper()), (taken, new_email()), (new_user(), new_email())]
+
+    def answer(user: User, to: str) -> tuple[int, list[str], str]:
+        found = sign_up(post.service.visitor(), user, to)
+        varying = re.compile(r'nonce="[^"]*"|' + re.escape(to))
+        return found.status_code, sorted(found.headers), varying.sub("", found.text)
+
+    with counted() as verified:
+        answers = [answer(*each) for each in tries]
+    assert answers[0] == answers[1] == answers[2]
+    assert verified.number == 0
+    texts = [post.to(to.lower()).get_content() for _, to in tries]
+    assert ["/confirm/" in text for text in texts] == [False, False, True]
+    assert known.name in texts[0]
+    assert len(post.sent) == len(tries)
+    assert post.service.login(known).logged_in()
+
+
+@pytest.mark.contract("PPL-3")
+@pytest.mark.parametrize("what", ["name", "address"])
+def test_what_is_taken_meanwhile_stays_theirs(post: Postbox, what: str) -> None:
+    user, address = new_user(), new_email()
+    sign_up(post.service.visitor(), user, address)
+    browser = opened(post, address)
+    owner = post.service.add_user(user.name) if what == "name" else post.add_user(address)[0]
+    assert browser.post("/confirm").status_code == GONE
+    assert post.service.login(owner).logged_in()
+    assert post.service.visitor().login(user.name, user.password).status_code == 401
+
+
+@pytest.mark.contract("PPL-3")
+def test_of_two_at_once_one_begins(post: Postbox) -> None:
+    user, address = new_user(), new_email()
+    sign_up(post.service.visitor(), user, address)
+    link = link_of(post.to(address))
+    browsers = [post.service.visitor() for _ in range(4)]
+    for browser in browsers:
+        assert browser.get(link).status_code in {302, 303}
+    ready = threading.Barrier(len(browsers))
+
+    def confirm(browser: Browser) -> int:
+        ready.wait()
+        return browser.post("/confirm").status_code
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        codes = sorted(pool.map(confirm, browsers))
+    assert codes == [303] + [GONE] * (len(browsers) - 1)
+
+
+@pytest.mark.contract("PPL-3")
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [
+        ("ada", "short"),
+        ("ada.lovelace", "ada.lovelace 1815"),
+        ("ada", "password1234"),
+        ("", "Vierzehn alte Birken rauschen"),
+        (" ", "Vierzehn alte Birken rauschen"),
+        ("a" * 101, "Vierzehn alte Birken rauschen"),
+        ("a\nb", "Vierzehn alte Birken rauschen"),
+        ("a\0b", "Vierzehn alte Birken rauschen"),
+    ],
+)
+def test_what_will_not_do_is_said(inside: Inside, name: str, password: str) -> None:
+    answer = sign_up(inside.visitor(), User(name, password), new_email())
+    assert answer.status_code in {400, 422}
+    assert password not in answer.text
+
+
+@pytest.mark.contract("PPL-3")
+@pytest.mark.parametrize(
+    "address", ["", "nobody", "a@example.com\r\nBcc: b@example.com", "a" * 255]
+)
+def test_no_account_has_an_address_that_is_none(inside: Inside, address: str) -> None:
+    assert sign_up(inside.visitor(), new_user(), address).status_code in {400, 422}
+
+
+@pytest.mark.contract("PPL-3")
+def test_nobody_is_flooded_with_mails_and_nobody_is_told(post: Postbox) -> None:
+    address = new_email()
+    limit = post.service.policy.throttle.pair.limit
+    answers = [sign_up(post.service.visitor(), new_user(), address) for _ in range(limit + 2)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(post.run()) == limit
