@@ -213,6 +213,8 @@ class Subject:
             "APP_HOSTS": HOST,
             "APP_DATABASE_URL": f"sqlite:///{folder}/app.db",
             "APP_STORE_URL": f"sqlite:///{folder}/store.db",
+            # The one loop of this program calls what a server runs in threads.
+            "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
         }
         # In a process of its own: what makes tables is no part of what serves.
         migrate = [sys.executable, "-m", self.package, "db", "upgrade"]
