@@ -1,7 +1,7 @@
 """The programs that tests run for real, and the Debian packages they come from.
 
 Judges of the edge come from requirements/judges.txt and from npm, and from there what pages load in
-tests of a browser, by the hashes of tests/libraries/package-lock.json.
+tests of a browser, by the hashes of requirements/libraries.json.
 
 `needs("nginx")` returns the program's path. Where it is missing the test is skipped with the
 command that installs it; with CI=true it fails, so that no test is left out unseen.
@@ -10,6 +10,7 @@ command that installs it; with CI=true it fails, so that no test is left out uns
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -50,7 +51,8 @@ PYTHON_JUDGES = ("gixy", "sslyze")
 NODE_JUDGES = {"@mdn/mdn-http-observatory": "1.4.8", "csp_evaluator": "1.1.8"}
 LIBRARIES = Path(sys.prefix, "libraries")
 """Where the scripts and styles are that pages load."""
-LOCKED = tuple(ROOT / "tests" / "libraries" / f"package{kind}.json" for kind in ("", "-lock"))
+LOCKED = ROOT / "requirements" / "libraries.json"
+"""npm's lock, by the name that npm does not write to by itself, nor host names into."""
 HEADERS_MORE = Path("/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so")
 FILES = {HEADERS_MORE: "libnginx-mod-http-headers-more-filter"}
 """Files that are no programs, and their packages."""
@@ -90,17 +92,15 @@ def needs_module(name: str) -> Path:
 def needs_libraries() -> Path:
     """Return the folder of node modules of `LOCKED`, as locked, or skip; in CI fail."""
     if not has_libraries():
-        missing("what tests/libraries lists", "make packages")
+        missing("what requirements/libraries.json lists", "make packages")
     return LIBRARIES / "node_modules"
 
 
 def has_libraries() -> bool:
     """Tell whether `needs_libraries` would return."""
-    # npm writes the last one when all is there.
-    names = (*(file.name for file in LOCKED), "node_modules/.package-lock.json")
-    return all((LIBRARIES / name).exists() for name in names) and all(
-        (LIBRARIES / file.name).read_bytes() == file.read_bytes() for file in LOCKED
-    )
+    # npm writes the latter when all is there.
+    lock, done = LIBRARIES / "package-lock.json", LIBRARIES / "node_modules/.package-lock.json"
+    return done.exists() and lock.exists() and lock.read_bytes() == LOCKED.read_bytes()
 
 
 def missing(what: str, remedy: str) -> NoReturn:
@@ -128,8 +128,9 @@ def _judges() -> Iterator[list[str]]:
         yield ["npm", "install", *_QUIET, "--no-package-lock", "--prefix", str(JUDGES), *wanted]
     if not has_libraries() and find("npm"):
         LIBRARIES.mkdir(exist_ok=True)
-        for file in LOCKED:
-            shutil.copy(file, LIBRARIES)
+        shutil.copy(LOCKED, LIBRARIES / "package-lock.json")
+        wishes = json.loads(LOCKED.read_text("utf-8"))["packages"][""]
+        (LIBRARIES / "package.json").write_text(json.dumps(wishes), "utf-8")
         # npm takes a folder behind a link for another one than the one that is locked.
         yield ["npm", "ci", *_QUIET, "--prefix", str(LIBRARIES.resolve())]
 
