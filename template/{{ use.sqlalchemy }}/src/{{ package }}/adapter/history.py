@@ -8,7 +8,8 @@ what alone runs migrations.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import runpy
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -26,8 +27,7 @@ from .engine import create_engine
 _HERE = Path(__file__).parent
 _AFTER = ("down_revision", "depends_on")
 """Where a migration names those that come before it: one, several, or None."""
-
-_SAID = ("revision", *_AFTER)
+_SAID = frozenset({"revision", *_AFTER})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +95,24 @@ def opened(engine: Engine) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _assigned(file: Path) -> dict[str, object]:
-    """Return what a migration says of itself."""
+def _assigned(file: Path) -> Mapping[str, object]:
+    """Return what a migration says of itself; one that computes it is run, as Alembic does."""
     found: dict[str, object] = {}
     for each in ast.parse(file.read_bytes()).body:
-        if isinstance(each, ast.Assign | ast.AnnAssign) and each.value is not None:
-            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
-            names = [target.id for target in targets if isinstance(target, ast.Name)]
-            for name in names:
-                if name in _SAID:
-                    found[name] = ast.literal_eval(each.value)
+        if not (isinstance(each, ast.Assign | ast.AnnAssign) and each.value):
+            continue
+        targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+        for target in targets:
+            names = [name.id for name in ast.walk(target) if isinstance(name, ast.Name)]
+            if _SAID.isdisjoint(names):
+                continue
+            value = each.value if isinstance(target, ast.Name) else None
+            if not isinstance(value, ast.Constant | ast.Tuple | ast.List):
+                return runpy.run_path(str(file))
+            try:
+                found[names[0]] = ast.literal_eval(value)
+            except ValueError:
+                return runpy.run_path(str(file))
     return found
 
 
