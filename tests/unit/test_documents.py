@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.util import find_spec
 from typing import Any
 
 import httpx
@@ -13,6 +14,8 @@ from ..conftest import Make
 from ..driver import Browser, Inside, development
 
 documents = pytest.importorskip("my_service.adapter.documents", reason="of FastAPI and Litestar")
+if not any(map(find_spec, ("fastapi", "litestar"))):
+    pytest.skip("the framework writes no schema", allow_module_level=True)
 PAGES = ("/openapi.json", "/schema/openapi.json")
 REF = {"$ref": "#/components/schemas/Problem"}
 SAME = ("Sec-Fetch-Site", "same-origin")
