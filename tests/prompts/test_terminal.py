@@ -151,6 +151,7 @@ GIVEN = {
     "sessions": "server",
     "storage": "embedded",
     "tls_profile": "modern",
+    "mail": "none",
     "ci": "none",
 }
 
