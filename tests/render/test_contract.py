@@ -59,7 +59,7 @@ def test_pages_leave_out_what_is_planned() -> None:
     [
         ("[line.HDR-1]", "[line.HDX-1]", r"HDX-1 has no \[family.HDX\]"),
         ("[line.SES-4]\nsays", "[line.SES-4]\nsay", "SES-4 needs a text"),
-        ('status = "planned"', 'status = "later"', 'status = "planned" or none'),
+        ("[line.SES-4]\n", '[line.SES-4]\nstatus = "later"\n', 'status = "planned" or none'),
     ],
     ids=["family", "text", "status"],
 )
