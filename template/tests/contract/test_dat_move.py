@@ -168,9 +168,9 @@ def counts(moving: Moving) -> dict[str, int]:
 @pytest.mark.contract("DAT-5")
 def test_everything_arrives(make: Make, tmp_path: Path, database_url: str, store_url: str) -> None:
     serving = make()
-    user, blocked = serving.add_user("Jörg Ångström"), serving.add_user()
+    user, blocked = serving.add_user("J\u00f6rg \u00c5ngstr\u00f6m"), serving.add_user()
     browser = serving.login(user)
-    note = {"title": "Tea €", "body": "back\\slash\ttab\n'quote' \\N"}
+    note = {"title": "Tea \u20ac", "body": "back\\slash\ttab\n'quote' \\N"}
     noted = browser.api("POST", "/api/notes", json.dumps(note).encode()).status_code == 201
     for _ in range(serving.policy.throttle.pair.limit):
         serving.visitor(LIMIT_AT).login(blocked.name, "wrong password")
