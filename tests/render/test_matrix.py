@@ -70,7 +70,7 @@ def test_a_service_without_mail_has_none_of_its_code(rendered: Render, framework
     """Its tables are there, empty: else those of a later version could not come after them."""
     project = rendered(framework=framework)
     assert "email-validator" not in (project.path / "pyproject.toml").read_text()
-    names = ("smtplib", "SMTP_URL", "email_validator", "/forgot", "/signup", "Recovery")
+    names = ("smtplib", "SMTP_URL", "email_validator", "/forgot", "/signup")
     for path, content in project.files().items():
         assert "/mail/" not in path, path
         if path.startswith(("src/", "tests/", ".env", "deploy/")):
