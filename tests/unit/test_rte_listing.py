@@ -43,7 +43,7 @@ def test_plain_service_fits_on_a_screen(inside: Inside) -> None:
     lines = [line for line in listed.stdout.splitlines() if "/stage" not in line]
     # The admin is Django's: it has as many addresses as models.
     lines = [line for line in lines if not line.endswith(" django")]
-    assert 18 <= len(lines) <= 36
+    assert 18 <= len(lines) <= 50
     assert lines[1].split() == ["GET", "/", "public", "view", "template"]
     assert listed.stdout == inside.cli("routes").stdout
     rows = by_path(inside.cli("routes", "--json").stdout)

@@ -133,14 +133,10 @@ def page_and_module(template: Template) -> None:
     security = template.file(f"{PACKAGE}/security")
     shutil.move(security / "validation.py", security / "validators.py")
     # Applications know the door alone, so nobody but the adapters is told of another name.
-    for door in template.path.glob("template/*/src/*/adapter/*.py"):
-        text = door.read_text("utf-8")
-        door.write_text(text.replace("security.validation import", "security.validators import"))
-    template.change(
-        f"{PACKAGE}/security/accounts.py",
-        "from .validation import is_clean\n",
-        "from .validators import is_clean\n",
-    )
+    for room in ("adapter", "security"):
+        for file in template.path.glob(f"template/**/src/*/{room}/**/*.py*"):
+            text = file.read_text("utf-8")
+            file.write_text(text.replace("validation import", "validators import"), "utf-8")
     rename_at_the_door(template, "safe_target", "safe_return")
 
 

@@ -32,6 +32,8 @@ _PAGES = frozenset({
 })
 # fmt: on
 """What the template gives to every service; it may have been changed since."""
+_MODULES = frozenset({f"{_PACKAGE}.app.recovery", f"{_PACKAGE}.app.signup"})
+"""What it gives to those that send mail."""
 _POLICYS = (f"{PREFIX.rstrip('/')}{REST}", "/.well-known/security.txt", "/healthz", READY)
 
 
@@ -153,7 +155,7 @@ def _owner(endpoint: Endpoint, *, policys: bool) -> str:
     if top != _PACKAGE:
         return top
     plain = "/".join("{}" if part.startswith("{") else part for part in endpoint.path.split("/"))
-    mine = module.startswith(f"{_PACKAGE}.adapter") or plain in _PAGES
+    mine = module.startswith(f"{_PACKAGE}.adapter") or module in _MODULES or plain in _PAGES
     return "template" if mine else "service"
 
 
