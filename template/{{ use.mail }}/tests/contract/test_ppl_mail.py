@@ -140,8 +140,9 @@ def test_a_link_lasts_for_twenty_minutes(post: Postbox) -> None:
     lifetime = post.service.policy.accounts.reset_link_lifetime
     assert lifetime <= 1200
     link, later = asked(post, address), opened(post.service, asked(post, address))
-    post.service.clock.advance(lifetime - 1)
-    assert later.get("/reset").status_code == 200
+    for part in (lifetime / 2, lifetime / 2 - 1):
+        post.service.clock.advance(part)
+        assert later.get("/reset").status_code == 200
     post.service.clock.advance(1)
     assert later.get("/reset").status_code == GONE
     assert used(later).status_code == GONE
