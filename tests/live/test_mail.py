@@ -60,7 +60,7 @@ def variables(url: str) -> dict[str, str]:
     return {"APP_SMTP_URL": url, "APP_MAIL_FROM": FROM}
 
 
-def tested(desk: Service, url: str) -> tuple[int, str]:
+def outcome_of(desk: Service, url: str) -> tuple[int, str]:
     """Send a mail by the command; return its exit code and what it says."""
     desk.variables = variables(url)
     done = desk.command("mail", "test", TO)
@@ -90,7 +90,7 @@ def test_tls_and_login(desk: Service, certificates: tuple[Path, Path], scheme: s
     authority, folder = certificates
     with mail_server(folder, implicit=scheme == "smtps") as server:
         where = f"{LOGIN}@localhost:{server.port}?cafile={authority}"
-        code, said = tested(desk, f"{scheme}://{where}")
+        code, said = outcome_of(desk, f"{scheme}://{where}")
         assert code == 0, said
     (mail,) = server.mails
     assert (mail["To"], mail["From"]) == (TO, FROM)
@@ -108,7 +108,7 @@ def test_who_cannot_prove_its_name_gets_nothing(
         name = "127.0.0.1"
     with mail_server(folder, implicit=scheme == "smtps") as server:
         option = f"?cafile={authority}" if flaw == "another name" else ""
-        code, said = tested(desk, f"{scheme}://{LOGIN}@{name}:{server.port}{option}")
+        code, said = outcome_of(desk, f"{scheme}://{LOGIN}@{name}:{server.port}{option}")
     assert code == 1
     assert "CERTIFICATE_VERIFY_FAILED" in said
     assert (server.mails, server.logins) == ([], [])
@@ -118,7 +118,7 @@ def test_a_wrong_password_is_said(desk: Service, certificates: tuple[Path, Path]
     authority, folder = certificates
     with mail_server(folder, implicit=True) as server:
         url = f"smtps://{USER}:wrong@localhost:{server.port}?cafile={authority}"
-        code, said = tested(desk, url)
+        code, said = outcome_of(desk, url)
     assert code == 1
     assert "535" in said
     assert server.mails == []
@@ -127,7 +127,7 @@ def test_a_wrong_password_is_said(desk: Service, certificates: tuple[Path, Path]
 def test_taking_starttls_away_gets_nothing(desk: Service) -> None:
     """Somebody on the way answers that there is no TLS here."""
     with odd_server(dialogue(b"220 hi\r\n", b"250-hi\r\n250 AUTH PLAIN\r\n")) as port:
-        code, said = tested(desk, f"smtp+starttls://{LOGIN}@localhost:{port}")
+        code, said = outcome_of(desk, f"smtp+starttls://{LOGIN}@localhost:{port}")
     assert code == 1
     assert "STARTTLS" in said
 
@@ -155,7 +155,7 @@ ODD = {
 def test_nonsense_is_no_success_and_no_traceback(desk: Service, talk: object) -> None:
     assert callable(talk)
     with odd_server(talk) as port:
-        code, said = tested(desk, f"smtp://127.0.0.1:{port}")
+        code, said = outcome_of(desk, f"smtp://127.0.0.1:{port}")
     assert code == 1
     assert "not sent: " in said
     assert "Traceback" not in said
@@ -164,7 +164,7 @@ def test_nonsense_is_no_success_and_no_traceback(desk: Service, talk: object) ->
 def test_silence_after_the_last_byte_is_said(desk: Service) -> None:
     ok, go = b"250 ok\r\n", b"354 go\r\n"
     with odd_server(dialogue(b"220 hi\r\n", EHLO, ok, ok, go, b"")) as port:
-        code, said = tested(desk, f"smtp://127.0.0.1:{port}")
+        code, said = outcome_of(desk, f"smtp://127.0.0.1:{port}")
     assert code == 1
     assert "it may have it" in said
 
