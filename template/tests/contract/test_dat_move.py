@@ -33,7 +33,7 @@ CREATE TABLE tree (id INTEGER PRIMARY KEY, parent INT REFERENCES tree (id), flag
   number CHAR(32), span BIGINT, host CHAR(39));
 CREATE TABLE pair (one INT REFERENCES tree (id), two INT, PRIMARY KEY (one, two)) WITHOUT ROWID;
 INSERT INTO tree VALUES (1, 7, 1, '2026-03-01 10:11:12.500000', '2026-03-01 10:11:12', '2026-03-01',
-  x'00ff', 1.1, 0.1, '{"b": 1, "a": [true, null]}', 'back\\slash ''quote'' tab	end',
+  x'00ff', 1.1, 0.1, '{"b": 1, "a": [true, null]}', 'back\\slash ''quote'' tab\tend',
   '0123456789abcdef0123456789abcdef', 61000001, '2001:db8::1');
 INSERT INTO tree (id, parent, flag) VALUES (7, 1, 0);
 INSERT INTO pair VALUES (7, 1), (1, 7);
