@@ -353,7 +353,7 @@ def is_behind(moving: Moving) -> None:
     names = {str(name) for (name,) in moving.ask("SELECT tablename FROM pg_tables")}
     last = "DELETE FROM alembic_version"
     if "django_migrations" in names:
-        last = "DELETE FROM django_migrations WHERE app = 'notes'"
+        last = "DELETE FROM django_migrations WHERE id = (SELECT max(id) FROM django_migrations)"
     moving.sql(last)
     moving.ask(last)
 
