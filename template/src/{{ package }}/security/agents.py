@@ -21,7 +21,7 @@ _PROGRAM = re.compile(r"(?!Mozilla)[A-Za-z][A-Za-z0-9._-]{1,30}")
 def name(agent: str) -> str:
     """Return a name as "Chrome on Linux", or the program's own, of a User-Agent header."""
     # Imported here: one page needs it. It compares texts, so no header makes it slow.
-    import httpagentparser  # type: ignore[import-untyped]
+    import httpagentparser  # type: ignore[import-untyped] # it brings no types
 
     found = httpagentparser.detect(agent)
     browser = str((found.get("browser") or {}).get("name") or "")

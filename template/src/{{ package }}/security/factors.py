@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from string import ascii_lowercase, digits
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from . import passkeys, totp
 from .accounts import Account, Attempt, LoginService
@@ -63,6 +63,23 @@ class Factor:
     """How browsers reach the passkey, with a space between."""
     created: int
     used: int | None
+
+
+def read_row(row: Any) -> Factor:
+    """Return the factor that a row of the table `user_factor` says, whichever library read it."""
+    return Factor(
+        id=row.id,
+        user=str(row.user_id),
+        kind=row.kind,
+        name=row.name,
+        secret=row.secret,
+        counter=row.counter,
+        credential=row.credential,
+        public_key=row.public_key,
+        transports=row.transports,
+        created=row.created_at,
+        used=row.used_at,
+    )
 
 
 @runtime_checkable

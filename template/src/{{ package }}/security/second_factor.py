@@ -170,9 +170,7 @@ class SecondFactor:
         """Return a secret for an authenticator app; it counts once a code of it has come back."""
         account = self._enrolling()
         place = f"{account.id} {self._session.next_hash}"
-        secret, token = self._factors.begin_totp(place)
-        address = totp.address(secret, account.name, self._auth.service_name)
-        return TotpEnrolment(secret, address, totp.qr_code(address), token)
+        return self._enrolment(account, *self._factors.begin_totp(place))
 
     def again(self, token: str) -> TotpEnrolment:
         """Return the enrolment that a form brought back; a new one if it was not of this place."""
@@ -180,8 +178,7 @@ class SecondFactor:
         secret = self._factors.secret_of(token, self._place(account))
         if not secret:
             return self.begin_totp()
-        address = totp.address(secret, account.name, self._auth.service_name)
-        return TotpEnrolment(secret, address, totp.qr_code(address), token)
+        return self._enrolment(account, secret, token)
 
     def add_totp(self, name: str, code: str, token: str) -> Enrolled:
         """Add an authenticator app."""
@@ -276,6 +273,10 @@ class SecondFactor:
             # Else the one with the old password leaves a factor of theirs behind.
             raise LoginRequired
         return self._signed_in(pending.user)
+
+    def _enrolment(self, account: Account, secret: str, token: str) -> TotpEnrolment:
+        address = totp.address(secret, account.name, self._auth.service_name)
+        return TotpEnrolment(secret, address, totp.qr_code(address), token)
 
     def _objection(self, account: Account, name: str) -> str:
         if not _is_name(name):

@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -112,7 +113,7 @@ class MovingStore(RedisStore):
 
     def _keys(self) -> list[str]:
         kinds = (self._session, self._user, self._counter, self._epoch)
-        return [key for kind in kinds for key in self._run(lambda kind=kind: self._of_kind(kind))]  # type: ignore[misc]  # called at once
+        return [key for kind in kinds for key in self._run(partial(self._of_kind, kind))]
 
     def _of_kind(self, prefix: str) -> list[str]:
         return list(self._client.scan_iter(match=f"{prefix}*", count=1000))
@@ -133,7 +134,7 @@ class MovingStore(RedisStore):
                         pipeline.set(name, row.fields[""], ex=seconds)
                     elif row.kind == "counters":
                         pipeline.delete(name)
-                        pipeline.hset(name, mapping=row.fields)  # type: ignore[arg-type]  # too narrow
+                        pipeline.hset(name, mapping=row.fields)  # type: ignore[arg-type] # a dict of texts is one
                         pipeline.expire(name, seconds)
                 pipeline.execute()
 

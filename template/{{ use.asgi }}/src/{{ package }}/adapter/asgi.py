@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -170,8 +170,6 @@ class _Exchange:
     # Defaults of the class: most requests need nothing else.
     _start: Message | None = None
     """An error's start, until it is known whether anybody wrote a body."""
-    _held: Sequence[Message] = ()
-    """An error of the server's side: an exception that follows says more."""
     _started = False
     _replaced = False
     _passes = False
@@ -199,6 +197,8 @@ class _Exchange:
         self._send_raw = send
         self._is_head = head.method == "HEAD"
         self._head = head
+        self._held: list[Message] = []
+        """An error of the server's side: an exception that follows says more."""
 
     async def run(self, receive: Receive) -> None:
         context, boundary = self._context, self._boundary
@@ -322,7 +322,7 @@ class _Exchange:
             await self._begin_error(self._start, message)
             return
         if self._held:
-            self._held = [*self._held, message]
+            self._held.append(message)
             if sum(len(held.get("body", b"")) for held in self._held) > _MOST_HELD:
                 await self._release()
             return
@@ -414,7 +414,7 @@ class _Exchange:
 
     async def _release(self) -> None:
         start, first, *rest = self._held
-        self._held = ()
+        self._held = []
         await self._begin(start, None if first.get("more_body") else first.get("body", b""))
         for message in (first, *rest):
             await self._pass_on(message)

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 
 from ..security.accounts import Account
-from ..security.factors import Factor
+from ..security.factors import Factor, read_row
 from .database import answering
 from .models import UserFactor, UserRecoveryCode
 
@@ -27,13 +27,13 @@ class DjangoFactors:
         """Return a user's factors, oldest first."""
         with answering():
             found = UserFactor.objects.filter(user_id=user_id).order_by("created_at", "id")
-            return [_factor(each) for each in found]
+            return [read_row(each) for each in found]
 
     def passkey(self, credential: str) -> Factor | None:
         """Return the passkey with that id, whosever it is."""
         with answering():
             found = UserFactor.objects.filter(credential=credential).first()
-        return _factor(found) if found else None
+        return read_row(found) if found else None
 
     def add_factor(self, factor: Factor) -> bool:
         """Store a new one; False if there is a passkey of that id."""
@@ -109,19 +109,3 @@ class DjangoFactors:
             for user_id, kind in pairs:
                 kinds.setdefault(str(user_id), []).append(kind)
         return kinds
-
-
-def _factor(row: UserFactor) -> Factor:
-    return Factor(
-        id=row.id,
-        user=str(row.user_id),
-        kind=row.kind,
-        name=row.name,
-        secret=row.secret,
-        counter=row.counter,
-        credential=row.credential,
-        public_key=row.public_key,
-        transports=row.transports,
-        created=row.created_at,
-        used=row.used_at,
-    )

@@ -104,7 +104,7 @@ def reauthentication_required(view: Callable[_P, _R]) -> Callable[_P, _R]:
     @wraps(view)
     def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         _auth().require_recent_proof()
-        return current_app.ensure_sync(view)(*args, **kwargs)  # type: ignore[no-any-return]
+        return current_app.ensure_sync(view)(*args, **kwargs)  # type: ignore[no-any-return] # Flask's
 
     return login_required(checked)
 

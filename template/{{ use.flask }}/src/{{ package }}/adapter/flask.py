@@ -183,7 +183,7 @@ def _exchange() -> Exchange:
 def _check_access(app: Flask, *, mounted: bool) -> None:
     """Ask for a login unless the view says otherwise (RTE-2)."""
     # Not the proxy, which looks for its object each time.
-    asked: Request = request._get_current_object()  # type: ignore[attr-defined]
+    asked: Request = request._get_current_object()  # type: ignore[attr-defined] # of a proxy
     boundary, context = asked.environ[KEY]
     if asked.url_rule is not None:
         public = _is_open(app.view_functions[asked.url_rule.endpoint])

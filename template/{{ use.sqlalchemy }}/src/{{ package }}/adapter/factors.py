@@ -11,7 +11,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     MetaData,
-    Row,
     String,
     Table,
     Text,
@@ -25,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from ..security.accounts import Account
-from ..security.factors import Factor
+from ..security.factors import Factor, read_row
 
 _METADATA = MetaData()
 FACTORS = Table(
@@ -72,14 +71,14 @@ class SqlFactors:
         mine = select(FACTORS).where(FACTORS.c.user_id == user_id)
         with self._session() as session:
             rows = session.execute(mine.order_by(FACTORS.c.created_at, FACTORS.c.id))
-            return [_factor(row) for row in rows]
+            return [read_row(row) for row in rows]
 
     def passkey(self, credential: str) -> Factor | None:
         """Return the passkey with that id, whosever it is."""
         with self._session() as session:
             found = session.execute(select(FACTORS).where(FACTORS.c.credential == credential))
             row = found.first()
-            return _factor(row) if row else None
+            return read_row(row) if row else None
 
     def add_factor(self, factor: Factor) -> bool:
         """Store a new one; False if there is a passkey of that id."""
@@ -158,19 +157,3 @@ class SqlFactors:
     def _touched(self, statement: Any) -> bool:
         with self._session() as session:
             return session.execute(statement).first() is not None
-
-
-def _factor(row: Row[Any]) -> Factor:
-    return Factor(
-        id=row.id,
-        user=row.user_id,
-        kind=row.kind,
-        name=row.name,
-        secret=row.secret,
-        counter=row.counter,
-        credential=row.credential,
-        public_key=row.public_key,
-        transports=row.transports,
-        created=row.created_at,
-        used=row.used_at,
-    )

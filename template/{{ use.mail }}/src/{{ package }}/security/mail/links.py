@@ -88,7 +88,7 @@ class Links:
         """Return a link, perhaps one that is too old: see `is_good`."""
         with self._begin() as execute:
             rows = execute(
-                f"SELECT {_COLUMNS} FROM mail_link WHERE digest = :digest",  # noqa: S608
+                f"SELECT {_COLUMNS} FROM mail_link WHERE digest = :digest",  # noqa: S608 - names of this module
                 {"digest": digest},
             )
         return _link(rows[0]) if rows else None
@@ -101,7 +101,7 @@ class Links:
         """Use a link up: of two at once, one gets it."""
         with self._begin() as execute:
             rows = execute(
-                f"DELETE FROM mail_link WHERE digest = :digest AND expires > :now"  # noqa: S608
+                f"DELETE FROM mail_link WHERE digest = :digest AND expires > :now"  # noqa: S608 - names of this module
                 f" RETURNING {_COLUMNS}",
                 {"digest": digest, "now": self._now()},
             )

@@ -18,21 +18,23 @@ from . import Begin
 
 LEASE_SECONDS = 600
 """Longer than the longest try: see `smtp.DEADLINE_SECONDS`."""
-_WAITING, _ENDING = "waiting", "ending"
 _COLUMNS = "id, kind, recipient, data, created, tries"
 # The outer conditions are looked at again once the row is locked: of two only one gets it.
 _CLAIM = f"""UPDATE mail_message SET lease = :lease, leased_until = :until, tries = tries + 1
-  WHERE id = :id AND state = '{_WAITING}' AND due <= :now AND leased_until <= :now
+  WHERE id = :id AND state = 'waiting' AND due <= :now AND leased_until <= :now
   RETURNING {_COLUMNS}"""  # noqa: S608 - names of this module
-_DUE = f"""SELECT id FROM mail_message
-  WHERE state = '{_WAITING}' AND due <= :now AND leased_until <= :now
-  ORDER BY due, id LIMIT 1"""  # noqa: S608 - names of this module
-_END = f"""UPDATE mail_message SET state = '{_ENDING}', leased_until = :until
-  WHERE id = :id AND lease = :lease AND state = '{_WAITING}' RETURNING id"""  # noqa: S608
-_AGAIN = f"""UPDATE mail_message SET lease = '', leased_until = 0, due = :due,
-  state = '{_WAITING}' WHERE id = :id AND lease = :lease"""  # noqa: S608
+_DUE = """SELECT id FROM mail_message
+  WHERE state = 'waiting' AND due <= :now AND leased_until <= :now
+  ORDER BY due, id LIMIT 1"""
+_END = """UPDATE mail_message SET state = 'ending', leased_until = :until
+  WHERE id = :id AND lease = :lease AND state = 'waiting' RETURNING id"""
+_AGAIN = """UPDATE mail_message SET lease = '', leased_until = 0, due = :due, state = 'waiting'
+  WHERE id = :id AND lease = :lease"""
+_ANY_LOST = """SELECT id FROM mail_message
+  WHERE state = 'ending' AND leased_until <= :now LIMIT 1"""
 _LOST = f"""DELETE FROM mail_message
-  WHERE state = '{_ENDING}' AND leased_until <= :now RETURNING {_COLUMNS}"""  # noqa: S608
+  WHERE state = 'ending' AND leased_until <= :now
+  RETURNING {_COLUMNS}"""  # noqa: S608 - names of this module
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ class Outbox:
             "recipient": recipient,
             "data": json.dumps(data),
             "now": self.now(),
-            "state": _WAITING,
+            "state": "waiting",
         }
         with self._begin() as execute:
             execute(
@@ -114,14 +116,18 @@ class Outbox:
 
     def take_lost(self) -> list[Message]:
         """Remove the mails of those who died within their last byte, and return them."""
+        now = {"now": self.now()}
         with self._begin() as execute:
-            return [_message(row) for row in execute(_LOST, {"now": self.now()})]
+            # Who sends looks every few seconds: what only reads locks nobody out.
+            if not execute(_ANY_LOST, now):
+                return []
+            return [_message(row) for row in execute(_LOST, now)]
 
     def waiting(self) -> list[Message]:
         """Return what is in the queue, oldest first."""
         with self._begin() as execute:
             rows = execute(
-                f"SELECT {_COLUMNS} FROM mail_message ORDER BY created, id",  # noqa: S608
+                f"SELECT {_COLUMNS} FROM mail_message ORDER BY created, id",  # noqa: S608 - as above
                 {},
             )
         return [_message(row) for row in rows]

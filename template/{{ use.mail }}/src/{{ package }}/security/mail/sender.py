@@ -134,8 +134,8 @@ class Sender:
             self._send(message)
         except StoreError:
             raise
-        except Exception as error:  # noqa: BLE001
-            # A text that cannot be filled in, for one: the others must not wait for it.
+        except Exception as error:  # noqa: BLE001 - a text that cannot be filled in, for one
+            # The others must not wait for it.
             self._later(message, type(error).__name__)
             _log.error("sys_crash", exc_info=error)
         return True
