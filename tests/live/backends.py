@@ -171,6 +171,12 @@ class PostgresServer(Backend):
                 start_new_session=True,
             )
 
+    def clear(self) -> None:
+        """Empty the database: tables of the frameworks have the same names, and other columns."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+
     def stop(self) -> None:
         """Stop the server, and cut the connections that are open."""
         if self.process:

@@ -50,6 +50,7 @@ def variables(redis: RedisServer, postgres: PostgresServer) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def service(project: Project, redis: RedisServer, postgres: PostgresServer) -> Iterator[Service]:
     """Run the service."""
+    postgres.clear()
     with running(project, variables=variables(redis, postgres)) as started:
         yield started
 

@@ -99,6 +99,7 @@ def cluster(
     For one framework of each interface to the server and of each database layer.
     """
     project = installed(framework=request.param, storage="distributed")
+    postgres.clear()
     with ExitStack() as stack:
         edge = Edge(project, stack.enter_context(folder()), [])
         variables = {"APP_HOSTS": f"{HOST}:{edge.https},{HOST}"}
