@@ -1,4 +1,4 @@
-"""Lists the entries of the table whose text is not in its file, or is there more than once.
+"""Lists the entries whose text is not in its file exactly once, or that would leave no Python.
 
     python -m tests.mutation.stale           # all, in projects rendered from the working tree
     python -m tests.mutation.stale FOLDER    # those for a project that was generated before
@@ -8,6 +8,7 @@ For each it says where the text is now, or which lines are most like it. Exit co
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 import tempfile
@@ -68,6 +69,17 @@ class Tree:
             rows = [block.row for block in self.exact(mutation) if block.file == mutation.file]
             if len(rows) != 1:
                 yield "\n".join(self._report(mutation, rows))
+            elif fault := self._fault(mutation):
+                yield f"{mutation.place}: {mutation.name}, {mutation.attack}\n  leaves {fault}"
+
+    def _fault(self, mutation: Mutation) -> str:
+        """Return why the changed file is no Python; "" if it is, or never was."""
+        if mutation.file.endswith(".py"):
+            try:
+                ast.parse(self.files[mutation.file].replace(mutation.old, mutation.new))
+            except SyntaxError as error:
+                return f"{mutation.file}:{error.lineno} invalid: {error.msg}"
+        return ""
 
     def exact(self, mutation: Mutation) -> list[Block]:
         """Return where the text is, in any file."""

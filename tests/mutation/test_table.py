@@ -113,8 +113,9 @@ def test_a_bad_file_is_refused(text: str, says: str, tmp_path: Path) -> None:
             "closest, security/csrf.py:2 |     return head.has_session",
         ),
         ("security/csrf.py", "pass\n", "security/csrf.py does not have it"),
+        ("security/csrf.py", "if site:\nreturn has_session\n", "leaves security/csrf.py:2 invalid"),
     ],
-    ids=["twice", "moved", "reworded", "gone"],
+    ids=["twice", "moved", "reworded", "gone", "no Python"],
 )
 def test_a_stale_entry_is_told_what_is_there(
     file: str, code: str, says: str, tmp_path: Path
