@@ -350,7 +350,7 @@ def update(life: Life, tag: str, kind: str) -> None:
 def hand(life: Life, version: str) -> None:
     """Make the patch for the hand and apply it."""
     project = life.project
-    project.run(sys.executable, "hooks/update", "--hand", version)
+    project.run(sys.executable, "hooks/update", "--patch", version)
     patch = project.path / "var" / "update.patch"
     if not patch.exists():
         return

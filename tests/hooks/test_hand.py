@@ -102,7 +102,7 @@ def test_the_patch_can_be_made_again(grown: Project) -> None:
     first = (grown.path / "var" / "update.patch").read_bytes()
     grown.commit()
     (grown.path / "var" / "update.patch").unlink()
-    done = grown.hook("update", "--hand", "v2.1.0")
+    done = grown.hook("update", "--patch", "v2.1.0")
     assert done.returncode == 0, done.stderr
     assert "git apply -3 var/update.patch" in done.stdout
     assert (grown.path / "var" / "update.patch").read_bytes() == first

@@ -14,7 +14,7 @@ from .events import emit
 from .passwords import Busy, Passwords
 from .stores import Counter, Outcome, StoreError
 from .throttle import Blocked, Throttle
-from .validation import is_clean
+from .validation import is_plain_text
 
 MAX_NAME = 100
 """Characters of a user name."""
@@ -229,7 +229,7 @@ def add_account(
     Raises `ValueError` for a name or password that will not do.
     """
     name = normalise(name)
-    if not 1 <= len(name) <= MAX_NAME or not is_clean(name):
+    if not 1 <= len(name) <= MAX_NAME or not is_plain_text(name):
         raise ValueError(f"a user name has 1 to {MAX_NAME} characters and no control characters")
     if objection := passwords.objection(password, name):
         raise ValueError(objection)

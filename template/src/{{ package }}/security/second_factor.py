@@ -18,7 +18,7 @@ from .errors import LoginRequired, Problem
 from .factors import MAX_FACTORS, MAX_NAME, Factor, Factors, Kind
 from .passkeys import Site
 from .sessions import Pending, Session
-from .validation import is_clean
+from .validation import is_plain_text
 
 if TYPE_CHECKING:
     from .auth import Auth
@@ -338,4 +338,4 @@ def _passkeys(factors: Sequence[Factor]) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _is_name(name: str) -> bool:
-    return 1 <= len(name.strip()) <= MAX_NAME and is_clean(name)
+    return 1 <= len(name.strip()) <= MAX_NAME and is_plain_text(name)

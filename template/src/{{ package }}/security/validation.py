@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 
-def is_clean(text: str, allowed: str = "") -> bool:
+def is_plain_text(text: str, allowed: str = "") -> bool:
     """Tell whether text has no control characters but the `allowed`, and no half characters.
 
     NUL ends strings in C and in PostgreSQL, others drive terminals, and lone surrogates cannot be

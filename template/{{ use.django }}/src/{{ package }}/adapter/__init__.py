@@ -20,7 +20,7 @@ from ..security.auth import Auth, SessionInfo
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
-from ..security.validation import invalid_fields, is_clean
+from ..security.validation import invalid_fields, is_plain_text
 from .compose import FRAMEWORK_CHECKS
 from .current import exchange_of as _exchange_of
 from .former import stand_in
@@ -49,7 +49,7 @@ __all__ = [
     "current_auth",
     "half_login",
     "invalid_fields",
-    "is_clean",
+    "is_plain_text",
     "load_settings",
     "normalise_username",
     "open_users",

@@ -11,7 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import QueryDict
 
-from ..adapter import Problem, is_clean
+from ..adapter import Problem, is_plain_text
 
 if TYPE_CHECKING:
     _Form = forms.BaseForm
@@ -24,13 +24,13 @@ _UNKNOWN = "unknown"
 
 def validate_line(text: str) -> None:
     """Refuse control characters."""
-    if not is_clean(text):
+    if not is_plain_text(text):
         raise ValidationError("Control characters are not allowed.")
 
 
 def validate_text(text: str) -> None:
     """Refuse control characters other than line breaks and tabs."""
-    if not is_clean(text, allowed="\n\r\t"):
+    if not is_plain_text(text, allowed="\n\r\t"):
         raise ValidationError("Control characters are not allowed.")
 
 

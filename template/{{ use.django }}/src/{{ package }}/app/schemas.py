@@ -8,17 +8,17 @@ from typing import Annotated, TypeVar
 from django.http import HttpRequest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from ..adapter import Problem, invalid_fields, is_clean
+from ..adapter import Problem, invalid_fields, is_plain_text
 
 
 def _line(text: str) -> str:
-    if not is_clean(text):
+    if not is_plain_text(text):
         raise ValueError("control characters are not allowed")
     return text
 
 
 def _text(text: str) -> str:
-    if not is_clean(text, allowed="\n\r\t"):
+    if not is_plain_text(text, allowed="\n\r\t"):
         raise ValueError("control characters other than line breaks and tabs are not allowed")
     return text
 

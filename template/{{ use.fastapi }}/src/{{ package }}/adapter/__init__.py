@@ -22,7 +22,7 @@ from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
-from ..security.validation import invalid_fields, is_clean
+from ..security.validation import invalid_fields, is_plain_text
 from . import templates as _templates
 from .compose import KEY, Exchange
 from .engine import create_engine
@@ -53,8 +53,8 @@ __all__ = [
     "UserColumns",
     "create_engine",
     "invalid_fields",
-    "is_clean",
     "is_database_away",
+    "is_plain_text",
     "load_settings",
     "login_not_required",
     "new_id",

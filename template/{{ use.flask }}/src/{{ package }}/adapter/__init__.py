@@ -23,7 +23,7 @@ from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
-from ..security.validation import invalid_fields, is_clean
+from ..security.validation import invalid_fields, is_plain_text
 from .compose import KEY, Exchange
 from .engine import create_engine
 from .flask import boundary_middleware as boundary_middleware
@@ -50,8 +50,8 @@ __all__ = [
     "current_user",
     "form_fields",
     "invalid_fields",
-    "is_clean",
     "is_database_away",
+    "is_plain_text",
     "load_settings",
     "login_not_required",
     "login_required",

@@ -24,7 +24,7 @@ from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
-from ..security.validation import invalid_fields, is_clean
+from ..security.validation import invalid_fields, is_plain_text
 from .engine import create_engine
 from .former import stand_in
 from .litestar import ENVIRONMENT as _ENVIRONMENT
@@ -52,8 +52,8 @@ __all__ = [
     "UserColumns",
     "create_engine",
     "invalid_fields",
-    "is_clean",
     "is_database_away",
+    "is_plain_text",
     "load_settings",
     "new_id",
     "password_min_length",

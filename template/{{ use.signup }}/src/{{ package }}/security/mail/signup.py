@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..accounts import MAX_NAME, closed, normalise
 from ..events import emit
-from ..validation import is_clean
+from ..validation import is_plain_text
 from .addresses import normalise_address
 from .letters import Letter
 from .outbox import Message
@@ -33,7 +33,7 @@ def sign_up(recovery: Recovery, address: str, name: str, password: str) -> dict[
         address = normalise_address(address)
     except ValueError as error:
         errors["email"] = str(error)
-    if not 1 <= len(name) <= MAX_NAME or not is_clean(name):
+    if not 1 <= len(name) <= MAX_NAME or not is_plain_text(name):
         errors["username"] = f"Use 1 to {MAX_NAME} characters."
     if errors:
         return errors

@@ -27,7 +27,7 @@ from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
-from ..security.validation import invalid_fields, is_clean
+from ..security.validation import invalid_fields, is_plain_text
 from . import templates as _templates
 from .compose import KEY, Exchange
 from .engine import create_engine
@@ -55,8 +55,8 @@ __all__ = [
     "current_user",
     "form_fields",
     "invalid_fields",
-    "is_clean",
     "is_database_away",
+    "is_plain_text",
     "json_body",
     "load_settings",
     "login_not_required",
