@@ -17,6 +17,8 @@ from typing import ClassVar
 
 from .addresses import normalise_address
 
+DEVELOPMENT_SENDER = "development@example.com"
+"""Where APP_MAIL_FROM is empty; in production it may not be."""
 _BRACKETS = re.compile(r'\A(?:"?([^"<>\r\n]*?)"?\s*)?<([^<>]+)>\Z')
 
 
@@ -29,6 +31,8 @@ class Letter:
     to: str
     fields: dict[str, str]
     """What `$name` in the text stands for."""
+    mail: EmailMessage | None = None
+    """What the application wrote itself, in the place of a text."""
 
     @property
     def link(self) -> str:
@@ -51,17 +55,25 @@ class Letters:
 
     def write(self, letter: Letter, message_id: str, at: int) -> EmailMessage:
         """Return the mail; `at` is its date in seconds."""
+        if letter.mail is not None:
+            return self._stamped(letter.mail, message_id, at)
         subject, text = self._texts[letter.template]
         fields = {"service": self._service, **letter.fields}
         mail = EmailMessage(policy=SMTP if letter.to.isascii() else SMTPUTF8)
-        mail["From"] = self._sender
         mail["To"] = letter.to if not letter.to.isascii() else Address(addr_spec=letter.to)
         mail["Subject"] = _one_line(subject.substitute(fields))
-        mail["Date"] = formatdate(at)
+        mail.set_content(text.substitute(fields))
+        return self._stamped(mail, message_id, at)
+
+    def _stamped(self, mail: EmailMessage, message_id: str, at: int) -> EmailMessage:
+        """Add what each mail of the service has; by its id the logs of both sides name it."""
+        del mail["Message-ID"]
         mail["Message-ID"] = f"<{message_id}@{self._sender.domain}>"
         # No answer of a machine to a machine (RFC 3834).
-        mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(text.substitute(fields))
+        own = {"From": self._sender, "Date": formatdate(at), "Auto-Submitted": "auto-generated"}
+        for name, value in own.items():
+            if name not in mail:
+                mail[name] = value
         return mail
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import Begin
+from . import Begin, Execute
 
 LEASE_SECONDS = 600
 """Longer than the longest try: see `smtp.DEADLINE_SECONDS`."""
@@ -54,6 +54,26 @@ class Message:
     lease: str = ""
 
 
+def insert(execute: Execute, kind: str, recipient: str, data: Mapping[str, str], now: int) -> str:
+    """Queue a mail within a transaction; return its id."""
+    message_id = secrets.token_hex(32)
+    row = {
+        "id": message_id,
+        "kind": kind,
+        "recipient": recipient,
+        "data": json.dumps(data),
+        "now": now,
+        "state": "waiting",
+    }
+    execute(
+        "INSERT INTO mail_message (id, kind, recipient, data, created, due, tries, lease,"
+        " leased_until, state) VALUES"
+        " (:id, :kind, :recipient, :data, :now, :now, 0, '', 0, :state)",
+        row,
+    )
+    return message_id
+
+
 class Outbox:
     """The queue."""
 
@@ -64,23 +84,8 @@ class Outbox:
 
     def put(self, kind: str, recipient: str, **data: str) -> str:
         """Queue a mail; return its id."""
-        message_id = secrets.token_hex(32)
-        row = {
-            "id": message_id,
-            "kind": kind,
-            "recipient": recipient,
-            "data": json.dumps(data),
-            "now": self.now(),
-            "state": "waiting",
-        }
         with self._begin() as execute:
-            execute(
-                "INSERT INTO mail_message (id, kind, recipient, data, created, due, tries, lease,"
-                " leased_until, state) VALUES"
-                " (:id, :kind, :recipient, :data, :now, :now, 0, '', 0, :state)",
-                row,
-            )
-        return message_id
+            return insert(execute, kind, recipient, data, self.now())
 
     def claim(self) -> Message | None:
         """Take the mail that is due for longest, so that nobody else has it."""
