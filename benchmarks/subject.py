@@ -141,7 +141,15 @@ class Subject:
         if self.asgi:
             return app
         made: App = importlib.import_module("a2wsgi").WSGIMiddleware(app, workers=WSGI_THREADS)
-        return made
+
+        async def behind(scope: Any, receive: Callable[[], Awaitable[Any]], send: Any) -> None:
+            async def read() -> Any:
+                # It insists on a coroutine, and the server gives something else to wait for.
+                return await receive()
+
+            await made(scope, read, send)
+
+        return behind
 
     def guarded(self, folder: str) -> App:
         """Return the service, as in production, with its files in `folder`, and the routes."""

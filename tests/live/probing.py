@@ -40,6 +40,13 @@ body = ["multipart/form-data"]
 max-body = 8_388_608
 
 [[exception]]
+setting = "input.body-rate"
+value = 1
+reason = "Slow bodies are tested on busy machines"
+owner = "tests@example.com"
+expires = 2099-12-31
+
+[[exception]]
 setting = "input.body-pause"
 value = {PAUSE}
 reason = "Tests do not wait"

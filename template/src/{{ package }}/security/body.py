@@ -92,6 +92,14 @@ class Body:
         if self._parts:
             self._parts.feed(piece)
 
+    def patience(self, waited: float) -> float:
+        """Return for how many seconds to wait for the next piece, where `waited` were waited.
+
+        A pause is not all: one byte before the end of each would hold a connection for days.
+        """
+        pause = self._policy.body_pause
+        return min(pause, pause + self._size / self._policy.body_rate - waited)
+
     def finish(self, whole: bytes = b"") -> None:
         """Judge the end: `whole` is the body where it was held."""
         if self._parts and self._size:
@@ -172,7 +180,7 @@ class _Parts:
                 break
             at = after
             if _begins_line(text, found):
-                self._read(text[content : max(found - 2, 0)], whole=True)
+                self._read(text, content, max(found - 2, 0), whole=True)
                 self._text = None
                 self._closed = text.startswith(b"--", after)
                 self._in_head = not self._closed
@@ -183,14 +191,14 @@ class _Parts:
         # With the end of the line before, and the part of a delimiter that may be there.
         begin = found if found >= 0 else max(at, len(text) - len(self._mark) + 1)
         cut = max(begin - 2, 0)
-        self._read(text[content:cut])
+        self._read(text, content, cut)
         self._tail, self._skip = text[cut:], max(content - cut, 0)
 
-    def _read(self, content: bytes, *, whole: bool = False) -> None:
+    def _read(self, text: bytes, begin: int, end: int, *, whole: bool = False) -> None:
         """Insist on UTF-8 in a field: frameworks guess, put marks in, or crash."""
         try:
             if self._text:
-                self._text.decode(content, whole)
+                self._text.decode(text[begin:end], whole)
         except UnicodeDecodeError:
             raise Problem(400, reason="a field of a multipart body that is not UTF-8") from None
 

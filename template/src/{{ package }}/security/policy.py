@@ -162,6 +162,7 @@ class InputPolicy(_Model):
     max_json: Positive
     max_json_depth: JsonDepth
     body_pause: Positive
+    body_rate: Positive
     api_prefix: Annotated[str, Field(pattern=r"\A/[a-z]+/\z")]
 
 

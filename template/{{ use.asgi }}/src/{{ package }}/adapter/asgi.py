@@ -18,6 +18,7 @@ from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from .compose import KEY, Exchange
+from .incoming import Incoming
 from .lingering import has_body, linger
 
 Scope = MutableMapping[str, Any]
@@ -227,7 +228,7 @@ class _Exchange:
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             await self._crash(error)
         if self._reader and not self._reader.over:
-            await linger(receive, self.pause)
+            await linger(receive, boundary.policy.input.body_pause)
 
     async def _answer(self, receive: Receive) -> None:
         await self._middleware.app(self._scope, receive, self.send)
@@ -287,11 +288,6 @@ class _Exchange:
 
     def fail(self, problem: Problem) -> None:
         self._boundary.fail(self._context, problem)
-
-    @property
-    def pause(self) -> int:
-        """Seconds that a body may pause."""
-        return self._boundary.policy.input.body_pause
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
@@ -441,18 +437,15 @@ class _Exchange:
         await _send(self._send_raw, sent, is_head=self._is_head)
 
 
-class _BodyReader:
+class _BodyReader(Incoming):
     """Hands the body on as it came, once it is checked (BND-4, BND-5)."""
 
-    __slots__ = ("_body", "_exchange", "_read", "_receive", "over")
+    __slots__ = ("_exchange", "_read")
 
     def __init__(self, exchange: _Exchange, body: Body, receive: Receive) -> None:
+        super().__init__(body, receive)
         self._exchange = exchange
-        self._body = body
-        self._receive = receive
         self._read = False
-        self.over = False
-        """Nothing of the body is left to be read."""
 
     async def __call__(self) -> Message:
         if self.over:
@@ -461,7 +454,7 @@ class _BodyReader:
             if not self._read:
                 self._read = True
                 self._exchange.decide_access()
-            return await (self._whole() if self._body.held else self._piece())
+            return await (self._whole() if self._body.held else self.piece())
         except Problem as problem:
             # Frameworks swallow and wrap what their reader raises; the boundary remembers.
             self._exchange.fail(problem)
@@ -470,26 +463,10 @@ class _BodyReader:
     async def _whole(self) -> Message:
         parts = []
         while not self.over:
-            parts.append((await self._piece()).get("body", b""))
+            parts.append((await self.piece()).get("body", b""))
         whole = b"".join(parts)
         self._body.finish(whole)
         return {"type": "http.request", "body": whole, "more_body": False}
-
-    async def _piece(self) -> Message:
-        try:
-            async with asyncio.timeout(self._exchange.pause):
-                message = await self._receive()
-        except TimeoutError:
-            raise Problem(408, reason="the body paused for too long: input.body-pause") from None
-        if message["type"] != "http.request":
-            # The client went away: half a form is not a form.
-            raise Problem(400, reason="the body ended early")
-        self._body.feed(message.get("body", b""))
-        if not message.get("more_body", False):
-            self.over = True
-            if not self._body.held:
-                self._body.finish()
-        return message
 
 
 def view_begins(scope: Scope) -> None:

@@ -27,6 +27,7 @@ from ..security.errors import Problem
 from ..security.events import REQUEST, note
 from ..security.responses import Response
 from . import boundary_middleware
+from .incoming import Incoming
 from .lingering import has_body, linger
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
@@ -138,25 +139,14 @@ class WsgiServer:
         """Return the whole body, checked, and its size; raise `Problem`."""
         file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
         try:
-            more = True
-            while more:
-                try:
-                    async with asyncio.timeout(self._pause):
-                        message = await receive()
-                except TimeoutError:
-                    reason = "the body paused for too long: input.body-pause"
-                    raise Problem(408, reason=reason) from None
-                if message["type"] != "http.request":
-                    # The client went away: half a form is not a form.
-                    raise Problem(400, reason="the body ended early")
-                piece = message.get("body", b"")
-                body.feed(piece)
-                file.write(piece)
-                more = message.get("more_body", False)
+            incoming = Incoming(body, receive)
+            while not incoming.over:
+                file.write((await incoming.piece()).get("body", b""))
             size = file.tell()
             file.seek(0)
-            body.finish(file.read() if body.held else b"")
-            file.seek(0)
+            if body.held:
+                body.finish(file.read())
+                file.seek(0)
         except BaseException:
             file.close()
             raise
