@@ -81,6 +81,8 @@ class Transport(httpx.BaseTransport):
         async def receive() -> Message:
             if not pieces and then == "leave":
                 return {"type": "http.disconnect"}
+            if not (pieces or then) and _is_over(sent):
+                raise AssertionError("the service waits for more of a body that has come whole")
             if not pieces:
                 # The client waits for the answer; an application that listens for a disconnect
                 # must not see one.
@@ -101,3 +103,11 @@ class Transport(httpx.BaseTransport):
             content=b"" if request.method == "HEAD" else content,
             request=request,
         )
+
+
+def _is_over(sent: list[Message]) -> bool:
+    """Tell whether a response has ended."""
+    return any(
+        message["type"] == "http.response.body" and not message.get("more_body", False)
+        for message in sent
+    )

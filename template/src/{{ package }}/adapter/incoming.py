@@ -43,8 +43,9 @@ class Incoming:
         if message["type"] != "http.request":
             # The client went away: half a form is not a form.
             raise Problem(400, reason="the body ended early")
-        self._body.feed(message.get("body", b""))
+        # Before it is judged: nobody waits for more of a body that is refused for its last piece.
         self.over = not message.get("more_body", False)
+        self._body.feed(message.get("body", b""))
         if self.over and not self._body.held:
             self._body.finish()
         return message

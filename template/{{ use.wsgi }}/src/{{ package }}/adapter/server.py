@@ -87,22 +87,23 @@ class WsgiServer:
         if session.cookie and not self._boundary.store.local:
             await self._in_thread(context, session.fetch, threads=self._store_threads)
         body: BinaryIO = io.BytesIO()
-        whole = True
+        incoming: Incoming | None = None
         deadline = _deadline(context)
         if context.body:
+            incoming = Incoming(context.body, receive)
             try:
                 public = context.route.public or self._middleware.foresee(environ)
                 if public is False or (public is None and context.route.is_fact):
                     # What a fact opens wide is not for strangers to fill.
                     await self._in_thread(context, self._boundary.allow_user, context)
-                reading = self._read(context.body, receive)
+                reading = _read(context.body, incoming)
                 body, size = await (
                     _within(deadline, context, 408, reading) if deadline else reading
                 )
                 # Of a body that came in chunks too: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
             except Problem as problem:
-                body, whole = _Unreadable(self._boundary, context, problem), False
+                body = _Unreadable(self._boundary, context, problem)
                 environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
@@ -116,7 +117,7 @@ class WsgiServer:
             else:
                 streaming = self._stream(context, sent, chunks, receive, send)
                 await (_within(deadline, context, 0, streaming) if deadline else streaming)
-        if not whole:
+        if incoming and not incoming.over:
             await linger(receive, self._pause)
 
     async def _in_time(
@@ -134,23 +135,6 @@ class WsgiServer:
         task.add_done_callback(_close_late)
         response = self._boundary.error_response(context, _late(context, 503))
         return self._boundary.leave(context, response), [response.body or b""]
-
-    async def _read(self, body: Body, receive: Receive) -> tuple[BinaryIO, int]:
-        """Return the whole body, checked, and its size; raise `Problem`."""
-        file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
-        try:
-            incoming = Incoming(body, receive)
-            while not incoming.over:
-                file.write((await incoming.piece()).get("body", b""))
-            size = file.tell()
-            file.seek(0)
-            if body.held:
-                body.finish(file.read())
-                file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        return file, size
 
     async def _stream(
         self,
@@ -234,6 +218,23 @@ class _Unreadable(io.BytesIO):
         raise self._problem
 
     read = read1 = readline = readlines = readinto = __next__ = _fail
+
+
+async def _read(body: Body, incoming: Incoming) -> tuple[BinaryIO, int]:
+    """Return the whole body, checked, and its size; raise `Problem`."""
+    file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
+    try:
+        while not incoming.over:
+            file.write((await incoming.piece()).get("body", b""))
+        size = file.tell()
+        file.seek(0)
+        if body.held:
+            body.finish(file.read())
+            file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, size
 
 
 def _deadline(context: RequestContext) -> float:
