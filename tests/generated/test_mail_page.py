@@ -53,6 +53,6 @@ def test_receipt(installed: Render, framework: str, tmp_path: Path) -> None:
     desk = Service(built, tmp_path, here)
     assert desk.command("db", "upgrade").returncode == 0
     script = IN_DJANGO if framework == "django" else IN_SESSION
-    built.run(built.python, "-c", script, **desk.environment())
+    built.run(built.python, "-c", script, **desk.environment())  # type: ignore[arg-type] # texts
     listed = desk.command("mail", "list", "--json")
     assert [(row["kind"], row["to"]) for row in json.loads(listed.stdout)] == [("message", ADDRESS)]
