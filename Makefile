@@ -33,7 +33,7 @@ help: ## List the commands
 new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [ANSWERS="framework=flask ..." or file.yml]
 	@$(BIN)/python scripts/new.py
 
-adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service
+adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service ANSWERS="framework=flask ..." [ADOPT_ARGS=--write]
 	@PYTHONPATH=hooks $(BIN)/python -m scripts.adopt $(ADOPT_ARGS)
 
 test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]

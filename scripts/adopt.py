@@ -9,19 +9,22 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from _terms import is_shared, is_yours
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 
 from scripts.new import answer_options
 
@@ -30,6 +33,30 @@ ANSWERS = ".copier-answers.yml"
 BESIDE = ".template-version"
 """Ends the name of the template's version of a file that has to be merged by hand."""
 ENTRIES = ("manage.py", "asgi.py", "wsgi.py", "main.py", "app.py", "Procfile", "gunicorn.conf.py")
+SERVERS = {"gunicorn", "gevent", "eventlet", "hypercorn", "uvicorn", "uwsgi", "waitress"}
+"""Packages that `run` takes the place of."""
+WORDS = (
+    (
+        "a login of its own: users, passwords and sessions are the template's",
+        (".py",),
+        r"flask_login|flask_security|fastapi_users|passlib|bcrypt|werkzeug\.security"
+        r"|OAuth2Password|SessionMiddleware|contrib\.auth\.(views|urls|forms)",
+    ),
+    (
+        "headers, CSRF, CORS or limits of its own: the boundary does that (policy.toml)",
+        (".py",),
+        r"CORSMiddleware|flask_cors|corsheaders|CSRFProtect|flask_talisman|flask_limiter|slowapi"
+        r"|after_request|middleware\(.http.\)|BaseHTTPMiddleware|MAX_CONTENT_LENGTH",
+    ),
+    (
+        "a script or style inside HTML: to a file, or with the nonce (docs/build.md)",
+        (".html", ".jinja", ".jinja2", ".j2"),
+        r"<script(?![^>]*(nonce|src))|<style|\s(on[a-z]+|style)=[\"']",
+    ),
+)
+"""What to look for in which files, and what it means."""
+_IN_THE_WAY = r" is a (file|folder), where |^git ignores files "
+"""Demands that come before anything is written."""
 
 
 @dataclass
@@ -41,7 +68,7 @@ class Plan:
     give_up: list[str] = field(default_factory=list)
     """There, another, and the template's from then on."""
     stay: list[str] = field(default_factory=list)
-    """There, and yours."""
+    """There, and yours; of what lies at the root the template's version is written beside it."""
     merge: list[str] = field(default_factory=list)
     """There, and shared: the template's version is written beside it."""
     move: list[str] = field(default_factory=list)
@@ -93,11 +120,11 @@ def plan(made: Path, folder: Path) -> Plan:
         there = folder / name
         blocked = [each for each in there.relative_to(folder).parents if (folder / each).is_file()]
         if blocked:
-            found.demands.append(f"{blocked[0]} is a file, where {name} needs a folder")
+            found.demands.append(f"{blocked[0]} is a file, where {name} needs a folder: rename it")
         elif not there.exists():
             found.new.append(name)
         elif there.is_dir():
-            found.demands.append(f"{name} is a folder, where the template has a file")
+            found.demands.append(f"{name} is a folder, where the template has a file: rename it")
         elif there.read_bytes() == path.read_bytes():
             found.same.append(name)
         elif is_yours(name):
@@ -115,26 +142,40 @@ def plan(made: Path, folder: Path) -> Plan:
             if not name.startswith((home, "tests/app/")) and name not in found.give_up
         }
     )
-    found.demands += demands(made, folder)
+    found.demands += demands(made, folder, package) + ignored(found, folder)
     return found
 
 
-def demands(made: Path, folder: Path) -> list[str]:
+def demands(made: Path, folder: Path, package: str) -> list[str]:
     """Return what the service must give up besides files."""
     lines = []
+    if (folder / package).is_dir():
+        lines.append(f"{package}/: move it first, Python finds it before src/{package}/")
     new = load(made / "pyproject.toml")
     old = load(folder / "pyproject.toml")
     floor = str(old.get("project", {}).get("requires-python", ""))
     wanted = str(new["project"]["requires-python"])
     if floor and floor != wanted:
         lines.append(f"requires-python {floor}: the template's is {wanted}")
-    bounds = {Requirement(text).name: text for text in new["project"]["dependencies"]}
-    for text in old.get("project", {}).get("dependencies", []):
+    bounds = {
+        canonicalize_name(Requirement(text).name): text
+        for text in new["project"]["dependencies"] + new["dependency-groups"]["dev"]
+    }
+    asked = [*old.get("project", {}).get("dependencies", []), *listed(folder)]
+    lacking = []
+    for text in dict.fromkeys(asked):
         each = Requirement(text)
-        if each.name in bounds and bounds[each.name] != text:
-            lines.append(f"{text}: the template's is {bounds[each.name]}")
+        name = canonicalize_name(each.name)
+        if name not in bounds:
+            lacking += [text] if name not in SERVERS else []
+        elif bounds[name] != text:
+            lines.append(f"{text}: the template's is {bounds[name]}")
+    if lacking:
+        lines.append(
+            f"its other dependencies, once the files are merged: uv add {shlex.join(lacking)}"
+        )
     lines += [
-        f"{name}: other lists of dependencies; `uv add` what is in it, then delete it"
+        f"{name}: dependencies are in pyproject.toml alone; delete it"
         for name in ("requirements.txt", "Pipfile", "poetry.lock", "setup.py", "setup.cfg")
         if (folder / name).exists()
     ]
@@ -143,10 +184,30 @@ def demands(made: Path, folder: Path) -> list[str]:
         for name in ENTRIES
         if (folder / name).exists() and not (made / name).exists()
     ]
-    lines.append("a login, users and sessions of its own: those of the template take their place")
-    lines.append("middleware for headers, CSRF, CORS and limits: the boundary does that (policy)")
+    for what, suffixes, words in WORDS:
+        names = [each for end in suffixes for each in tracked(folder, f"*{end}")]
+        found = [each for each in names if re.search(words, text_of(folder / each), re.I)]
+        if found:
+            lines.append(f"{what}: {', '.join(sorted(found))}")
     lines.append("each route that nobody logged in may see says so: docs/build.md")
     return lines
+
+
+def listed(folder: Path) -> list[str]:
+    """Return what requirements.txt asks for; options and what only pip knows are left out."""
+    asked = []
+    for line in text_of(folder / "requirements.txt").splitlines():
+        with suppress(InvalidRequirement):
+            asked.append(str(Requirement(line.partition(" #")[0].partition(" --hash")[0].strip())))
+    return asked
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds; nothing if there is none, or it is no text."""
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def tracked(folder: Path, pattern: str) -> list[str]:
@@ -163,6 +224,15 @@ def top(name: str) -> str:
     parts = name.split("/")
     depth = 2 if parts[0] == "src" and len(parts) > 2 else 1
     return "/".join(parts[:depth]) + ("/" if len(parts) > depth else "")
+
+
+def ignored(found: Plan, folder: Path) -> list[str]:
+    """Return which new files git would not see: neither committed, nor taken back."""
+    command = ["git", "-C", str(folder), "check-ignore", "--stdin", "-z", "--no-index"]
+    names = "\0".join(found.new)
+    done = subprocess.run(command, input=names, capture_output=True, text=True, check=False)
+    hidden = ", ".join(name for name in done.stdout.split("\0") if name)
+    return [f"git ignores files of the template: mend .gitignore for {hidden}"] if hidden else []
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -186,11 +256,12 @@ def refuse_unless_clean(folder: Path) -> None:
 
 def write(found: Plan, made: Path, folder: Path) -> None:
     """Write the files: what is yours stays, what is shared lies beside."""
-    blocked = [line for line in found.demands if re.search(r" is a (file|folder), where ", line)]
+    blocked = [line for line in found.demands if re.search(_IN_THE_WAY, line)]
     if blocked:
-        sys.exit(f"adopt: {'; '.join(blocked)}: rename it first; nothing was changed")
+        sys.exit(f"adopt: {'; '.join(blocked)}; nothing was changed")
     names = {name: name for name in [*found.new, *found.give_up]}
-    names |= {name: name + BESIDE for name in found.merge}
+    beside = found.merge + [name for name in found.stay if "/" not in name]
+    names |= {name: name + BESIDE for name in beside}
     for source, name in names.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(made / source, folder / name)
@@ -201,7 +272,7 @@ def as_text(found: Plan, folder: Path) -> str:
     parts = (
         ("Collide: the template's from then on", found.give_up),
         (f"Merge by hand: the template's lies beside, ending in {BESIDE}", found.merge),
-        ("Yours, stay", found.stay),
+        ("Yours, stay: of what is at the root, the template's lies beside", found.stay),
         ("Code to move below src/<package>/app/, or to delete", found.move),
         ("To give up", found.demands),
     )

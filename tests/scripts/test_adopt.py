@@ -19,12 +19,17 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         'dependencies = ["flask>=2,<3", "requests"]\n',
         "README.md": "# Mine\n",
         "Dockerfile": "FROM python:3.9\n",
-        "requirements.txt": "flask\n",
+        "requirements.txt": "# what it needs\n--no-binary x\nFlask\ngunicorn\nPyTest>=8 # tests\n"
+        "Flask_SQLAlchemy[x]>=3 --hash=sha256:00\nrequests\n-e .\n",
         "app.py": "import flask\n",
-        "shop/views.py": "",
+        "shop/views.py": "from werkzeug.security import generate_password_hash\n",
+        "shop/templates/shop.html": "<button onclick='buy()'>Buy</button>\n",
+        "shop/templates/fine.html": "<script src='x.js'></script>\n<p class='one=1'></p>\n",
+        "shop/limits.py": "MAX_CONTENT_LENGTH = 1\n",
         "shop/models.py": "",
         "src/tea/app/pages.py": "",
         ".gitignore": "*.db\n",
+        "tea/__init__.py": "",
     }.items():
         (made.path / name).parent.mkdir(parents=True, exist_ok=True)
         (made.path / name).write_text(text)
@@ -49,14 +54,26 @@ def test_says_what_it_takes_and_changes_nothing(
     assert parts["Code to move below src/<package>/app/, or to delete"].splitlines()[1:] == [
         "  app.py",
         "  shop/",
+        "  tea/",
     ]
     for line in (
         "requires-python >=3.9: the template's is >=3.11",
         "flask>=2,<3: the template's is flask>=3.1,<4",
-        "requirements.txt: other lists of dependencies",
+        "PyTest>=8: the template's is pytest>=9",
+        "its other dependencies, once the files are merged: "
+        "uv add requests 'Flask_SQLAlchemy[x]>=3'\n",
+        "requirements.txt: dependencies are in pyproject.toml alone",
+        "tea/: move it first, Python finds it before src/tea/",
         "app.py: the service is started by `run`",
     ):
         assert f"\n  {line}" in parts["To give up"]
+    for what, files in (
+        ("a login of its own", "shop/views.py"),
+        ("headers, CSRF, CORS or limits of its own", "shop/limits.py"),
+        ("a script or style inside HTML", "shop/templates/shop.html"),
+    ):
+        (line,) = [line for line in parts["To give up"].splitlines() if what in line]
+        assert line.endswith(f": {files}")
 
 
 def test_writes_all_or_nothing(service: Project, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,13 +84,15 @@ def test_writes_all_or_nothing(service: Project, capsys: pytest.CaptureFixture[s
         assert after[name] == before[name]
     assert after["Dockerfile"] != before["Dockerfile"]
     assert b'name = "tea"' in after["pyproject.toml.template-version"]
+    assert b"Delete the example" in after["README.md.template-version"]
+    assert "src/tea/app/pages.py.template-version" not in after
     assert ".copier-answers.yml" in after
     service.git("reset", "--hard", "--quiet")
     service.git("clean", "-fdq")
     assert service.files() == before
 
 
-@pytest.mark.parametrize("state", ["changes", "no git", "blocked", "generated"])
+@pytest.mark.parametrize("state", ["changes", "no git", "blocked", "hidden", "generated"])
 def test_refuses_what_cannot_be_undone(service: Project, state: str) -> None:
     if state == "changes":
         (service.path / "new.txt").write_text("new")
@@ -81,6 +100,10 @@ def test_refuses_what_cannot_be_undone(service: Project, state: str) -> None:
         (service.path / ".git").rename(service.path / "git")
     elif state == "generated":
         (service.path / ".copier-answers.yml").write_text("_commit: v1.0.0\n")
+    elif state == "hidden":
+        # Else they would be in no commit, and `git clean` would leave them behind.
+        (service.path / ".gitignore").write_text(".env*\n")
+        service.commit()
     else:
         (service.path / "hooks").write_text("a file")
         service.commit()
