@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import socket
 import subprocess
 import tempfile
 import time
@@ -16,7 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from tests.ecosystem.loopback import WAIT_SECONDS, Received
 from tests.ecosystem.service import FOREIGN, SECRET, Client, Service, member
 from tests.live.backends import RedisServer
-from tests.live.service import ORIGIN, User, folder, stop
+from tests.live.service import HOST, ORIGIN, User, folder, stop
+from tests.live.websocket import WebSocket
 from tests.projects import Project
 
 PASSWORD = "tipo-3141"  # noqa: S105 - sent to a view that crashes
@@ -53,10 +55,13 @@ def envelope(project: Project, item: tuple[str, bytes, Any]) -> str:
         return project.run(project.python, "-c", _UNPACK, file.name).stdout
 
 
-def check_sentry(
+def told_sentry(
     service: Service, client: Client, user: User, sentry: Received, path: str, word: str
-) -> None:
-    """Crash a view that has been sent secrets: an event of it arrives, and none of them."""
+) -> list[str]:
+    """Crash a view that has been sent secrets, wait for the event, and return what it has of them.
+
+    `word` is in the exception, so it must not be on the page.
+    """
     session = client.cookies["__Host-session"]
     token = client.token()
     answer = client.request(
@@ -77,7 +82,7 @@ def check_sentry(
     text = "".join(envelope(project, item) for item in sentry.items)
     key = Path(service.environment()["APP_SECRET_KEYS_FILE"]).read_text("utf-8").strip()
     secrets = (PASSWORD, BEARER, session, key, user.password)
-    assert [secret for secret in secrets if secret in text] == []
+    return [text[max(0, text.find(each) - 300) :][:500] for each in secrets if each in text]
 
 
 def check_authlib(visitor: Client, login: str, *, redirect: int, forged: int = 500) -> None:
@@ -162,3 +167,32 @@ def check_celery(service: Service, application: str, path: str) -> None:
                 assert time.monotonic() < deadline, (service.folder / "worker").read_text("utf-8")
                 time.sleep(0.1)
     assert found == {"ready": True, "result": 4}
+
+
+@contextmanager
+def socket_of(
+    client: Client, service: Service, path: str, origin: str = ORIGIN
+) -> Iterator[WebSocket]:
+    """Open a WebSocket behind the edge, as the browser of `client` would for a page of `origin`."""
+    headers = {
+        "Host": HOST,
+        "Origin": origin,
+        "X-Forwarded-For": "198.51.100.1",
+        "X-Forwarded-Proto": "https",
+        "Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items()),
+    }
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(WAIT_SECONDS)
+        connection.connect(service.socket)
+        yield WebSocket(connection, path, headers)
+
+
+def refusals(service: Service, client: Client, path: str, unlisted: str) -> list[int]:
+    """Return what a foreign page, a visitor, and a path without a fact get for an answer."""
+    with (
+        service.client() as visitor,
+        socket_of(client, service, path, "https://evil.example") as foreign,
+        socket_of(visitor, service, path) as unknown,
+        socket_of(client, service, unlisted) as closed,
+    ):
+        return [foreign.status, unknown.status, closed.status]
