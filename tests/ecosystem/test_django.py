@@ -47,6 +47,7 @@ from tests.ecosystem.service import (
     public,
     send,
     submit,
+    window,
 )
 from tests.live.backends import PostgresServer
 from tests.live.service import ORIGIN, User, folder, totp
@@ -624,6 +625,59 @@ def test_debug_toolbar(project: Project) -> None:
             script = re.search(r'src="(/static/[^"]*debug_toolbar[^"]*\.js)"', page.text)
             assert script
             assert client.get(script[1]).status_code == 200
+        with window(service) as (browser, complaints):
+            browser.goto("/parts/")
+            browser.wait_for_selector("#djDebugToolbar", state="visible")
+            assert not complaints
+            # The content of a panel is written as HTML that comes as text.
+            with browser.expect_console_message(lambda line: "TrustedHTML" in line.text):
+                browser.click("#djdt-SQLPanel a")
+
+
+def test_email_as_the_name(project: Project, tmp_path: Path) -> None:
+    """A user of its own kind, as Django's documentation has it: before the first migration."""
+    copy = copy_of(project, tmp_path)
+    app = copy.path / "src" / "my_service" / "app"
+    models = app / "models.py"
+    text = models.read_text("utf-8")
+    for old, new in EMAIL_AS_THE_NAME:
+        assert old in text, old
+        text = text.replace(old, new)
+    models.write_text(text, "utf-8")
+    for file in (app / "admin.py", *(app / "templates").rglob("*.html")):
+        text = file.read_text("utf-8")
+        text = text.replace('"username"', '"email"') if file.suffix == ".py" else text
+        file.write_text(text.replace("user.username", "user.email"), "utf-8")
+    settings = app / "settings.py"
+    # So that allauth knows it.
+    settings.write_text(f"{settings.read_text()}\nACCOUNT_USER_MODEL_USERNAME_FIELD = None\n")
+    (app / "migrations" / "0001_initial.py").unlink()
+    own: Any = {"PARTS_SECRET": SECRET, "PYTHONPATH": str(copy.path / "src")}
+    manage(copy, tmp_path, "makemigrations", "app", **own)
+    with production(copy, FACTS, **own) as service:
+        user = service.add_user("Ada@example.com")
+        with member(service, user) as client:
+            assert "ada@example.com" in client.get("/account").text.lower()
+        with service.client() as visitor:
+            login = {"username": "ada@example.com", "password": user.password}
+            assert submit(visitor, "/login", login).is_redirect
+            assert visitor.logged_in()
+
+
+EMAIL_AS_THE_NAME = (
+    ("    username = models.CharField(max_length=100, unique=True)\n", ""),
+    (
+        'models.EmailField("e-mail", blank=True, null=True)',
+        'models.EmailField("e-mail", unique=True)',
+    ),
+    ('USERNAME_FIELD = "username"', 'USERNAME_FIELD = "email"'),
+    (
+        "self, username: str, email: str | None = None, password: str | None = None",
+        "self, email: str, password: str | None = None",
+    ),
+    ("self.model(username=username, email=email or None,", "self.model(email=email,"),
+    ("self.create_user(username, email, password", "self.create_user(email, password"),
+)
 
 
 def test_pytest_django(project: Project, tmp_path: Path) -> None:
