@@ -800,6 +800,30 @@ def test_authlib(project: Project) -> None:
                 check_authlib(visitor, "/parts/oauth/login/", redirect=302)
 
 
+def test_simplejwt_and_spectacular(project: Project) -> None:
+    with production(project, FACTS, PARTS="jwt", PARTS_SECRET=SECRET) as service:
+        user = service.add_user()
+        fields = {"username": user.name, "password": user.password}
+        with service.client() as visitor:
+            pair = visitor.post("/parts/rest/jwt/", json=fields).json()
+            bearer = {"authorization": f"Bearer {pair['access']}"}
+            made = visitor.post(
+                "/parts/rest/questions/", json={"question_text": "J?"}, headers=bearer
+            )
+            assert made.status_code == 201
+            again = visitor.post("/parts/rest/jwt/refresh/", json={"refresh": pair["refresh"]})
+            assert set(again.json()) == {"access"}
+            schema = visitor.get("/parts/rest/schema/?format=json", headers=bearer)
+            assert "/parts/rest/questions/" in schema.json()["paths"]
+            page = visitor.get("/parts/rest/schema/swagger-ui/", headers=bearer)
+            assert "<script" in page.text
+            assert "nonce=" not in page.text
+        with service.client("198.51.100.79") as client:
+            wrong = {"username": user.name, "password": "wrong"}
+            answers = [client.post("/parts/rest/jwt/", json=wrong) for _ in range(6)]
+            assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+
+
 def test_celery(project: Project) -> None:
     with redis_server() as redis:
         own = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis}

@@ -485,6 +485,24 @@ def test_bearer_tokens(visitor: Client) -> None:
     assert right.json() == {"token": "good"}
 
 
+def test_flask_jwt_extended(project: Project) -> None:
+    facts = Facts(routes=[public("/jwt/")])
+    with production(project, facts, PARTS="jwt", PARTS_SECRET=SECRET) as service:
+        with service.client() as program:
+            wrong = program.post("/jwt/login", json={"username": "test", "password": "no"})
+            assert (wrong.status_code, wrong.json()) == (401, {"msg": "Bad username or password"})
+            fields = {"username": "test", "password": "test"}
+            token = program.post("/jwt/login", json=fields).json()["access_token"]
+            missing = program.get("/jwt/protected")
+            assert missing.json() == {"msg": "Missing Authorization Header"}
+            bearer = {"authorization": f"Bearer {token}"}
+            for answer in (
+                program.get("/jwt/protected", headers=bearer),
+                program.post("/jwt/protected", headers=bearer, json={}),
+            ):
+                assert answer.json() == {"logged_in_as": "test"}
+
+
 def test_own_error_pages(visitor: Client) -> None:
     assert "Resource not found" in visitor.get("/basics/missing").text
     assert visitor.get("/basics/teapot").status_code == 418

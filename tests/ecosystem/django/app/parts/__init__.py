@@ -91,6 +91,13 @@ def settings(names):
         import sentry_sdk
 
         sentry_sdk.init(dsn=os.environ["PARTS_DSN"], traces_sample_rate=1.0)
+    if "jwt" in PARTS:
+        names["INSTALLED_APPS"] += ["drf_spectacular"]
+        names["REST_FRAMEWORK"]["DEFAULT_AUTHENTICATION_CLASSES"] += [
+            "rest_framework_simplejwt.authentication.JWTAuthentication",
+        ]
+        names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"] = "drf_spectacular.openapi.AutoSchema"
+        names["SPECTACULAR_SETTINGS"] = {"TITLE": "Your Project API", "VERSION": "1.0.0"}
     if "celery" in PARTS:
         names["CELERY_BROKER_URL"] = names["CELERY_RESULT_BACKEND"] = os.environ["PARTS_REDIS"]
     if "toolbar" in PARTS:

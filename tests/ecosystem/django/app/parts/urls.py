@@ -59,3 +59,17 @@ if "celery" in PARTS:
         path("tasks/", background.start),
         path("tasks/<str:task_id>/", background.result),
     ]
+if "jwt" in PARTS:
+    from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+    from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+    urlpatterns += [
+        path("rest/jwt/", TokenObtainPairView.as_view(), name="token_obtain_pair"),
+        path("rest/jwt/refresh/", TokenRefreshView.as_view(), name="token_refresh"),
+        path("rest/schema/", SpectacularAPIView.as_view(), name="schema"),
+        path(
+            "rest/schema/swagger-ui/",
+            SpectacularSwaggerView.as_view(url_name="parts:schema"),
+            name="swagger-ui",
+        ),
+    ]
