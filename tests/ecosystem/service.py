@@ -120,7 +120,9 @@ def title(answer: httpx.Response) -> str:
 
 def asks_for_login(answer: httpx.Response) -> bool:
     """Tell whether the boundary leads to the login page of the service."""
-    return answer.status_code == 303 and answer.headers["location"].startswith("/login?next=")
+    # Only what was asked for by GET can be asked for again.
+    page = "/login?next=" if answer.request.method == "GET" else "/login"
+    return answer.status_code == 303 and answer.headers["location"].startswith(page)
 
 
 def public(path: str, **more: Any) -> dict[str, Any]:
