@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+
+from tests.ecosystem.environment import WHOLE
 
 collect_ignore = ["fastapi", "flask", "django", "litestar"]
 """The files of users, which run in their projects."""
-WHOLE = os.environ.get("ECOSYSTEM") == "all"
 
 
 def pytest_configure(config: pytest.Config) -> None:

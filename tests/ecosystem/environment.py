@@ -1,11 +1,13 @@
 """A project into which a user has installed other people's packages and written code for them.
 
-For each framework: `NAME.in` lists the packages, the folder `NAME/` has the files of the user, and
-`EDITS` the changes of files that the template wrote. Only files that belong to the user may change.
+For each framework: `NAME.in` lists the packages, `NAME.all.in` those that the sample does without.
+The folder `NAME/` has the files of the user, and `EDITS` the changes of files that the template
+wrote. Only files that belong to the user may change.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from tests import projects
 from tests.projects import Project
 
 HERE = Path(__file__).parent
+WHOLE = os.environ.get("ECOSYSTEM") == "all"
+"""Whether all is asked for, or the sample."""
 YOURS = ("policy.toml", "tests/app/", "{src}/app/")
 """What belongs to the user; `pyproject.toml` is changed by `uv add` alone."""
 
@@ -55,8 +59,9 @@ def build(
         place.write_text(text.replace(edit.old, edit.new), "utf-8")
     project.install()
     # Not `uv add`: it would hold the lists back by the days that a project waits for a release.
-    requirements = str(HERE / f"{framework}.in")
-    project.run("uv", "pip", "install", "--quiet", "--requirements", requirements)
+    lists = [HERE / f"{framework}.in", *([HERE / f"{framework}.all.in"] if WHOLE else [])]
+    given = [part for each in lists if each.exists() for part in ("--requirements", str(each))]
+    project.run("uv", "pip", "install", "--quiet", *given)
     return project
 
 

@@ -19,12 +19,19 @@ import httpx
 from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import Route, sync_playwright
 
-from tests.live.service import SAME, Client, Service, folder, free_port, running
+from tests.live.service import SAME, Client, Service, User, folder, free_port, running
 from tests.needs import needs
 from tests.projects import Project, clean_environment
 
 JSON = {"accept": "application/json"}
 FOREIGN = {"sec-fetch-site": "cross-site"}
+GZIP = {"accept-encoding": "gzip"}
+SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
+SWAGGER = (
+    "window.SwaggerUIBundle = () => { document.title = 'ran'; return { initOAuth() {} } };"
+    "SwaggerUIBundle.presets = {}; SwaggerUIBundle.SwaggerUIStandalonePreset = {};"
+)
+"""In the place of Swagger UI's script, for `window`."""
 
 Fields = dict[str, str | list[str]]
 
@@ -84,6 +91,20 @@ def submit(
     """
     page = client.get(url, headers=headers)
     assert page.status_code == 200, (url, page.status_code, page.headers.get("location"))
+    return send(client, page, fields, files=files, headers=headers, known_by=known_by, last=last)
+
+
+def send(
+    client: httpx.Client,
+    page: httpx.Response,
+    fields: Mapping[str, str | list[str]],
+    *,
+    files: Any = None,
+    headers: Mapping[str, str] | None = None,
+    known_by: str = "",
+    last: bool = False,
+) -> httpx.Response:
+    """Do what `submit` does, on a page that is open."""
     action, given = Page(page.text).form(known_by or next(iter(fields)), last=last)
     target = page.url.join(action) if action else page.url
     # Not `Client.post`, which adds a header that only scripts of the page could.
@@ -95,6 +116,18 @@ def title(answer: httpx.Response) -> str:
     """Return the title of a page."""
     found = re.search(r"<title>(.*?)</title>", answer.text, re.S)
     return found[1].strip() if found else ""
+
+
+def asks_for_login(answer: httpx.Response) -> bool:
+    """Tell whether the boundary leads to the login page of the service."""
+    # Only what was asked for by GET can be asked for again.
+    page = "/login?next=" if answer.request.method == "GET" else "/login"
+    return answer.status_code == 303 and answer.headers["location"].startswith(page)
+
+
+def public(path: str, **more: Any) -> dict[str, Any]:
+    """Return the fact that opens a path."""
+    return {"path": path, "access": "public", **more}
 
 
 @dataclass(frozen=True)
@@ -136,6 +169,28 @@ def production(
             yield service
         finally:
             service.stop()
+
+
+@contextmanager
+def member(service: Service, user: User, address: str = "198.51.100.1") -> Iterator[Client]:
+    """Open a browser in which a user has logged in by the service's own page."""
+    with service.client(address) as client:
+        fields = {"username": user.name, "password": user.password}
+        assert submit(client, "/login", fields).status_code in {302, 303}
+        yield client
+
+
+@contextmanager
+def with_parts(
+    project: Project, parts: str, facts: Facts | None = None, **variables: Any
+) -> Iterator[tuple[Service, Client]]:
+    """Run the service with some parts; also return a browser in which somebody has logged in."""
+    with (
+        production(project, facts, PARTS=parts, **variables) as service,
+        service.client() as client,
+    ):
+        assert client.login(service.add_user()).status_code == 303
+        yield service, client
 
 
 @contextmanager
@@ -224,16 +279,24 @@ def window(
 
 __all__ = [
     "FOREIGN",
+    "GZIP",
     "JSON",
     "SAME",
+    "SECRET",
+    "SWAGGER",
     "Client",
     "Facts",
     "Page",
     "Service",
+    "asks_for_login",
     "development",
+    "member",
     "production",
+    "public",
+    "send",
     "submit",
     "title",
     "tool",
     "window",
+    "with_parts",
 ]

@@ -5,34 +5,52 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from tests.ecosystem import environment
+from tests.ecosystem.checks import (
+    CALLER,
+    HOOK,
+    PLAIN,
+    TRACE,
+    check_authlib,
+    check_celery,
+    check_events,
+    check_webhook,
+    dsn,
+    redis_server,
+    told_sentry,
+)
 from tests.ecosystem.environment import Edit
-from tests.ecosystem.loopback import Received, mail_server
+from tests.ecosystem.loopback import Received, mail_server, provider, silent, web_server
 from tests.ecosystem.service import (
     FOREIGN,
+    GZIP,
     JSON,
+    SECRET,
     Client,
     Facts,
     Page,
     Service,
+    asks_for_login,
     development,
+    member,
     production,
+    public,
+    send,
     submit,
+    window,
 )
-from tests.live.service import ORIGIN, User, totp
+from tests.live.backends import PostgresServer
+from tests.live.service import ORIGIN, User, folder, totp
 from tests.projects import Project
 
 ANSWERS = {"admin_path": "backoffice"}
@@ -43,6 +61,16 @@ EDITS = (
         "from . import parts\n\n_PACKAGE = __name__",
     ),
     Edit("app/settings.py", '.app.notes",\n]\n', '.app.notes",\n]\nparts.settings(globals())\n'),
+    Edit(
+        "app/main.py",
+        '.settings")\n',
+        '.settings")\n    parts.instrument()\n',
+    ),
+    Edit(
+        "app/main.py",
+        "from ..adapter import Settings, load_settings, secure\n",
+        "from ..adapter import Settings, load_settings, secure\nfrom . import parts\n",
+    ),
     Edit(
         "app/urls.py",
         '    path("", include("my_service.app.notes.urls")),\n',
@@ -63,23 +91,19 @@ EDITS = (
         unless='"email"',
     ),
 )
-SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
-PLAIN = {"accept-encoding": "identity"}
-GZIP = {"accept-encoding": "gzip"}
 TOKEN = "csrfmiddlewaretoken"  # noqa: S105 - the name of a field
 
 
-def public(path: str, **more: Any) -> dict[str, Any]:
-    """Return the fact that opens a path."""
-    return {"path": path, "access": "public", **more}
-
-
 FACTS = Facts(
-    service={"response-headers": ["hx-trigger"]},
+    service={
+        "response-headers": ["hx-trigger"],
+        "redirect-hosts": ["provider.example"],
+    },
+    csp={"img-src": ["data:"]},
     routes=[
-        *map(public, ("/accounts/", "/parts/rest/")),
+        *map(public, ("/accounts/", "/metrics", "/parts/rest/")),
         public("/parts/etag/", origins=["https://spa.example.com"]),
-        public("/parts/webhook/", **{"cross-site": "without-session"}),
+        {"path": "/parts/webhook/", **HOOK},
         {"path": "/parts/rest/upload/", "access": "public", "body": ["text/plain"]},
     ],
 )
@@ -165,20 +189,6 @@ def stranger(closed: Service) -> Iterator[Client]:
     """Open a browser without a session, where no fact opens anything."""
     with closed.client() as client:
         yield client
-
-
-@contextmanager
-def member(service: Service, user: User, address: str = "198.51.100.1") -> Iterator[Client]:
-    """Open a browser in which a user has logged in by the service's own page."""
-    with service.client(address) as client:
-        fields = {"username": user.name, "password": user.password}
-        assert submit(client, "/login", fields).status_code in {302, 303}
-        yield client
-
-
-def asks_for_login(answer: httpx.Response) -> bool:
-    """Tell whether the boundary leads to the login page of the service."""
-    return answer.status_code == 303 and "/login?next=" in answer.headers["location"]
 
 
 def add_question(client: Client, text: str, **fields: str) -> str:
@@ -306,7 +316,8 @@ def test_allauth_is_the_first_of_two_proofs(
     assert code
     with opened.client() as again:
         login = {"login": email, "password": password}
-        assert submit(again, "/accounts/login/", login).status_code == 302
+        half = submit(again, "/accounts/login/", login)
+        assert (half.status_code, half.headers["location"]) == (302, "/login")
         assert asks_for_login(again.get("/account"))
         assert "/login/factor" in again.get("/login").headers["location"]
         assert submit(again, "/login/factor", {"code": code[1]}).status_code == 303
@@ -319,6 +330,90 @@ def test_allauth_counts_in_the_throttle(opened: Service, user: User) -> None:
         answers = [submit(client, "/accounts/login/", login) for _ in range(6)]
         assert [answer.status_code for answer in answers][:5] == [200] * 5
         assert answers[5].status_code == 429
+
+
+def test_allauth_mfa(opened: Service, visitor: Client, stranger: Client, mails: Received) -> None:
+    email = f"ada-{time.monotonic_ns()}@example.com"
+    password = "Birke Tisch 4711 Wolke"  # noqa: S105 - of this test
+    signup = {"email": email, "password1": password, "password2": password}
+    assert submit(visitor, "/accounts/signup/", signup).status_code == 302
+    link = re.search(r"(/accounts/confirm-email/\S+)", mails.wait(lambda text: email in text))
+    assert link
+    assert submit(visitor, link[1], {}, known_by=TOKEN, last=True).status_code == 302
+    # It asks for the password once more, before it shows a secret.
+    activate = "/accounts/2fa/totp/activate/"
+    asked = visitor.get(activate)
+    assert asked.headers["location"].startswith("/accounts/reauthenticate/?next=")
+    again = submit(visitor, asked.headers["location"], {"password": password})
+    assert again.headers["location"] == activate
+    page = visitor.get(again.headers["location"])
+    # The code to scan is an image in its address, which the fact allows.
+    assert 'src="data:image/svg+xml;base64,' in page.text
+    assert "img-src 'self' data:" in page.headers["content-security-policy"]
+    assert "data:" not in stranger.get("/").headers["content-security-policy"]
+    secret = re.search(r'value="([A-Z2-7]{32})"', page.text)
+    assert secret
+    assert "Incorrect code." in send(visitor, page, {"code": "wrong"}).text
+    added = send(visitor, page, {"code": totp(secret[1])})
+    assert added.headers["location"] == "/accounts/2fa/recovery-codes/"
+    listed = visitor.get(f"{added.headers['location']}download/").text
+    codes = re.findall(r"^(\d{8})$", listed, re.M)
+    assert len(codes) == 10
+    login = {"login": email, "password": password}
+    # The next code, which the tolerance allows: no test waits until it is shown.
+    for code in (totp(secret[1], steps=1), codes[0]):
+        with opened.client() as browser:
+            half = submit(browser, "/accounts/login/", login).headers["location"]
+            assert half == "/accounts/2fa/authenticate/"
+            assert asks_for_login(browser.get("/account"))
+            assert "Incorrect code." in submit(browser, half, {"code": "1"}).text
+            assert submit(browser, half, {"code": code}).status_code == 302
+            assert browser.get("/account").status_code == 200
+            # Each is used up.
+            again = submit(browser, "/accounts/2fa/reauthenticate/", {"code": code})
+            assert "Incorrect code." in again.text
+    name = re.search(r'autocomplete="username" value="([^"]+)"', visitor.get("/account").text)
+    assert name
+    # The service's own login knows nothing of them, so `/login` has to lead to the other one.
+    with member(opened, User(name[1], password)) as one_proof:
+        assert one_proof.logged_in()
+
+
+def test_allauth_in_the_place_of_our_login(project: Project, tmp_path: Path) -> None:
+    ours = 'path("login", views.LoginView.as_view(), name="login"),'
+    theirs = """path(
+        "login",
+        login_not_required(RedirectView.as_view(pattern_name="account_login", query_string=True)),
+        name="login",
+    ),"""
+    copy = copy_of(project, tmp_path)
+    urls = copy.path / "src" / "my_service" / "app" / "urls.py"
+    text = urls.read_text("utf-8")
+    assert ours in text
+    imports = (
+        "from django.contrib.auth.decorators import login_not_required\n"
+        "from django.views.generic import RedirectView\n"
+    )
+    before = "from django.urls import"
+    urls.write_text(text.replace(ours, theirs).replace(before, f"{imports}{before}", 1), "utf-8")
+    own = {"PARTS_SECRET": SECRET, "PYTHONPATH": str(copy.path / "src")}
+    with production(copy, FACTS, **own) as service:  # type: ignore[arg-type]
+        with service.client() as visitor:
+            asked = visitor.get("/account")
+            assert asks_for_login(asked)
+            page = visitor.get(asked.headers["location"])
+            assert page.headers["location"] == "/accounts/login/?next=/account"
+            user = service.add_user()
+            own_form = {"username": user.name, "password": user.password}
+            assert visitor.request("POST", "/login", data=own_form).status_code == 302
+            assert not visitor.get("/account").is_success
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    """Return a copy of which one test may edit files; `PYTHONPATH` has to name its `src`."""
+    copy = project.copy(folder / "copy")
+    (copy.path / ".venv").symlink_to(project.path / ".venv")
+    return copy
 
 
 def test_admin(opened: Service, client: Client) -> None:
@@ -498,11 +593,7 @@ def test_streaming(client: Client, visitor: Client) -> None:
     answer = client.get("/parts/export/")
     assert answer.text.count("\r\n") >= 3
     assert "somefilename.csv" in answer.headers["content-disposition"]
-    begun = time.monotonic()
-    with visitor.stream("GET", "/parts/events/", headers=PLAIN) as events:
-        pieces = [(time.monotonic() - begun, piece) for piece in events.iter_text()]
-    assert "".join(piece for _, piece in pieces) == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
-    assert pieces[-1][0] - pieces[0][0] > 0.4
+    check_events(visitor, "/parts/events/", "data: 0\n\ndata: 1\n\ndata: 2\n\n")
 
 
 def test_conditional_requests_and_gzip(client: Client, visitor: Client) -> None:
@@ -516,13 +607,7 @@ def test_conditional_requests_and_gzip(client: Client, visitor: Client) -> None:
 
 
 def test_webhook_with_a_signature(visitor: Client) -> None:
-    body = json.dumps({"event": "push", "odd": "  spacing "}, indent=3).encode()
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    headers = {"content-type": "application/json", "x-hub-signature-256": f"sha256={signature}"}
-    del visitor.headers["sec-fetch-site"]
-    url = "/parts/webhook/"
-    assert visitor.request("POST", url, content=body, headers=headers).json() == {"event": "push"}
-    assert visitor.request("POST", url, content=body + b" ", headers=headers).status_code == 403
+    check_webhook(visitor, "/parts/webhook/")
 
 
 def test_own_errors(client: Client, visitor: Client) -> None:
@@ -541,6 +626,59 @@ def test_debug_toolbar(project: Project) -> None:
             script = re.search(r'src="(/static/[^"]*debug_toolbar[^"]*\.js)"', page.text)
             assert script
             assert client.get(script[1]).status_code == 200
+        with window(service) as (browser, complaints):
+            browser.goto("/parts/")
+            browser.wait_for_selector("#djDebugToolbar", state="visible")
+            assert not complaints
+            # The content of a panel is written as HTML that comes as text.
+            with browser.expect_console_message(lambda line: "TrustedHTML" in line.text):
+                browser.click("#djdt-SQLPanel a")
+
+
+def test_email_as_the_name(project: Project, tmp_path: Path) -> None:
+    """A user of its own kind, as Django's documentation has it: before the first migration."""
+    copy = copy_of(project, tmp_path)
+    app = copy.path / "src" / "my_service" / "app"
+    models = app / "models.py"
+    text = models.read_text("utf-8")
+    for old, new in EMAIL_AS_THE_NAME:
+        assert old in text, old
+        text = text.replace(old, new)
+    models.write_text(text, "utf-8")
+    for file in (app / "admin.py", *(app / "templates").rglob("*.html")):
+        text = file.read_text("utf-8")
+        text = text.replace('"username"', '"email"') if file.suffix == ".py" else text
+        file.write_text(text.replace("user.username", "user.email"), "utf-8")
+    settings = app / "settings.py"
+    # So that allauth knows it.
+    settings.write_text(f"{settings.read_text()}\nACCOUNT_USER_MODEL_USERNAME_FIELD = None\n")
+    (app / "migrations" / "0001_initial.py").unlink()
+    own: Any = {"PARTS_SECRET": SECRET, "PYTHONPATH": str(copy.path / "src")}
+    manage(copy, tmp_path, "makemigrations", "app", **own)
+    with production(copy, FACTS, **own) as service:
+        user = service.add_user("Ada@example.com")
+        with member(service, user) as client:
+            assert "ada@example.com" in client.get("/account").text.lower()
+        with service.client() as visitor:
+            login = {"username": "ada@example.com", "password": user.password}
+            assert submit(visitor, "/login", login).is_redirect
+            assert visitor.logged_in()
+
+
+EMAIL_AS_THE_NAME = (
+    ("    username = models.CharField(max_length=100, unique=True)\n", ""),
+    (
+        'models.EmailField("e-mail", blank=True, null=True)',
+        'models.EmailField("e-mail", unique=True)',
+    ),
+    ('USERNAME_FIELD = "username"', 'USERNAME_FIELD = "email"'),
+    (
+        "self, username: str, email: str | None = None, password: str | None = None",
+        "self, email: str, password: str | None = None",
+    ),
+    ("self.model(username=username, email=email or None,", "self.model(email=email,"),
+    ("self.create_user(username, email, password", "self.create_user(email, password"),
+)
 
 
 def test_pytest_django(project: Project, tmp_path: Path) -> None:
@@ -610,6 +748,8 @@ def test_whitenoise(project: Project, facts: Facts) -> None:
 
 def test_axes(project: Project) -> None:
     with production(project, PARTS="axes", PARTS_SECRET=SECRET) as service:
+        # The tables are those that services of the project have without it.
+        assert service.command("db", "upgrade").returncode == 0
         user = service.add_user()
         with service.client("198.51.100.60") as client:
             fields = {"username": user.name, "password": "wrong"}
@@ -620,9 +760,135 @@ def test_axes(project: Project) -> None:
             assert client.logged_in()
 
 
+def test_sentry(project: Project) -> None:
+    with web_server(silent) as sentry:
+        own = {"PARTS_SECRET": SECRET, "PARTS_DSN": dsn(sentry)}
+        with production(project, PARTS="sentry", **own) as service:  # type: ignore[arg-type]
+            user = service.add_user()
+            with member(service, user) as client:
+                path = "/parts/sentry-debug/"
+                told = told_sentry(service, client, user, sentry, path, "ZeroDivisionError")
+                assert told == []
+
+
+def test_django_prometheus(project: Project) -> None:
+    for facts in (FACTS, Facts()):
+        with production(project, facts, PARTS="prometheus", PARTS_SECRET=SECRET) as service:
+            with service.client() as visitor:
+                assert visitor.get("/").status_code == 200
+                answer = visitor.get("/metrics")
+                if facts is FACTS:
+                    assert 'view="home"' in answer.text
+                    assert "django_http_responses_total_by_status_total" in answer.text
+                else:
+                    assert asks_for_login(answer)
+
+
+def test_opentelemetry(project: Project) -> None:
+    with production(project, PARTS="opentelemetry", PARTS_SECRET=SECRET) as service:
+        with member(service, service.add_user()) as client:
+            assert client.get("/parts/", headers=CALLER).status_code == 200
+            spans = client.get("/parts/spans/").json()
+    (span,) = [span for span in spans if span["name"] == "GET parts/"]
+    assert span["attributes"]["http.url"] == f"{ORIGIN}/parts/"
+    assert span["attributes"]["net.peer.ip"] == "198.51.100.1"
+    assert span["trace"] == TRACE
+
+
+def test_authlib(project: Project) -> None:
+    with web_server(provider) as oauth:
+        own = {"PARTS_SECRET": SECRET, "PARTS_PROVIDER": f"http://127.0.0.1:{oauth.port}"}
+        with production(project, FACTS, PARTS="oauth", **own) as service:  # type: ignore[arg-type]
+            with service.client() as visitor:
+                check_authlib(visitor, "/parts/oauth/login/", redirect=302)
+
+
+def test_simplejwt_and_spectacular(project: Project) -> None:
+    with production(project, FACTS, PARTS="jwt", PARTS_SECRET=SECRET) as service:
+        user = service.add_user()
+        fields = {"username": user.name, "password": user.password}
+        with service.client() as visitor:
+            pair = visitor.post("/parts/rest/jwt/", json=fields).json()
+            bearer = {"authorization": f"Bearer {pair['access']}"}
+            made = visitor.post(
+                "/parts/rest/questions/", json={"question_text": "J?"}, headers=bearer
+            )
+            assert made.status_code == 201
+            again = visitor.post("/parts/rest/jwt/refresh/", json={"refresh": pair["refresh"]})
+            assert set(again.json()) == {"access"}
+            schema = visitor.get("/parts/rest/schema/?format=json", headers=bearer)
+            assert "/parts/rest/questions/" in schema.json()["paths"]
+            page = visitor.get("/parts/rest/schema/swagger-ui/", headers=bearer)
+            assert "<script" in page.text
+            assert "nonce=" not in page.text
+        with service.client("198.51.100.79") as client:
+            wrong = {"username": user.name, "password": "wrong"}
+            answers = [client.post("/parts/rest/jwt/", json=wrong) for _ in range(6)]
+            assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+
+
+def test_celery(project: Project) -> None:
+    with redis_server() as redis:
+        own = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis}
+        with production(project, PARTS="celery", **own) as service:  # type: ignore[arg-type]
+            check_celery(service, "my_service.app.parts", "/parts/tasks/")
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """Run a PostgreSQL."""
+    with folder() as made:
+        server = PostgresServer(made)
+        server.create()
+        server.start()
+        yield server
+        server.stop()
+
+
+def test_streaming_from_postgresql(project: Project, postgres: PostgresServer) -> None:
+    own = {"PARTS_SECRET": SECRET, "APP_DATABASE_URL": postgres.url}
+    with (
+        production(project, FACTS, **own) as service,  # type: ignore[arg-type]
+        psycopg.connect(postgres.url, autocommit=True) as database,
+        member(service, service.add_user()) as client,
+    ):
+        database.execute(
+            "INSERT INTO parts_question (question_text, status, picture)"
+            " SELECT 'Row ' || n, 'd', '' FROM generate_series(1, 20000) n"
+        )
+        assert client.get("/parts/export/").text.count("Row ") == 20_000
+        events = client.get("/parts/feed/", headers=PLAIN)
+        assert events.headers["content-type"] == "text/event-stream"
+        assert events.text.count("\n\n") == 20_000
+        for _ in range(3):
+            # Who leaves in the middle.
+            with client.stream("GET", "/parts/feed/", headers=PLAIN) as left:
+                assert next(left.iter_text()).startswith("id: 1\ndata: Row 1\n\n")
+        with client.stream("GET", "/parts/listen/", headers=PLAIN) as stream:
+            pieces = stream.iter_text()
+            assert next(pieces) == "data: listening\n\n"
+            for word in ("one", "two"):
+                database.execute("SELECT pg_notify('questions', %s)", (word,))
+                assert next(pieces) == f"data: {word}\n\n"
+            assert list(pieces) == []
+        wait_for_idle(database)
+        assert client.get("/parts/1/").status_code == 200
+
+
+def wait_for_idle(database: psycopg.Connection) -> None:
+    """Return once no other connection is at work or has a transaction open."""
+    busy = (
+        "SELECT state, query FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        " AND state <> 'idle' AND pid <> pg_backend_pid()"
+    )
+    deadline = time.monotonic() + 60
+    while found := database.execute(busy).fetchall():
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
 def test_startapp_beside_the_app(project: Project, tmp_path: Path) -> None:
-    copy = project.copy(tmp_path / "copy")
-    (copy.path / ".venv").symlink_to(project.path / ".venv")
+    copy = copy_of(project, tmp_path)
     own: Any = {"PYTHONPATH": str(copy.path / "src"), "PARTS_FOLDER": str(tmp_path)}
     copy.run(copy.python, "manage.py", "startapp", "polls", **own)
     (copy.path / "polls" / "views.py").write_text(

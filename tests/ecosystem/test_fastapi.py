@@ -11,28 +11,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from tests.ecosystem import environment
+from tests.ecosystem.checks import check_authlib, dsn, refusals, socket_of, told_sentry
 from tests.ecosystem.environment import Edit
 from tests.ecosystem.loopback import Received, provider, silent, web_server
 from tests.ecosystem.service import (
     FOREIGN,
+    GZIP,
     JSON,
+    SWAGGER,
     Client,
     Facts,
     Service,
+    asks_for_login,
     development,
+    member,
     production,
+    public,
     submit,
     title,
     tool,
     window,
+    with_parts,
 )
 from tests.live.service import ORIGIN, Edge
+from tests.live.websocket import TEXT
 from tests.projects import Project
 
 EDITS = (
@@ -60,11 +67,11 @@ FACTS = Facts(
         UPLOAD,
         HOOKS,
         {"path": "/long", "access": "public", "origins": ["https://spa.example.com"]},
-        *({"path": path, "access": "public"} for path in ("/metrics", "/auth/")),
+        {"path": "/ws/", "websocket": True},
+        *map(public, ("/metrics", "/auth/")),
     ],
 )
 ALLOWED = "access-control-allow-origin"
-GZIP = {"accept-encoding": "gzip"}
 
 
 @pytest.fixture(scope="session")
@@ -74,21 +81,10 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     return environment.build("fastapi", template, target, EDITS)
 
 
-@contextmanager
-def with_parts(project: Project, parts: str, **variables: Any) -> Iterator[tuple[Service, Client]]:
-    """Run the service with some parts; also return a browser in which somebody has logged in."""
-    with (
-        production(project, FACTS, PARTS=parts, **variables) as service,
-        service.client() as client,
-    ):
-        assert client.login(service.add_user()).status_code == 303
-        yield service, client
-
-
 @pytest.fixture(scope="module")
 def everyday(project: Project) -> Iterator[tuple[Service, Client]]:
     """Run the service with what FastAPI's own documentation shows."""
-    with with_parts(project, "everyday") as found:
+    with with_parts(project, "everyday", FACTS) as found:
         yield found
 
 
@@ -116,13 +112,8 @@ def program(everyday: tuple[Service, Client]) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def packages(project: Project) -> Iterator[tuple[Service, Client]]:
     """Run the service with packages that go together."""
-    with with_parts(project, "packages") as found:
+    with with_parts(project, "packages", FACTS) as found:
         yield found
-
-
-def asks_for_login(answer: httpx.Response) -> bool:
-    """Tell whether an answer leads to the login page."""
-    return answer.status_code == 303 and answer.headers["location"].startswith("/login")
 
 
 # FastAPI itself -----------------------------------------------------------------------------------
@@ -281,6 +272,20 @@ def test_dependencies_of_a_router_and_with_yield(client: Client) -> None:
     assert client.get("/yielded").json() == {"value": "session", "opened": True}
 
 
+def test_websockets(everyday: tuple[Service, Client]) -> None:
+    service, client = everyday
+    # A foreign page, a visitor, a path that no fact names.
+    assert refusals(service, client, "/ws/1", "/unlisted-ws") == [403, 401, 403]
+    with socket_of(client, service, "/ws/1") as one:
+        assert one.status == 101
+        with socket_of(client, service, "/ws/2") as two:
+            two.send(b"hello")
+            assert two.read() == (TEXT, b"You wrote: hello")
+            for opened in (one, two):
+                assert opened.read() == (TEXT, b"Client #2 says: hello")
+        assert one.read() == (TEXT, b"Client #2 left the chat")
+
+
 @pytest.mark.parametrize(
     ("kind", "media_type", "body", "got"),
     [
@@ -329,7 +334,7 @@ def test_exception_handler_of_an_own_exception(client: Client) -> None:
 
 
 def test_own_handlers_of_all_errors(project: Project) -> None:
-    with with_parts(project, "handlers") as (_, client):
+    with with_parts(project, "handlers", FACTS) as (_, client):
         assert client.get("/items/3").text == "Nope! I don't like 3."
         assert client.get("/nothing").text == "Not Found"
         invalid = client.get("/items/x")
@@ -340,14 +345,14 @@ def test_own_handlers_of_all_errors(project: Project) -> None:
 
 
 def test_handlers_of_fastapi_reused(project: Project) -> None:
-    with with_parts(project, "reused") as (_, client):
+    with with_parts(project, "reused", FACTS) as (_, client):
         assert client.get("/items/3").json() == {"detail": "Nope! I don't like 3."}
         assert client.get("/nothing").json() == {"mine": "not here"}
         assert client.get("/items/x").json()["detail"][0]["type"] == "int_parsing"
 
 
 def test_middlewares_of_starlette(project: Project) -> None:
-    with with_parts(project, "around") as (service, client):
+    with with_parts(project, "around", FACTS) as (service, client):
         assert client.post("/kept/tea").status_code == 200
         assert client.get("/kept").json() == {"kept": "tea"}
         assert client.logged_in()
@@ -434,7 +439,7 @@ def test_opentelemetry(packages: tuple[Service, Client]) -> None:
 
 
 def test_starlette_admin(project: Project) -> None:
-    with with_parts(project, "office") as (service, client):
+    with with_parts(project, "office", FACTS) as (service, client):
         with service.client() as visitor:
             answer = visitor.get("/office/")
             assert asks_for_login(answer)
@@ -458,27 +463,19 @@ def provided(project: Project) -> Iterator[tuple[Service, Received]]:
 
 def test_authlib(project: Project) -> None:
     with provided(project) as (service, oauth), service.client() as visitor:
-        sent = visitor.get("/oauth/login", headers={"sec-fetch-site": "none"})
-        target = urlsplit(sent.headers["location"])
-        asked = {name: values[0] for name, values in parse_qs(target.query).items()}
-        assert target.netloc == "provider.example"
-        assert asked["redirect_uri"] == f"{ORIGIN}/oauth/authorize"
-        back = f"/oauth/authorize?code=c0de&state={asked['state']}"
-        assert visitor.get(back, headers=FOREIGN).status_code == 307
-        assert visitor.get("/oauth/profile").json() == {"profile": "ada"}
+        check_authlib(visitor, "/oauth/login", redirect=307)
         assert oauth.wait(lambda item: item[0] == "/token")
         assert "session" not in visitor.cookies
 
 
 def test_sentry(project: Project) -> None:
     with web_server(silent) as sentry:
-        dsn = f"http://key@127.0.0.1:{sentry.port}/1"
-        with production(project, PARTS="sentry", PARTS_DSN=dsn) as service:
-            with service.client() as visitor:
-                answer = visitor.get("/sentry-debug")
-            assert answer.status_code == 500
-            assert "division" not in answer.text
-            sentry.wait(lambda item: b"ZeroDivisionError" in item[1])
+        with production(project, PARTS="sentry", PARTS_DSN=dsn(sentry)) as service:
+            user = service.add_user()
+            with member(service, user) as client:
+                path = "/sentry-debug"
+                told = told_sentry(service, client, user, sentry, path, "ZeroDivisionError")
+                assert told == []
 
 
 def test_fastapi_users(project: Project) -> None:
@@ -563,12 +560,6 @@ def test_fastapi_dev(project: Project) -> None:
             assert status("/healthz") == 200
             assert status("/docs") == 200
             assert status("/login") == 200
-
-
-SWAGGER = (
-    "window.SwaggerUIBundle = () => { document.title = 'ran'; return { initOAuth() {} } };"
-    + ("SwaggerUIBundle.presets = {}; SwaggerUIBundle.SwaggerUIStandalonePreset = {};")
-)
 
 
 def test_swagger_ui_in_a_browser(project: Project) -> None:

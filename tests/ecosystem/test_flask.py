@@ -5,35 +5,48 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import re
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
 from tests.ecosystem import environment
+from tests.ecosystem.checks import (
+    CALLER,
+    HOOK,
+    TRACE,
+    check_authlib,
+    check_celery,
+    check_events,
+    check_webhook,
+    dsn,
+    redis_server,
+    told_sentry,
+)
 from tests.ecosystem.environment import Edit
 from tests.ecosystem.loopback import Received, mail_server, provider, silent, web_server
 from tests.ecosystem.service import (
     FOREIGN,
+    GZIP,
+    SECRET,
     Client,
     Facts,
     Page,
     Service,
+    asks_for_login,
+    development,
+    member,
     production,
+    public,
     submit,
+    window,
 )
-from tests.live.service import HOST, ORIGIN, User, free_port
+from tests.live.service import HOST, User, free_port
 from tests.projects import Project, clean_environment
 
 EDITS = (
@@ -50,18 +63,11 @@ EDITS = (
         "    return parts.around(app)",
     ),
 )
-SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
 TOKEN = "csrf_token"  # noqa: S105 - the name of a field
-GZIP = {"accept-encoding": "gzip"}
 
 PARTS = (
     "models login babel admin cors mails caching basics compress oauth sentry metrics dispatched"
 )
-
-
-def public(path: str, **more: Any) -> dict[str, Any]:
-    """Return the fact that opens a path."""
-    return {"path": path, "access": "public", **more}
 
 
 FACTS = Facts(
@@ -72,7 +78,7 @@ FACTS = Facts(
     routes=[
         *map(public, ("/club/", "/metrics", "/backend/", "/basics/bearer", "/shop/assets/")),
         public("/shared/", origins=["https://spa.example.com"]),
-        public("/basics/webhook", **{"cross-site": "without-session"}),
+        {"path": "/basics/webhook", **HOOK},
     ],
 )
 """What rows of the page name as the fact that opens something."""
@@ -99,7 +105,7 @@ class World:
             "PARTS_SECRET": SECRET,
             "PARTS_MAIL_PORT": str(self.mails.port),
             "PARTS_PROVIDER": f"http://127.0.0.1:{self.provider.port}",
-            "PARTS_DSN": f"http://key@127.0.0.1:{self.sentry.port}/1",
+            "PARTS_DSN": dsn(self.sentry),
         }
 
 
@@ -149,20 +155,6 @@ def stranger(closed: Service) -> Iterator[Client]:
     """Open a browser without a session, where no fact opens anything."""
     with closed.client() as client:
         yield client
-
-
-@contextmanager
-def member(service: Service, user: User) -> Iterator[Client]:
-    """Open a browser in which a user has logged in by the service's own page."""
-    with service.client() as client:
-        fields = {"username": user.name, "password": user.password}
-        assert submit(client, "/login", fields).status_code == 303
-        yield client
-
-
-def asks_for_login(answer: httpx.Response) -> bool:
-    """Tell whether the boundary leads to the login page of the service."""
-    return answer.status_code == 303 and "/login?next=" in answer.headers["location"]
 
 
 @pytest.mark.sample
@@ -288,6 +280,18 @@ def test_flask_admin(stranger: Client, client: Client) -> None:
     assert client.get(script[1].replace("&amp;", "&")).status_code == 200
 
 
+def test_flask_admin_in_a_browser(project: Project, world: World, tmp_path: Path) -> None:
+    """Its scripts have no nonce; the day they have one, the page says so."""
+    own = {**world.variables(), "PARTS": "models babel admin", "PARTS_FOLDER": str(tmp_path)}
+    with development(project, **own) as service, window(service) as (page, complaints):
+        page.goto("/admin/member/new/")
+        assert any("script-src" in line for line in complaints)
+        # Its forms need none.
+        page.fill("#username", "zoe")
+        page.click("input[type=submit]")
+        assert "zoe" in page.inner_text("table.model-list")
+
+
 def test_flask_cors(stranger: Client, visitor: Client) -> None:
     name = "access-control-allow-origin"
     origin = {"origin": "https://spa.example.com", **FOREIGN}
@@ -396,32 +400,31 @@ def test_flask_compress(client: Client, visitor: Client) -> None:
 
 def test_authlib(stranger: Client, visitor: Client) -> None:
     assert stranger.get("/oauth/login").status_code == 400
-    sent = visitor.get("/oauth/login", headers={"sec-fetch-site": "none"})
-    target = urlsplit(sent.headers["location"])
-    asked = {name: values[0] for name, values in parse_qs(target.query).items()}
-    assert target.netloc == "provider.example"
-    assert asked["redirect_uri"] == f"{ORIGIN}/oauth/authorize"
-    forged = visitor.get("/oauth/authorize?code=c0de&state=wrong", headers=FOREIGN)
-    assert forged.status_code == 500
-    back = f"/oauth/authorize?code=c0de&state={asked['state']}"
-    assert visitor.get(back, headers=FOREIGN).status_code == 302
-    assert visitor.get("/oauth/profile").json() == {"profile": "ada"}
+    check_authlib(visitor, "/oauth/login", redirect=302)
 
 
-def test_sentry(visitor: Client, world: World, project: Project, tmp_path: Path) -> None:
-    answer = visitor.get("/debug-sentry")
-    assert answer.status_code == 500
-    assert "ZeroDivisionError" not in answer.text
-    unpack = "import brotli, sys; print(brotli.decompress(open(sys.argv[1], 'rb').read()).decode())"
+def test_sentry(opened: Service, user: User, client: Client, world: World) -> None:
+    told = told_sentry(opened, client, user, world.sentry, "/debug-sentry", "ZeroDivisionError")
+    assert told == []
 
-    def names_error(item: tuple[str, bytes, Any]) -> bool:
-        if item[2].get("content-encoding") != "br":
-            return b"ZeroDivisionError" in item[1]
-        file = tmp_path / "envelope"
-        file.write_bytes(item[1])
-        return "ZeroDivisionError" in project.run(project.python, "-c", unpack, str(file)).stdout
 
-    world.sentry.wait(names_error)
+def test_opentelemetry(project: Project) -> None:
+    with production(project, PARTS="traces") as service, service.client() as client:
+        assert client.get("/login?next=/account", headers=CALLER).status_code == 200
+        spans = client.get("/spans").json()
+    (span,) = [span for span in spans if span["name"] == "GET /login"]
+    assert (span["kind"], span["trace"]) == ("SERVER", TRACE)
+    attributes = span["attributes"]
+    assert attributes["http.scheme"] == "https"
+    assert attributes["http.host"] == HOST
+    assert attributes["http.route"] == "/login"
+    assert attributes["net.peer.ip"] == "198.51.100.1"
+
+
+def test_celery(project: Project) -> None:
+    with redis_server() as redis:
+        with production(project, PARTS="background", PARTS_REDIS=redis) as service:
+            check_celery(service, "my_service.app.parts.make_celery", "/tasks/")
 
 
 def test_prometheus_flask_exporter(stranger: Client, visitor: Client) -> None:
@@ -446,12 +449,8 @@ def test_repeated_names_and_several_uploads(client: Client) -> None:
 
 
 def test_server_sent_events(visitor: Client) -> None:
-    begun = time.monotonic()
-    with visitor.stream("GET", "/basics/events?q=x") as answer:
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        pieces = [(time.monotonic() - begun, piece) for piece in answer.iter_text()]
-    assert "".join(piece for _, piece in pieces) == "data: 0 x\n\ndata: 1 x\n\ndata: 2 x\n\n"
-    assert pieces[-1][0] - pieces[0][0] > 0.4
+    text = "data: 0 x\n\ndata: 1 x\n\ndata: 2 x\n\n"
+    check_events(visitor, "/basics/events?q=x", text)
 
 
 def test_conditional_and_range_requests(visitor: Client) -> None:
@@ -473,18 +472,7 @@ def test_conditional_and_range_requests(visitor: Client) -> None:
 
 
 def test_webhook_with_a_signature(visitor: Client) -> None:
-    body = json.dumps({"event": "push", "odd": "  spacing "}, indent=3).encode()
-    signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-    headers = {
-        "content-type": "application/json",
-        "x-hub-signature-256": f"sha256={signature}",
-    }
-    del visitor.headers["sec-fetch-site"]
-    url = "/basics/webhook"
-    sent = visitor.request("POST", url, content=body, headers=headers)
-    assert sent.json() == {"event": "push"}
-    changed = visitor.request("POST", url, content=body + b" ", headers=headers)
-    assert changed.status_code == 403
+    check_webhook(visitor, "/basics/webhook")
 
 
 def test_bearer_tokens(visitor: Client) -> None:
@@ -495,6 +483,24 @@ def test_bearer_tokens(visitor: Client) -> None:
     assert (wrong.status_code, wrong.json()) == (403, {"error": "invalid_token"})
     right = visitor.get("/basics/bearer", headers={"authorization": "Bearer good"})
     assert right.json() == {"token": "good"}
+
+
+def test_flask_jwt_extended(project: Project) -> None:
+    facts = Facts(routes=[public("/jwt/")])
+    with production(project, facts, PARTS="jwt", PARTS_SECRET=SECRET) as service:
+        with service.client() as program:
+            wrong = program.post("/jwt/login", json={"username": "test", "password": "no"})
+            assert (wrong.status_code, wrong.json()) == (401, {"msg": "Bad username or password"})
+            fields = {"username": "test", "password": "test"}
+            token = program.post("/jwt/login", json=fields).json()["access_token"]
+            missing = program.get("/jwt/protected")
+            assert missing.json() == {"msg": "Missing Authorization Header"}
+            bearer = {"authorization": f"Bearer {token}"}
+            for answer in (
+                program.get("/jwt/protected", headers=bearer),
+                program.post("/jwt/protected", headers=bearer, json={}),
+            ):
+                assert answer.json() == {"logged_in_as": "test"}
 
 
 def test_own_error_pages(visitor: Client) -> None:

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,37 @@ import httpx
 import pytest
 
 from tests.ecosystem import environment
+from tests.ecosystem.checks import (
+    CALLER,
+    HOOK,
+    TRACE,
+    check_authlib,
+    check_webhook,
+    dsn,
+    refusals,
+    socket_of,
+    told_sentry,
+)
 from tests.ecosystem.environment import Edit
-from tests.ecosystem.loopback import silent, web_server
+from tests.ecosystem.loopback import provider, silent, web_server
 from tests.ecosystem.service import (
     JSON,
+    SECRET,
+    SWAGGER,
     Client,
     Facts,
     Service,
+    asks_for_login,
     development,
+    member,
     production,
+    public,
     tool,
     window,
+    with_parts,
 )
 from tests.live.service import ORIGIN
+from tests.live.websocket import TEXT
 from tests.projects import Project
 
 EDITS = (
@@ -46,6 +64,7 @@ EDITS = (
 )
 FACTS = Facts(
     service={
+        "redirect-hosts": ["provider.example"],
         "response-headers": [
             *("x-total-count", "x-odd", "x-after", "authorization", "ratelimit-limit"),
             *("hx-redirect", "hx-location", "hx-trigger", "hx-refresh", "hx-push-url"),
@@ -57,9 +76,15 @@ FACTS = Facts(
         {"path": "/msgpack", "body": ["application/vnd.msgpack"]},
         {"path": "/raw", "body": ["application/xml"]},
         {"path": "/chunks", "body": ["application/octet-stream"]},
-        *({"path": path, "access": "public"} for path in ("/jwt/", "/auth/", "/metrics")),
+        {"path": "/webhook", **HOOK},
+        {"path": "/ws/chat", "websocket": True},
+        {"path": "/echo", "websocket": True},
+        *map(public, ("/jwt/", "/auth/", "/metrics", "/keyed/")),
     ],
 )
+
+
+PARTS = "flash alchemy channels compression hosts mount prometheus"
 
 
 @pytest.fixture(scope="session")
@@ -69,21 +94,10 @@ def project(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project
     return environment.build("litestar", template, target, EDITS)
 
 
-@contextmanager
-def with_parts(project: Project, parts: str, **variables: Any) -> Iterator[tuple[Service, Client]]:
-    """Run the service with some parts; also return a browser in which somebody has logged in."""
-    with (
-        production(project, FACTS, PARTS=parts, **variables) as service,
-        service.client() as client,
-    ):
-        assert client.login(service.add_user()).status_code == 303
-        yield service, client
-
-
 @pytest.fixture(scope="module")
 def everyday(project: Project) -> Iterator[tuple[Service, Client]]:
     """Run the service with what Litestar's own documentation shows, and what goes with it."""
-    with with_parts(project, "flash alchemy channels compression hosts mount prometheus") as found:
+    with with_parts(project, PARTS, FACTS, PARTS_SECRET=SECRET) as found:
         yield found
 
 
@@ -98,11 +112,6 @@ def visitor(everyday: tuple[Service, Client]) -> Iterator[Client]:
     """Open a browser without a session."""
     with everyday[0].client() as visitor:
         yield visitor
-
-
-def asks_for_login(answer: httpx.Response) -> bool:
-    """Tell whether an answer leads to the login page."""
-    return answer.status_code == 303 and answer.headers["location"].startswith("/login")
 
 
 # Litestar itself ----------------------------------------------------------------------------------
@@ -177,6 +186,16 @@ def test_uploads(client: Client) -> None:
     assert answer.json() == {"names": ["a", "b"], "sizes": [3_000_000, 12_000_000], "note": "n"}
 
 
+def test_webhook_with_a_signature(visitor: Client) -> None:
+    check_webhook(visitor, "/webhook")
+
+
+def test_authentication_middleware(visitor: Client) -> None:
+    assert visitor.get("/keyed/whoami", headers=JSON).status_code == 401
+    answer = visitor.get("/keyed/whoami", headers={"x-api-key": "k3y"})
+    assert answer.json() == {"user": "robot", "auth": "k3y"}
+
+
 @pytest.mark.parametrize(
     ("path", "kind", "body", "got"),
     [
@@ -211,7 +230,7 @@ def test_exceptions(client: Client) -> None:
 
 
 def test_own_handlers_of_404_and_500(project: Project) -> None:
-    with with_parts(project, "handlers") as (_, client):
+    with with_parts(project, "handlers", FACTS) as (_, client):
         missing, crash = client.get("/nothing"), client.get("/crash")
         assert (missing.status_code, missing.json()) == (404, {"mine": "not here"})
         assert (crash.status_code, crash.json()) == (500, {"mine": "sorry"})
@@ -243,7 +262,7 @@ def test_session(client: Client) -> None:
 
 @pytest.mark.parametrize("kind", ["server", "cookie"])
 def test_middleware_for_sessions(project: Project, kind: str) -> None:
-    with with_parts(project, kind) as (service, client):
+    with with_parts(project, kind, FACTS) as (service, client):
         assert client.post("/cart/tea").status_code == 201
         assert client.get("/cart").json() == {"cart": "tea"}
         assert client.get("/nothing").status_code == 404
@@ -340,6 +359,30 @@ def test_channels(client: Client) -> None:
     assert client.post("/publish/hi").json() == ['{"text":"hi"}']
 
 
+def test_channels_over_websockets(project: Project) -> None:
+    with with_parts(project, "sockets", FACTS) as (service, client):
+        # A foreign page, a visitor, a path that no fact names.
+        assert refusals(service, client, "/ws/chat", "/ws/unlisted") == [403, 401, 403]
+        client.post("/announce/before")
+        with (
+            socket_of(client, service, "/ws/chat") as one,
+            socket_of(client, service, "/ws/chat") as other,
+        ):
+            client.post("/announce/after")
+            for opened in (one, other):
+                assert opened.status == 101
+                messages: list[str] = []
+                while "after" not in messages:
+                    kind, message = opened.read()
+                    assert kind == TEXT
+                    messages.append(json.loads(message)["message"])
+                # By the history of the channel.
+                assert messages[0] == "before"
+        with socket_of(client, service, "/echo") as listener:
+            listener.send(b'{"text": "a"}')
+            assert listener.read() == (TEXT, b'{"echo":"a"}')
+
+
 def test_mounted_fastapi(client: Client, visitor: Client) -> None:
     assert client.get("/fast/hello").json() == {"hello": "fastapi"}
     for path in ("/fast/docs", "/fast/openapi.json", "/schema"):
@@ -352,21 +395,35 @@ def test_prometheus(visitor: Client) -> None:
     assert "litestar_requests_total" in visitor.get("/metrics").text
 
 
-def test_sentry(project: Project, tmp_path: Path) -> None:
-    unpack = "import brotli, sys; print(brotli.decompress(open(sys.argv[1], 'rb').read()).decode())"
-
-    def names_error(item: tuple[str, bytes, Any]) -> bool:
-        if item[2].get("content-encoding") != "br":
-            return b"secret-4711" in item[1]
-        file = tmp_path / "envelope"
-        file.write_bytes(item[1])
-        return "secret-4711" in project.run(project.python, "-c", unpack, str(file)).stdout
-
+@pytest.mark.parametrize("local_variables", ["yes", "no"])
+def test_sentry(project: Project, local_variables: str) -> None:
     with web_server(silent) as sentry:
-        dsn = f"http://key@127.0.0.1:{sentry.port}/1"
-        with with_parts(project, "", PARTS_DSN=dsn) as (_, client):
-            assert client.get("/crash").status_code == 500
-            sentry.wait(names_error)
+        own = {"PARTS_DSN": dsn(sentry), "PARTS_LOCAL_VARIABLES": local_variables}
+        with production(project, FACTS, **own) as service:  # type: ignore[arg-type]
+            user = service.add_user()
+            with member(service, user) as client:
+                told = told_sentry(service, client, user, sentry, "/crash", "secret-4711")
+                # Frames of Litestar hold the request.
+                assert bool(told) == (local_variables == "yes")
+
+
+def test_opentelemetry(project: Project) -> None:
+    with production(project, PARTS="traces") as service, service.client() as client:
+        assert client.get("/login?next=/account", headers=CALLER).status_code == 200
+        spans = client.get("/spans").json()
+    (span,) = [each for each in spans if each["name"] == "GET /login" and each["kind"] == "SERVER"]
+    assert span["trace"] == TRACE
+    attributes = span["attributes"]
+    assert attributes["http.url"] == f"{ORIGIN}/login?next=/account"
+    assert attributes["net.peer.ip"] == "198.51.100.1"
+
+
+def test_authlib(project: Project) -> None:
+    with web_server(provider) as oauth:
+        place = f"http://127.0.0.1:{oauth.port}"
+        with production(project, FACTS, PARTS="oauth", PARTS_PROVIDER=place) as service:
+            with service.client() as visitor:
+                check_authlib(visitor, "/oauth/login", redirect=302)
 
 
 # Tools --------------------------------------------------------------------------------------------
@@ -428,12 +485,6 @@ def test_openapi_in_development(project: Project) -> None:
     with development(project) as service, service.client() as visitor:
         assert visitor.get("/schema").status_code == 200
         assert visitor.get("/schema/openapi.json").json()["openapi"].startswith("3.")
-
-
-SWAGGER = (
-    "window.SwaggerUIBundle = () => { document.title = 'ran'; return { initOAuth() {} } };"
-    + ("SwaggerUIBundle.presets = {}; SwaggerUIBundle.SwaggerUIStandalonePreset = {};")
-)
 
 
 def test_pages_about_the_api_in_a_browser(project: Project) -> None:

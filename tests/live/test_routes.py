@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import os
 import socket
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +12,7 @@ import pytest
 from tests.live import probing
 from tests.live.nginx import Deployed, deployed
 from tests.live.service import HOST
+from tests.live.websocket import CLOSE, PING, PONG, TEXT, WebSocket
 from tests.projects import Project
 
 FACT = """
@@ -23,7 +21,6 @@ path = "/probe/socket"
 websocket = true
 """
 MIB = 1 << 20
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 MOST = 65536
 """`websocket.max-message` of the policy."""
 
@@ -48,67 +45,6 @@ def chain(project: Project) -> Iterator[Deployed]:
         yield started
 
 
-class WebSocket:
-    """A client's side of RFC 6455, as small as these tests need it."""
-
-    def __init__(self, connection: socket.socket, chain: Deployed, path: str, origin: str) -> None:
-        """Ask for an upgrade; `status` and `head` are the answer's."""
-        self._connection = connection
-        key = base64.b64encode(os.urandom(16)).decode()
-        lines = (
-            f"GET {path} HTTP/1.1",
-            f"Host: {HOST}:{chain.edge.https}",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-            f"Origin: {origin}",
-        )
-        connection.sendall("\r\n".join((*lines, "", "")).encode())
-        self._buffer = b""
-        while b"\r\n\r\n" not in self._buffer:
-            self._more()
-        head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        self.head = head.decode("latin-1").lower()
-        self.status = int(self.head.split()[1])
-
-    def _more(self) -> None:
-        part = self._connection.recv(65536)
-        if not part:
-            raise ConnectionError("closed")
-        self._buffer += part
-
-    def _take(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._more()
-        taken, self._buffer = self._buffer[:size], self._buffer[size:]
-        return taken
-
-    def send(self, content: bytes, code: int = TEXT) -> None:
-        """Send one frame, masked as clients do."""
-        size = len(content)
-        long = struct.pack("!BH", 0xFE, size) if size < MOST else struct.pack("!BQ", 0xFF, size)
-        begin = struct.pack("!B", 0x80 | size) if size < 126 else long
-        mask = os.urandom(4)
-        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(content))
-        self._connection.sendall(bytes([0x80 | code]) + begin + mask + masked)
-
-    def read(self) -> tuple[int, bytes]:
-        """Return the kind and the content of the next frame."""
-        first, size = self._take(2)
-        if size == 126:
-            (size,) = struct.unpack("!H", self._take(2))
-        elif size == 127:
-            (size,) = struct.unpack("!Q", self._take(8))
-        return first & 0x0F, self._take(size)
-
-    def closed(self) -> int:
-        """Insist that the next frame ends it, and return its code."""
-        code, content = self.read()
-        assert code == CLOSE
-        return int(struct.unpack("!H", content[:2])[0]) if content else 1005
-
-
 @contextmanager
 def opened(chain: Deployed, path: str = "/probe/socket", origin: str = "") -> Iterator[WebSocket]:
     where = ("127.0.0.1", chain.edge.https)
@@ -116,7 +52,8 @@ def opened(chain: Deployed, path: str = "/probe/socket", origin: str = "") -> It
         socket.create_connection(where, timeout=20) as connection,
         chain.edge.trust().wrap_socket(connection, server_hostname=HOST) as wrapped,
     ):
-        yield WebSocket(wrapped, chain, path, origin or chain.edge.origin)
+        headers = {"Host": f"{HOST}:{chain.edge.https}", "Origin": origin or chain.edge.origin}
+        yield WebSocket(wrapped, path, headers)
 
 
 def test_upload_beyond_the_policys_size(chain: Deployed) -> None:
@@ -174,7 +111,7 @@ def test_frame_that_is_none_ends_it(chain: Deployed, frame: bytes) -> None:
     mark = chain.service.mark()
     with opened(chain) as made:
         made.read()
-        made._connection.sendall(frame)
+        made.connection.sendall(frame)
         try:
             while made.read()[0] != CLOSE:
                 pass

@@ -814,7 +814,10 @@ def test_client_of_django_sees_the_policy(client: Client) -> None:
     for name, value in expect.HEADERS.items():
         if name != "referrer-policy":
             assert answer.headers[name] == value, name
-    assert "nonce-" in answer.headers["content-security-policy"]
+    nonce = answer.wsgi_request.csp_nonce  # type: ignore[attr-defined]
+    assert f"'nonce-{nonce}'" in answer.headers["content-security-policy"]
+    # Where packages with scripts look for it.
+    assert f'nonce="{nonce}"' in answer.content.decode()
     assert client.get("/unknown").status_code == 404
     assert client.get("/healthz").content == b"ok\n"
     assert client.get("/readyz").status_code == 200

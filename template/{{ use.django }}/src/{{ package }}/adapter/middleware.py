@@ -93,6 +93,8 @@ class BoundaryMiddleware:
 
     def _answer(self, request: WSGIRequest, exchange: Exchange) -> HttpResponseBase:
         request.META[_REQUEST] = request
+        # As django-csp names it: packages whose pages have scripts look for it there.
+        request.csp_nonce = SimpleLazyObject(lambda: exchange.context.nonce)  # type: ignore[attr-defined]
         token = CURRENT.set(exchange)
         try:
             response = self._get_response(request)

@@ -2,6 +2,12 @@
 
 import os
 
+PARTS = os.environ.get("PARTS", "").split()
+if "celery" in PARTS:
+    from .celery import app as celery_app
+
+    __all__ = ("celery_app",)
+
 
 def settings(names):
     """Change Django's settings, as a user does at the end of `app/settings.py`."""
@@ -29,8 +35,10 @@ def settings(names):
     names["MIDDLEWARE"].insert(common, "django.middleware.gzip.GZipMiddleware")
     names["CORS_ALLOWED_ORIGINS"] = ["https://spa.example.com"]
     names["AUTHENTICATION_BACKENDS"] += ["allauth.account.auth_backends.AuthenticationBackend"]
+    names["ACCOUNT_ADAPTER"] = f"{package}.app.parts.adapter.AccountAdapter"
     names["ACCOUNT_LOGIN_METHODS"] = {"email"}
     names["ACCOUNT_SIGNUP_FIELDS"] = ["email*", "password1*", "password2*"]
+    names["MFA_TOTP_TOLERANCE"] = 1
     # Its own limits would come first.
     names["ACCOUNT_RATE_LIMITS"] = False
     names["CRISPY_ALLOWED_TEMPLATE_PACKS"] = names["CRISPY_TEMPLATE_PACK"] = "bootstrap5"
@@ -56,13 +64,12 @@ def settings(names):
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("PARTS_FOLDER", ".") + "/archive.sqlite3",
     }
-    parts = os.environ.get("PARTS", "").split()
-    if "axes" in parts:
+    if "axes" in PARTS:
         names["INSTALLED_APPS"] += ["axes"]
         names["AUTHENTICATION_BACKENDS"].insert(0, "axes.backends.AxesStandaloneBackend")
         names["MIDDLEWARE"] += ["axes.middleware.AxesMiddleware"]
         names["AXES_FAILURE_LIMIT"] = 2
-    if "whitenoise" in parts:
+    if "whitenoise" in PARTS:
         security = names["MIDDLEWARE"].index("django.middleware.security.SecurityMiddleware")
         names["MIDDLEWARE"].insert(security + 1, "whitenoise.middleware.WhiteNoiseMiddleware")
         names["STATIC_URL"] = "/files/"
@@ -73,7 +80,43 @@ def settings(names):
                 "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage",
             },
         }
-    if "toolbar" in parts:
+    if "prometheus" in PARTS:
+        names["INSTALLED_APPS"] += ["django_prometheus"]
+        names["MIDDLEWARE"] = [
+            "django_prometheus.middleware.PrometheusBeforeMiddleware",
+            *names["MIDDLEWARE"],
+            "django_prometheus.middleware.PrometheusAfterMiddleware",
+        ]
+    if "sentry" in PARTS:
+        # https://docs.sentry.io/platforms/python/integrations/django/
+        import sentry_sdk
+
+        sentry_sdk.init(dsn=os.environ["PARTS_DSN"], traces_sample_rate=1.0)
+    if "jwt" in PARTS:
+        names["INSTALLED_APPS"] += ["drf_spectacular"]
+        names["REST_FRAMEWORK"]["DEFAULT_AUTHENTICATION_CLASSES"] += [
+            "rest_framework_simplejwt.authentication.JWTAuthentication",
+        ]
+        names["REST_FRAMEWORK"]["DEFAULT_SCHEMA_CLASS"] = "drf_spectacular.openapi.AutoSchema"
+        names["SPECTACULAR_SETTINGS"] = {"TITLE": "Your Project API", "VERSION": "1.0.0"}
+    if "celery" in PARTS:
+        names["CELERY_BROKER_URL"] = names["CELERY_RESULT_BACKEND"] = os.environ["PARTS_REDIS"]
+    if "toolbar" in PARTS:
         names["INSTALLED_APPS"] += ["debug_toolbar"]
         after = names["MIDDLEWARE"].index("django.middleware.gzip.GZipMiddleware") + 1
         names["MIDDLEWARE"].insert(after, "debug_toolbar.middleware.DebugToolbarMiddleware")
+
+
+def instrument():
+    """Do what the documentation of OpenTelemetry has in `manage.py`, which serves nobody here."""
+    if "opentelemetry" in PARTS:
+        from opentelemetry import trace
+        from opentelemetry.instrumentation.django import DjangoInstrumentor
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+        from .spans import exporter
+
+        trace.set_tracer_provider(TracerProvider())
+        trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+        DjangoInstrumentor().instrument()

@@ -33,3 +33,5 @@ if "debug_toolbar" in settings.INSTALLED_APPS:
     from debug_toolbar.toolbar import debug_toolbar_urls
 
     urlpatterns += debug_toolbar_urls()
+if "django_prometheus" in settings.INSTALLED_APPS:
+    urlpatterns += [path("", include("django_prometheus.urls"))]

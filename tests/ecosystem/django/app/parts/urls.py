@@ -1,6 +1,6 @@
 from django.urls import include, path
 
-from . import api, views
+from . import PARTS, api, views
 
 app_name = "parts"
 urlpatterns = [
@@ -21,7 +21,10 @@ urlpatterns = [
     path("translated/", views.translated),
     path("forget/", views.forget),
     path("export/", views.export),
+    path("feed/", views.feed),
+    path("listen/", views.listen),
     path("events/", views.events),
+    path("sentry-debug/", views.sentry_debug),
     path("etag/", views.etag),
     path("video/", views.video),
     path("long/", views.long),
@@ -37,3 +40,36 @@ urlpatterns = [
     path("rest/upload/<str:filename>", api.FileUploadView.as_view()),
     path("rest/", include(api.router.urls)),
 ]
+if "opentelemetry" in PARTS:
+    from .spans import spans
+
+    urlpatterns += [path("spans/", spans)]
+if "oauth" in PARTS:
+    from . import oauth
+
+    urlpatterns += [
+        path("oauth/login/", oauth.login),
+        path("oauth/authorize/", oauth.authorize, name="authorize"),
+        path("oauth/profile/", oauth.profile),
+    ]
+if "celery" in PARTS:
+    from . import background
+
+    urlpatterns += [
+        path("tasks/", background.start),
+        path("tasks/<str:task_id>/", background.result),
+    ]
+if "jwt" in PARTS:
+    from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+    from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+    urlpatterns += [
+        path("rest/jwt/", TokenObtainPairView.as_view(), name="token_obtain_pair"),
+        path("rest/jwt/refresh/", TokenRefreshView.as_view(), name="token_refresh"),
+        path("rest/schema/", SpectacularAPIView.as_view(), name="schema"),
+        path(
+            "rest/schema/swagger-ui/",
+            SpectacularSwaggerView.as_view(url_name="parts:schema"),
+            name="swagger-ui",
+        ),
+    ]

@@ -168,6 +168,27 @@ def export(request):
     )
 
 
+def feed(request):
+    def stream():
+        for question in Question.objects.order_by("id").iterator(chunk_size=1):
+            yield f"id: {question.id}\ndata: {question.question_text}\n\n"
+
+    return StreamingHttpResponse(stream(), content_type="text/event-stream")
+
+
+def listen(request):
+    def stream():
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("LISTEN questions")
+            yield "data: listening\n\n"
+            for notify in cursor.connection.notifies(timeout=60, stop_after=2):
+                yield f"data: {notify.payload}\n\n"
+
+    return StreamingHttpResponse(stream(), content_type="text/event-stream")
+
+
 @login_not_required
 def events(request):
     def stream():
@@ -209,7 +230,15 @@ def webhook(request):
     signature = "sha256=" + hmac.new(secret, request.body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signature, request.headers.get("X-Hub-Signature-256", "")):
         raise PermissionDenied
-    return JsonResponse({"event": json.loads(request.body)["event"]})
+    if request.content_type == "application/json":
+        return JsonResponse({"event": json.loads(request.body)["event"]})
+    if request.content_type == "application/x-www-form-urlencoded":
+        return JsonResponse({"event": request.POST["event"]})
+    return JsonResponse({"bytes": len(request.body)})
+
+
+def sentry_debug(request):
+    division_by_zero = 1 / 0  # noqa: F841 - as the documentation has it
 
 
 @login_not_required

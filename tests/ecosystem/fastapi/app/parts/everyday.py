@@ -27,6 +27,8 @@ from fastapi import (
     Request,
     Response,
     UploadFile,
+    WebSocket,
+    WebSocketDisconnect,
     status,
 )
 from fastapi.responses import (
@@ -334,6 +336,47 @@ async def dependency_with_yield() -> AsyncIterator[str]:
 @router.get("/yielded")
 async def yielded(value: Annotated[str, Depends(dependency_with_yield)]) -> Any:
     return {"value": value, "opened": STATE["opened"]}
+
+
+# https://fastapi.tiangolo.com/advanced/websockets/
+class ConnectionManager:
+    def __init__(self):
+        self.active_connections: list[WebSocket] = []
+
+    async def connect(self, websocket: WebSocket):
+        await websocket.accept()
+        self.active_connections.append(websocket)
+
+    def disconnect(self, websocket: WebSocket):
+        self.active_connections.remove(websocket)
+
+    async def send_personal_message(self, message: str, websocket: WebSocket):
+        await websocket.send_text(message)
+
+    async def broadcast(self, message: str):
+        for connection in self.active_connections:
+            await connection.send_text(message)
+
+
+manager = ConnectionManager()
+
+
+@router.websocket("/ws/{client_id}")
+async def websocket_endpoint(websocket: WebSocket, client_id: int):
+    await manager.connect(websocket)
+    try:
+        while True:
+            data = await websocket.receive_text()
+            await manager.send_personal_message(f"You wrote: {data}", websocket)
+            await manager.broadcast(f"Client #{client_id} says: {data}")
+    except WebSocketDisconnect:
+        manager.disconnect(websocket)
+        await manager.broadcast(f"Client #{client_id} left the chat")
+
+
+@router.websocket("/unlisted-ws")
+async def unlisted(websocket: WebSocket):
+    await websocket.accept()
 
 
 # Webhooks: the signature is over the bytes as they came.

@@ -77,7 +77,11 @@ def webhook():
     signature = "sha256=" + hmac.new(secret, payload, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(signature, request.headers.get("X-Hub-Signature-256", "")):
         abort(403)
-    return {"event": request.get_json()["event"]}
+    if request.is_json:
+        return {"event": request.get_json()["event"]}
+    if request.mimetype == "application/x-www-form-urlencoded":
+        return {"event": request.form["event"]}
+    return {"bytes": len(payload)}
 
 
 @blueprint.get("/bearer")

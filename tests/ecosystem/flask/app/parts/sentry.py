@@ -10,7 +10,7 @@ from ...adapter import login_not_required
 blueprint = Blueprint("sentry", __name__)
 
 
-@blueprint.get("/debug-sentry")
+@blueprint.route("/debug-sentry", methods=["GET", "POST"])
 @login_not_required
 def trigger_error():
     1 / 0  # noqa: B018 - as the documentation has it

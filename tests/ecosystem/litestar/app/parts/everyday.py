@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +13,7 @@ from tempfile import mkdtemp
 from typing import Annotated, Any
 from uuid import UUID
 
-from litestar import Controller, Request, Response, Router, delete, get, post, put
+from litestar import Controller, Request, Response, Router, delete, get, post, put, route
 from litestar.background_tasks import BackgroundTask, BackgroundTasks
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie, ResponseHeader, UploadFile
@@ -19,6 +22,11 @@ from litestar.dto import DataclassDTO, DTOConfig
 from litestar.enums import MediaType, RequestEncodingType
 from litestar.exceptions import HTTPException, NotAuthorizedException, PermissionDeniedException
 from litestar.handlers.base import BaseRouteHandler
+from litestar.middleware import (
+    AbstractAuthenticationMiddleware,
+    AuthenticationResult,
+    DefineMiddleware,
+)
 from litestar.params import Body, Parameter
 from litestar.plugins.htmx import (
     ClientRedirect,
@@ -175,6 +183,47 @@ async def raw_form(request: Request[Any, Any, Any]) -> list[Any]:
     return [[name, getattr(value, "filename", value)] for name, value in form.multi_items()]
 
 
+# Signed over its bytes.
+@post("/webhook", status_code=200, exclude_from_auth=True)
+async def webhook(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    secret = os.environ["PARTS_SECRET"].encode()
+    body = await request.body()
+    signature = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(signature, request.headers.get("X-Hub-Signature-256", "")):
+        raise PermissionDeniedException
+    if request.content_type[0] == RequestEncodingType.JSON:
+        return {"event": (await request.json())["event"]}
+    if request.content_type[0] == RequestEncodingType.URL_ENCODED:
+        return {"event": (await request.form())["event"]}
+    return {"bytes": len(body)}
+
+
+# https://docs.litestar.dev/latest/usage/security/abstract-authentication-middleware.html
+@dataclass
+class Program:
+    name: str
+
+
+class KeyAuthenticationMiddleware(AbstractAuthenticationMiddleware):
+    async def authenticate_request(
+        self, connection: ASGIConnection[Any, Any, Any, Any]
+    ) -> AuthenticationResult:
+        api_key = connection.headers.get("X-API-KEY")
+        if api_key != "k3y":
+            raise NotAuthorizedException()
+        return AuthenticationResult(user=Program("robot"), auth=api_key)
+
+
+@get("/whoami", sync_to_thread=False)
+def whoami(request: Request[Program, str, Any]) -> dict[str, str]:
+    return {"user": request.user.name, "auth": request.auth}
+
+
+keyed = Router(
+    "/keyed", route_handlers=[whoami], middleware=[DefineMiddleware(KeyAuthenticationMiddleware)]
+)
+
+
 @dataclass
 class Upload:
     files: list[UploadFile]
@@ -274,7 +323,7 @@ def raise_(status: int) -> None:
     raise HTTPException("words of mine", status_code=status)
 
 
-@get("/crash", sync_to_thread=False)
+@route("/crash", http_method=["GET", "POST"], sync_to_thread=False)
 def crash() -> None:
     raise ValueError("secret-4711")
 
@@ -378,6 +427,8 @@ class Handlers:
         messagepack,
         urlencoded,
         raw_form,
+        webhook,
+        keyed,
         upload,
         raw,
         chunks,
