@@ -391,11 +391,7 @@ class Boundary:
         cookie = ""
         if head.has_cookie and not context.without_session:
             cookie = context.cookies.read(head.header("cookie"), self._session_name)
-
-        def client() -> str:
-            return agents.kept(context.address, head.header("user-agent")[:_AGENT])
-
-        return self.session_class(self.sessions, cookie, client)
+        return self.session_class(self.sessions, cookie)
 
     def _device_cookie(self, context: RequestContext) -> str:
         return context.cookies.read(context.head.header("cookie"), self.policy.cookies.device_name)
@@ -640,7 +636,8 @@ class Boundary:
             beside = len(device) or (_DEVICE if self._device_cookie(context) else 0)
             return context.cookies.write(self._session_name, value, age, beside=beside)
 
-        lines = (device, session.commit(write))
+        client = agents.kept(context.address, context.head.header("user-agent")[:_AGENT])
+        lines = (device, session.commit(write, client))
         extra = [(b"set-cookie", line.encode()) for line in lines if line]
         if session.accessed:
             extra.append((b"cache-control", b"no-store"))
