@@ -377,9 +377,7 @@ class Session(MutableMapping[str, Any]):
         self._sessions.store.update(row.id_hash, seen=now, data=data)
         return line
 
-    def _begin(
-        self, text: str, now: int, write: Callable[[str, int], str], client: str
-    ) -> str:
+    def _begin(self, text: str, now: int, write: Callable[[str, int], str], client: str) -> str:
         old = self._row
         self._id, self._next_id = self._next_id or secrets.token_urlsafe(32), ""
         value, data = self._encoded(text)
