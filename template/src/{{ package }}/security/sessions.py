@@ -20,6 +20,8 @@ from .session_codec import SessionCodec
 from .stores import SessionRow, Store, StoreError
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+"""Of what `_encode` has written: with no white space around it."""
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
 _FACTS = " "
@@ -258,7 +260,7 @@ class Session(MutableMapping[str, Any]):
         self._row = row
         self._user = row.user
         self._before = content or row.data
-        self._content = json.loads(self._before)
+        self._content, _ = _decode(self._before)
         self._name = self._content.pop(_NAME, "")
         # Never of the cookie: a browser may send an older one.
         source = json.loads(row.data) if content and row.data != "{}" else self._content
