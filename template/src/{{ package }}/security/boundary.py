@@ -26,7 +26,7 @@ from .cookies import CookieFormat, breaks_prefix, cookie_name
 from .errors import LoginRequired, Problem, allow_header, wants_json
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
-from .headers import SecureHeaders
+from .headers import Plan, SecureHeaders
 from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
@@ -49,6 +49,7 @@ _OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
 _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
+_NOTHING = (b"content-length", b"0")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_CACHED, _SHOWN = 300, 100
 _DIGITS = 19
@@ -96,6 +97,7 @@ class _Place(NamedTuple):
     """The client for code that wants an address: "" where what the proxy wrote is none."""
     https: bool
     host: str
+    cookies: CookieFormat
     allowed: bool
 
 
@@ -142,7 +144,7 @@ class Boundary:
         self._formats = {
             https: CookieFormat.of(policy.cookies, https=https) for https in (False, True)
         }
-        self._headers = SecureHeaders(policy, sticky=production)
+        self._headers = SecureHeaders(policy, sticky=production, judged=_SPECIAL)
         self.constant_headers = frozenset(self._headers.constant())
         """Headers that are the same in many responses, for who must write them in another way."""
         self._hosts = AllowedHosts(hosts)
@@ -226,12 +228,20 @@ class Boundary:
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
         origin = head.origin
+        _, _, host, forwarded_for, proto, forwarded_host = origin
         # Else a client could fill the memory with what is remembered for the next request.
-        cached = sum(map(len, origin)) <= _MOST_CACHED
+        size = len(host) + len(forwarded_for) + len(proto) + len(forwarded_host)
+        cached = size <= _MOST_CACHED
         place = self._place(origin) if cached else self._placed(origin)
-        trusted, context.client, context.address, https, context.host, allowed = place
-        context.https = https
-        context.cookies = self._formats[https or self.production]
+        (
+            trusted,
+            context.client,
+            context.address,
+            context.https,
+            context.host,
+            context.cookies,
+            allowed,
+        ) = place
         if trusted:
             context._claimed_id = head.header("x-request-id")
         if not allowed:
@@ -248,7 +258,8 @@ class Boundary:
         https = scheme == "https"
         own = self._hosts.own(host.lower(), https=https)
         address = client if read_address(client) else ""
-        return _Place(trusted, client, address, https, own, self._hosts.allows(own))
+        cookies = self._formats[https or self.production]
+        return _Place(trusted, client, address, https, own, cookies, self._hosts.allows(own))
 
     def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
         """Return the policy's own response, or None where the application is asked."""
@@ -282,7 +293,7 @@ class Boundary:
             context.body.announced(length, head.header("content-encoding"))
         if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
-        return self._own_page(path, method) if is_own else None
+        return self._own_page(context, path, method) if is_own else None
 
     def _targeted(self, method: str, raw: bytes) -> _Target:
         path = check_path(raw)
@@ -314,20 +325,17 @@ class Boundary:
             emit("authz_fail", reason="cross-site request")
             raise Problem(403, reason='another site asks: [[route]] cross-site = "without-session"')
 
-    def _own_page(self, path: str, method: str) -> Response | None:
+    def _own_page(self, context: RequestContext, path: str, method: str) -> Response | None:
         if method not in _BODILESS:
             raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
         if path == health.READY:
-            return None  # It may have to wait: `slow_page`.
+            context.slow_page = self._ready
+            return None
         if path == _ALIVE:
             return health.alive()
         if path == _SECURITY_TXT:
             return health.security_txt(self.policy.service, self.sessions.now())
         return self.static.response(path)
-
-    def slow_page(self, context: RequestContext) -> Callable[[], Response] | None:
-        """Return what makes a page of the policy's own that may have to wait, or None."""
-        return self._ready if context.path == health.READY else None
 
     def _ready(self) -> Response:
         return health.ready(self.ready)
@@ -391,11 +399,7 @@ class Boundary:
         cookie = ""
         if head.has_cookie and not context.without_session:
             cookie = context.cookies.read(head.header("cookie"), self._session_name)
-
-        def client() -> str:
-            return agents.kept(context.address, head.header("user-agent")[:_AGENT])
-
-        return self.session_class(self.sessions, cookie, client)
+        return self.session_class(self.sessions, cookie)
 
     def _device_cookie(self, context: RequestContext) -> str:
         return context.cookies.read(context.head.header("cookie"), self.policy.cookies.device_name)
@@ -507,36 +511,55 @@ class Boundary:
         Names of headers are lower-case. A `body` of None stays as it is.
         """
         status, own, body = response.status, response.headers, response.body
+        headers = self.passed(context, status, own)
+        if headers is None:
+            status, own, body = self._judged(context, response)
+            if status in _EMPTY or _NOTHING in own:
+                # Some frameworks name the type of nothing, and the policy would follow it.
+                own = [pair for pair in own if pair[0] != b"content-type"]
+            headers = self._finish(context, status, own, self._headers.plan(own))
+        return Response(status, headers, body)
+
+    def passed(self, context: RequestContext, status: int, own: Headers) -> Headers | None:
+        """Return the headers of a response that leaves as it was made.
+
+        None of one that has something to judge, or a session to store: `leave` does it.
+        """
         session = context._session
         if (
             status >= _ERROR
+            or status in _EMPTY
             or not context._access_decided
             or context._failure is not None
             or (session is not None and session.fetched)
-            or not _SPECIAL.isdisjoint([name for name, _ in own])
+            or _NOTHING in own
         ):
-            status, own, body = self._judged(context, response)
-        if status in _EMPTY or (b"content-length", b"0") in own:
-            # Some frameworks name the type of nothing, and the policy would follow it.
-            own = [pair for pair in own if pair[0] != b"content-type"]
+            return None
+        plan = self._headers.plan(own)
+        return None if plan.judged else self._finish(context, status, own, plan)
+
+    def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
+        """Return the headers as they are sent."""
+        route = context.route
         headers, dropped = self._headers.finish(
             status,
             own,
             https=context.https,
             nonce=context.csp_nonce,
-            fact=context.route.number,
+            fact=route.number,
+            plan=plan,
         )
         if dropped:
             _note_dropped(dropped)
-        if context.route.origins:
+        if route.origins:
             headers = cors.open_to(
                 headers,
-                context.route,
+                route,
                 context.reader,
                 exposed=self._exposed,
                 max_age=self.policy.cors.max_age,
             )
-        return Response(status, headers, body)
+        return headers
 
     def _judged(
         self, context: RequestContext, response: Response
@@ -640,7 +663,8 @@ class Boundary:
             beside = len(device) or (_DEVICE if self._device_cookie(context) else 0)
             return context.cookies.write(self._session_name, value, age, beside=beside)
 
-        lines = (device, session.commit(write))
+        client = agents.kept(context.address, context.head.header("user-agent")[:_AGENT])
+        lines = (device, session.commit(write, client))
         extra = [(b"set-cookie", line.encode()) for line in lines if line]
         if session.accessed:
             extra.append((b"cache-control", b"no-store"))

@@ -12,6 +12,7 @@ from typing import Protocol
 from .body import Body
 from .cookies import CookieFormat
 from .cors import Reader
+from .responses import Response
 from .routes import RouteRules
 from .sessions import Session
 
@@ -36,6 +37,8 @@ class RequestHead(Protocol):
     has_body: bool
     """Whether a body is announced."""
     has_cookie: bool
+    is_forwarded: bool
+    """Whether a header says what a proxy may say."""
     origin: Origin
     """What says where the request comes from and what it asks for."""
 
@@ -70,6 +73,8 @@ class RequestContext:
     """Context variables of what answers, where that runs in more than one thread."""
     reader: Reader | None = None
     """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
+    slow_page: Callable[[], Response] | None = None
+    """Makes a page of the policy's own that may have to wait, where one was asked for."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
 

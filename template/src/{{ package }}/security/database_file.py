@@ -89,7 +89,9 @@ class DatabaseFile:
                 " an empty one"
             ) from None
         identity = Identity(found.st_dev, found.st_ino)
-        if identity == self._known()[0] and self._is_overwritten(identity):
+        device, inode, _, _ = _KNOWN.unpack_from(self._shared)
+        is_known = identity == (device, inode)
+        if is_known and self._is_overwritten(identity):
             raise FileOverwrittenError(
                 f"{self.path} was written over while it was in use: stop the service, put the file"
                 " there once more, without a -wal and a -shm beside it, start the service"
@@ -97,7 +99,7 @@ class DatabaseFile:
         return identity
 
     def _is_overwritten(self, identity: Identity) -> bool:
-        changes, mark, overwritten = _SEEN.unpack(self._shared[_KNOWN.size :])
+        changes, mark, overwritten = _SEEN.unpack_from(self._shared, _KNOWN.size)
         now = time.monotonic()
         if overwritten or now - self._looked < LOOK_SECONDS:
             return bool(overwritten)
@@ -170,8 +172,8 @@ class DatabaseFile:
 
     def _known(self) -> tuple[Identity, Identity]:
         """Return which file was opened last, and which log was beside it."""
-        numbers = _KNOWN.unpack(self._shared[: _KNOWN.size])
-        return Identity(*numbers[:2]), Identity(*numbers[2:])
+        device, inode, of_log, log = _KNOWN.unpack_from(self._shared)
+        return Identity(device, inode), Identity(of_log, log)
 
     def _remember(self, file: Identity, log: Identity) -> None:
         if self._known()[0] != file:

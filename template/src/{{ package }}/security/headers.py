@@ -7,15 +7,18 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import itemgetter
 
 from . import csp
 from .policy import Policy, PolicyError, Route
 from .responses import Headers
 
 _NOT_MODIFIED = 304
+_NAME = itemgetter(0)
+"""Of a header, as names and values come."""
 _OF_SERVER = frozenset({b"connection", b"keep-alive"})
 """What is said of a connection is the server's alone (RFC 9110 section 7.6.1): no loss."""
 
@@ -30,13 +33,13 @@ class HeaderSet:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
+class Plan:
     """What becomes of the headers that an application made, by their names alone."""
 
-    kept: tuple[int, ...]
-    """Places of those that leave, in policy order."""
-    whole: bool
-    """True if all of them leave, as they stand."""
+    judged: bool
+    """True if one of them is to be judged before."""
+    kept: Callable[[Headers], Iterable[tuple[bytes, bytes]]]
+    """Returns those that leave, in policy order."""
     shared: tuple[int, ...]
     """Places of those that the policy has too."""
     content_type: int
@@ -48,12 +51,15 @@ class _Plan:
 class SecureHeaders:
     """Turns the headers that a view made into the ones that are sent."""
 
-    def __init__(self, policy: Policy, *, sticky: bool = True) -> None:
+    def __init__(
+        self, policy: Policy, *, sticky: bool = True, judged: Set[bytes] = frozenset()
+    ) -> None:
         """Compute what is the same for all responses.
 
         `Server` is sent without a value: servers that fill it in otherwise name themselves (RFC
         9110 section 10.2.4). Without `sticky`, for plain http in development, browsers may say
-        where a form of ours comes from. Raises `PolicyError` for an HSTS preload that is not
+        where a form of ours comes from. A plan says which responses have one of the names `judged`.
+        Raises `PolicyError` for an HSTS preload that is not
         confirmed.
         """
         self._policy = policy
@@ -65,6 +71,7 @@ class SecureHeaders:
             "server": "",
         }
         self._sticky = sticky
+        self._judged = judged
         self._stated = {
             name: value
             for name, value in self._common.items()
@@ -77,7 +84,7 @@ class SecureHeaders:
         self._known = {
             name.encode() for name in (*self._common, self._csp, "strict-transport-security")
         }
-        self._plan = lru_cache(maxsize=256)(self._plan_of)
+        self._plan = lru_cache(maxsize=256)(self._made_plan)
         plain = self._sets_of(None)
         self._sets = [plain]
         """For no fact, and for each of `policy.routes`."""
@@ -104,17 +111,28 @@ class SecureHeaders:
             for pair in each.pairs
         }
 
+    def plan(self, own: Headers) -> Plan:
+        """Return what becomes of headers with these names, which are lower-case."""
+        return self._plan(tuple(map(_NAME, own)))
+
     def finish(
-        self, status: int, own: Headers, *, https: bool, nonce: Callable[[], str], fact: int = 0
+        self,
+        status: int,
+        own: Headers,
+        *,
+        https: bool,
+        nonce: Callable[[], str],
+        fact: int = 0,
+        plan: Plan | None = None,
     ) -> tuple[Headers, tuple[str, ...]]:
         """Return all headers in policy order, and the names of those that were dropped.
 
         Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
         sent once, and one that the policy has too stands unless it is fixed. `fact` is the number
-        of the path's fact, 0 for none.
+        of the path's fact, 0 for none; `plan` that of `own`, where it is known.
         """
-        plan = self._plan(tuple([name for name, _ in own]))
-        kept = [*own] if plan.whole else [own[index] for index in plan.kept]
+        plan = plan or self.plan(own)
+        kept = [*plan.kept(own)]
         typed = plan.content_type
         html = typed >= 0 and own[typed][1].startswith(b"text/html")
         views = self._views(own, plan.shared) if plan.shared else None
@@ -137,7 +155,7 @@ class SecureHeaders:
         found = {own[index][0].decode(): own[index][1].decode("latin-1") for index in shared}
         return {name: value for name, value in found.items() if value != self._stated.get(name)}
 
-    def _plan_of(self, names: tuple[bytes, ...]) -> _Plan:
+    def _made_plan(self, names: tuple[bytes, ...]) -> Plan:
         """Plan for these names; the last of a name stands, but every cookie.
 
         Cached: an application has few combinations.
@@ -157,8 +175,8 @@ class SecureHeaders:
             if name not in self._rank and name not in self._known and name not in _OF_SERVER
         )
         typed = typed if typed in kept else -1
-        whole = kept == [*range(len(names))]
-        return _Plan(tuple(kept), whole, shared, typed, tuple(gone))
+        judged = not self._judged.isdisjoint(names)
+        return Plan(judged, _picking(kept), shared, typed, tuple(gone))
 
     def _set(
         self, *, html: bool, https: bool, own: dict[str, str], route: Route | None
@@ -189,6 +207,12 @@ class SecureHeaders:
                 nonce_csp = (self._csp.encode(), *(text.encode() for text in texts))
         pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in values.items())
         return HeaderSet(pairs, nonce_csp)
+
+
+def _picking(places: Sequence[int]) -> Callable[[Headers], Iterable[tuple[bytes, bytes]]]:
+    """Return what takes those at the places out of a list."""
+    # Of one place it would return what stands there, of none it cannot be made.
+    return itemgetter(*places) if len(places) > 1 else lambda own: [own[place] for place in places]
 
 
 def _hsts(policy: Policy) -> str:

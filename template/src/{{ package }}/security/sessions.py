@@ -20,6 +20,8 @@ from .session_codec import SessionCodec
 from .stores import SessionRow, Store, StoreError
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder().raw_decode
+"""Of what `_encode` has written: with no white space around it."""
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
 _FACTS = " "
@@ -130,12 +132,11 @@ class Session(MutableMapping[str, Any]):
     unavailable = False
     """True if the store did not answer, so nobody knows who is asking."""
 
-    def __init__(self, sessions: Sessions, cookie: str, client: Callable[[], str]) -> None:
-        """Take the presented cookie value, "" for none, and what labels the user's device."""
+    def __init__(self, sessions: Sessions, cookie: str) -> None:
+        """Take the presented cookie value, "" for none."""
         self._sessions = sessions
         self.cookie = cookie
         """The cookie value that the request brought, "" for none."""
-        self._client = client
         self._content: dict[str, Any] = {}
 
     @property
@@ -259,7 +260,7 @@ class Session(MutableMapping[str, Any]):
         self._row = row
         self._user = row.user
         self._before = content or row.data
-        self._content = json.loads(self._before)
+        self._content, _ = _decode(self._before)
         self._name = self._content.pop(_NAME, "")
         # Never of the cookie: a browser may send an older one.
         source = json.loads(row.data) if content and row.data != "{}" else self._content
@@ -345,11 +346,12 @@ class Session(MutableMapping[str, Any]):
         self._touched = True
         self.update(content)
 
-    def commit(self, write: Callable[[str, int], str]) -> str:
+    def commit(self, write: Callable[[str, int], str], client: str = "") -> str:
         """Store what changed; return the Set-Cookie line to send, or "".
 
         `write` makes the line from cookie value and lifetime in seconds. It runs before the store
-        is touched, so a session that is too large for its cookie leaves no trace.
+        is touched, so a session that is too large for its cookie leaves no trace. `client` is how a
+        session that begins is shown to its user.
         """
         if not self.fetched or self.unavailable:
             if self._content or self._user or self._facts or self.ended:
@@ -364,7 +366,7 @@ class Session(MutableMapping[str, Any]):
             return write("", 0)
         text = self._text() if self._touched else self._before
         if row is None or self._rotate:
-            return self._begin(text, now, write)
+            return self._begin(text, now, write, client)
         changed = text != self._before
         if not changed and now - row.seen < self._sessions.policy.touch_interval:
             return ""
@@ -377,7 +379,7 @@ class Session(MutableMapping[str, Any]):
         self._sessions.store.update(row.id_hash, seen=now, data=data)
         return line
 
-    def _begin(self, text: str, now: int, write: Callable[[str, int], str]) -> str:
+    def _begin(self, text: str, now: int, write: Callable[[str, int], str], client: str) -> str:
         old = self._row
         self._id, self._next_id = self._next_id or secrets.token_urlsafe(32), ""
         value, data = self._encoded(text)
@@ -387,7 +389,7 @@ class Session(MutableMapping[str, Any]):
         known = self._user or self._content
         expires = created + (policy.absolute_timeout if known else policy.idle_timeout)
         line = write(value, expires - now)
-        self._row = SessionRow(_hash(self._id), self._user, created, now, self._client(), data)
+        self._row = SessionRow(_hash(self._id), self._user, created, now, client, data)
         replaces = old.id_hash if old else ""
         epoch = self._proved.epoch if self._proved and self._proved.user == self._user else None
         if not self._sessions.store.put(self._row, expires, replaces, epoch):

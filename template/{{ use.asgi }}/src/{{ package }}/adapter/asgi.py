@@ -77,16 +77,18 @@ class AsgiRequestHead:
         self.has_body = b"content-length" in headers or b"transfer-encoding" in headers
         self.has_cookie = b"cookie" in headers
         self.is_forwarded = not _FORWARDED.isdisjoint(headers)
-        """True if a header says what a proxy may say."""
         get = headers.get if len(headers) == len(pairs) else self._joined
-        self.origin: Origin = (
-            self.peer,
-            self.scheme,
-            get(b"host", b""),
-            get(b"x-forwarded-for", b""),
-            get(b"x-forwarded-proto", b""),
-            get(b"x-forwarded-host", b""),
-        )
+        host = get(b"host", b"")
+        self.origin: Origin = (self.peer, self.scheme, host, b"", b"", b"")
+        if self.is_forwarded:
+            self.origin = (
+                self.peer,
+                self.scheme,
+                host,
+                get(b"x-forwarded-for", b""),
+                get(b"x-forwarded-proto", b""),
+                get(b"x-forwarded-host", b""),
+            )
 
     def _joined(self, name: bytes, _default: bytes) -> bytes:
         return self.header(name.decode()).encode("latin-1")
@@ -105,10 +107,10 @@ class AsgiRequestHead:
         return (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
 
     def size(self) -> tuple[int, int]:
-        headers, count = self._headers, len(self._pairs)
-        if len(headers) == count:
-            return count, len(b"".join(headers)) + len(b"".join(headers.values()))
-        return count, sum(len(name) + len(value) for name, value in self._pairs)
+        size = 0
+        for name, value in self._pairs:
+            size += len(name) + len(value)
+        return len(self._pairs), size
 
 
 class BoundaryMiddleware:
@@ -160,7 +162,7 @@ class BoundaryMiddleware:
                 if has_body(head):
                     await linger(receive, self.boundary.policy.input.body_pause)
                 return
-            await _Exchange(self, entered, head, scope, send).run(receive)
+            await _Exchange(self, entered, scope, send).run(receive)
         finally:
             REQUEST.set(None)
 
@@ -186,7 +188,6 @@ class _Exchange:
         self,
         middleware: BoundaryMiddleware,
         context: RequestContext,
-        head: AsgiRequestHead,
         scope: Scope,
         send: Send,
     ) -> None:
@@ -196,8 +197,7 @@ class _Exchange:
         self._session = context.session
         self._scope = scope
         self._send_raw = send
-        self._is_head = head.method == "HEAD"
-        self._head = head
+        self._is_head = context.head.method == "HEAD"
         self._held: list[Message] = []
         """An error of the server's side: an exception that follows says more."""
 
@@ -205,11 +205,11 @@ class _Exchange:
         context, boundary = self._context, self._boundary
         received = receive
         try:
-            if make := boundary.slow_page(context):
+            if context.slow_page:
                 boundary.allow(context, public=True)
-                await self._respond(await self._in_thread(make))
+                await self._respond(await self._in_thread(context.slow_page))
                 return
-            self._rewrite(context, self._head)
+            self._rewrite(context)
             session = self._session
             if session.cookie:
                 if boundary.store.local:
@@ -254,12 +254,12 @@ class _Exchange:
             408 if reading else 503, reason=f"more than {seconds} s: [[route]] max-seconds"
         )
 
-    def _rewrite(self, context: RequestContext, head: AsgiRequestHead) -> None:
+    def _rewrite(self, context: RequestContext) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
-        scope = self._scope
+        scope, head = self._scope, context.head
         scope["scheme"] = "https" if context.https else "http"
-        client = scope.get("client")
         if context.client != head.peer:
+            client = scope.get("client")
             port = client[1] if client else 0
             scope["client"] = (context.address, port) if context.address else None
         session = self._session
@@ -293,12 +293,36 @@ class _Exchange:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
 
-    async def send(self, message: Message) -> None:
+    def send(self, message: Message) -> Awaitable[None]:
         """Take what the application answers."""
         kind = message["type"]
-        if self._passes and kind == "http.response.body":
-            await self._send_raw(message)
-            return
+        if kind == "http.response.body" and self._passes:
+            return self._send_raw(message)
+        if kind == "http.response.start" and (passed := self._passed(message)):
+            return self._send_raw(passed)
+        return self._take(kind, message)
+
+    def _passed(self, start: Message) -> Message | None:
+        """Return an answer's start as it is sent, None where there is something to judge."""
+        context, status = self._context, start["status"]
+        if (
+            status >= _ERROR
+            or self._late
+            or self._is_head
+            or self._scope.get("session") is not self._session
+        ):
+            return None
+        if not context.access_decided and self._middleware.is_public(self._scope):
+            self._boundary.allow(context, public=True)
+        own = [*start.get("headers", ())]
+        headers = self._boundary.passed(context, status, own)
+        if headers is None:
+            return None
+        self._started = self._passes = True
+        return {**start, "headers": headers}
+
+    async def _take(self, kind: str, message: Message) -> None:
+        """Take what is not just sent as it comes."""
         if self._late:
             raise OSError("the answer came too late")
         if self._as_head and self._drops(message):
@@ -312,7 +336,7 @@ class _Exchange:
             await self._continue(message)
 
     async def _continue(self, message: Message) -> None:
-        """Take what follows the start, where it is not just sent as it comes."""
+        """Take what follows the start."""
         kind = message["type"]
         if kind == "http.response.body" and self._start:
             await self._begin_error(self._start, message)

@@ -39,7 +39,7 @@ class SessionStore(SessionBase):
         self._ours: Session = (
             exchange.context.session
             if exchange
-            else DjangoSession(own_boundary().sessions, session_key or "", lambda: "")
+            else DjangoSession(own_boundary().sessions, session_key or "")
         )
         # At once, as the core, which decides who may see a page, does not come by here.
         begun, seconds = self._peek(_LIMIT) or (None, 0)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -157,11 +157,11 @@ class _Closed:
         self._boundary = boundary
         self._public = public
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] in {"http", "websocket"}:
             self._boundary.allow(scope[KEY].context, public=self._public)
             view_begins(scope)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 class _SlashAdded:

@@ -7,7 +7,7 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
@@ -30,6 +30,7 @@ _SHORT = 65536
 _PIECE = 65536
 _OTHERS = ("CONTENT_TYPE", "CONTENT_LENGTH")
 """Headers that have no HTTP_ before their names."""
+_MOST_NAMES, _MOST_CACHED = 128, 1000
 _log = logging.getLogger(__name__)
 
 
@@ -37,19 +38,14 @@ class WsgiRequestHead:
     """A WSGI environ as the policy reads it."""
 
     __slots__ = (
-        *("_headers", "has_body", "has_cookie", "method", "origin", "path", "peer", "query", "raw"),
-        "scheme",
+        *("_environ", "_names", "has_body", "has_cookie", "is_forwarded", "method", "origin"),
+        *("path", "peer", "query", "raw", "scheme"),
     )
 
     def __init__(self, environ: Environ) -> None:
-        # Not the environ, which will hold the context: such a cycle would wait for the collector.
-        # `in` takes half the time of a prefix check; a few names too many are never looked up.
-        self._headers: dict[str, str] = {
-            name: value for name, value in environ.items() if "HTTP_" in name
-        }
-        for name in _OTHERS:
-            if name in environ:
-                self._headers[name] = environ[name]
+        # A copy: the environ will hold the context, and a cycle would wait for the collector.
+        self._environ = environ.copy()
+        names = self._names = _names(environ)
         self.method: str = environ["REQUEST_METHOD"]
         self.path = environ.get("PATH_INFO", "").encode("latin-1")
         self.query = environ.get("QUERY_STRING", "").encode("latin-1")
@@ -58,26 +54,61 @@ class WsgiRequestHead:
         get = environ.get
         self.has_body = bool(get("CONTENT_LENGTH") or get("HTTP_TRANSFER_ENCODING"))
         self.has_cookie = "HTTP_COOKIE" in environ
-        self.origin: Origin = (
-            self.peer,
-            self.scheme,
-            get("HTTP_HOST", ""),
-            get("HTTP_X_FORWARDED_FOR", ""),
-            get("HTTP_X_FORWARDED_PROTO", ""),
-            get("HTTP_X_FORWARDED_HOST", ""),
-        )
+        self.is_forwarded = names.is_forwarded
+        host = get("HTTP_HOST", "")
+        self.origin: Origin = (self.peer, self.scheme, host, "", "", "")
+        if self.is_forwarded:
+            self.origin = (
+                self.peer,
+                self.scheme,
+                host,
+                get("HTTP_X_FORWARDED_FOR", ""),
+                get("HTTP_X_FORWARDED_PROTO", ""),
+                get("HTTP_X_FORWARDED_HOST", ""),
+            )
 
         self.raw: Headers | None = None
         """All headers as they came, where the server has told; CGI joins some and drops others."""
 
     def header(self, name: str) -> str:
-        return self._headers.get(_key(name), "")
+        value: str = self._environ.get(_key(name), "")
+        return value
 
     def size(self) -> tuple[int, int]:
         if self.raw is not None:
             return len(self.raw), sum(len(name) + len(value) for name, value in self.raw)
-        headers = self._headers
-        return len(headers), len("".join(headers)) + len("".join(headers.values()))
+        environ, names = self._environ, self._names
+        size = names.size
+        for name in names.headers:
+            size += len(environ[name])
+        return len(names.headers), size
+
+
+class _Names(NamedTuple):
+    """What the names in an environ say, which are those of many requests."""
+
+    headers: tuple[str, ...]
+    size: int
+    """Letters in the names of the headers."""
+    is_forwarded: bool
+
+
+_known_names: dict[tuple[str, ...], _Names] = {}
+
+
+def _names(environ: Environ) -> _Names:
+    names = tuple(environ)
+    found = _known_names.get(names)
+    if found is None:
+        headers = tuple(name for name in names if "HTTP_" in name or name in _OTHERS)
+        size = len("".join(headers))
+        found = _Names(headers, size, not _FORWARDED.isdisjoint(headers))
+        # Else a client could fill the memory with what is remembered for the next request.
+        if size <= _MOST_CACHED:
+            if len(_known_names) >= _MOST_NAMES:
+                _known_names.clear()
+            _known_names[names] = found
+    return found
 
 
 @cache
@@ -86,7 +117,7 @@ def _key(name: str) -> str:
     return key if key in _OTHERS else f"HTTP_{key}"
 
 
-_FORWARDED = [_key(name) for name in FORWARDING]
+_FORWARDED = frozenset(map(_key, FORWARDING))
 
 
 @lru_cache(maxsize=64)
@@ -101,9 +132,15 @@ def _lower(name: str) -> bytes:
     return name.lower().encode()
 
 
-def _text(pair: tuple[bytes, bytes]) -> tuple[str, str]:
-    name, value = pair
-    return name.decode("latin-1"), value.decode("latin-1")
+class _Texts(dict[tuple[bytes, bytes], tuple[str, str]]):
+    """Headers as WSGI writes them: those that are the same in many responses, made at start."""
+
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        super().__init__({pair: self[pair] for pair in headers})
+
+    def __missing__(self, pair: tuple[bytes, bytes]) -> tuple[str, str]:
+        name, value = pair
+        return name.decode("latin-1"), value.decode("latin-1")
 
 
 class BoundaryMiddleware:
@@ -135,7 +172,7 @@ class BoundaryMiddleware:
         self.foresee = foresee
         self._debug_page = debug_page
         self._propagate = propagate
-        self._texts = {pair: _text(pair) for pair in boundary.constant_headers}
+        self._text = _Texts(boundary.constant_headers).__getitem__
 
     def around(self, app: App) -> BoundaryMiddleware:
         """Return the same policy around another application: one that this one is a part of."""
@@ -162,8 +199,7 @@ class BoundaryMiddleware:
                 sent, chunks = self.respond(entered, environ, body)
         finally:
             REQUEST.set(None)
-        known = self._texts.get
-        headers = [known(pair) or _text(pair) for pair in sent.headers]
+        headers = [*map(self._text, sent.headers)]
         # Without a reason phrase: it is optional, and each framework has its own.
         start_response(f"{sent.status} ", headers)
         return [] if head.method == "HEAD" else chunks
@@ -176,9 +212,9 @@ class BoundaryMiddleware:
         An exception while the body is being made goes up to the server, which breaks off.
         """
         try:
-            if make := self.boundary.slow_page(context):
+            if context.slow_page:
                 self.boundary.allow(context, public=True)
-                return self._complete(context, make())
+                return self._complete(context, context.slow_page())
             self._rewrite(context, environ, body)
             as_head = (
                 {**environ, "REQUEST_METHOD": "HEAD"} if context.head.method == "HEAD" else None
@@ -240,8 +276,10 @@ class BoundaryMiddleware:
 
     def _rewrite(self, context: RequestContext, environ: Environ, body: BinaryIO) -> None:
         """Let the framework see what the policy has found out, and nothing that a client forges."""
-        for name in _FORWARDED:
-            environ.pop(name, None)
+        head = context.head
+        if head.is_forwarded:
+            for name in _FORWARDED:
+                environ.pop(name, None)
         if context.client != environ.get("REMOTE_ADDR"):
             environ["REMOTE_ADDR"] = context.address
             environ.pop("REMOTE_HOST", None)
@@ -253,7 +291,6 @@ class BoundaryMiddleware:
         if context.session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).
             environ.pop("HTTP_ACCEPT_ENCODING", None)
-        head = context.head
         if head.method == "HEAD":
             environ["REQUEST_METHOD"] = "GET"
         elif head.method not in SAFE_METHODS and from_own_page(
@@ -362,8 +399,10 @@ class _CheckedBody(io.RawIOBase):
 
 
 def _is_short(own: Headers) -> bool:
-    length = dict(own).get(b"content-length", b"")
-    return length.isdigit() and int(length) <= _SHORT
+    for name, value in own:
+        if name == b"content-length":
+            return value.isdigit() and int(value) <= _SHORT
+    return False
 
 
 def _call(app: App, environ: Environ) -> tuple[int, Headers, Iterable[bytes]]:
