@@ -14,12 +14,13 @@ import pytest
 from flask import Flask, Response, make_response, request, session, stream_with_context
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
+from jinja2 import UndefinedError
 from markupsafe import Markup
 from typing_extensions import override
 from werkzeug.exceptions import Conflict
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from my_service.adapter import login_not_required, server
+from my_service.adapter import login_not_required, secure, server
 from my_service.app import main
 from my_service.app.users import open_users
 
@@ -261,3 +262,21 @@ def test_debug_mode_is_refused_in_production(
     result = run_cli("check", environment=Files(tmp_path).environment())
     assert result.exit_code == 1
     assert "debug=True of the application" in result.output
+
+
+@pytest.mark.contract("SES-7")
+def test_filter_of_before_takes_no_option_of_templates_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Who registers one makes Flask's environment, by the options that are there then."""
+
+    def late(app: Flask, *arguments: Any, **more: Any) -> Flask:
+        app.add_template_filter(str.upper, "loud")
+        return secure(app, *arguments, **more)
+
+    monkeypatch.setattr(main, "secure", late)
+    app = main.create_app(Files(tmp_path).settings())
+    assert app.jinja_env.filters["loud"] is str.upper
+    with pytest.raises(UndefinedError):
+        app.jinja_env.from_string("{{ misspelled }}").render()
+    assert app.jinja_env.from_string("{% if 1 %}\na\n{% endif %}\n").render() == "a\n"

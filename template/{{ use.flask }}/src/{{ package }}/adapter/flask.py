@@ -66,6 +66,10 @@ def install(
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
+    if "jinja_env" in vars(app):
+        # A filter or a global of before has made it, by the options that were there.
+        for name, value in JINJA_OPTIONS.items():
+            setattr(app.jinja_env, name, value)
     # Before those of the application, which may fill in what it knows better, as `csrf_field`.
     own: Callable[[], dict[str, Any]] = lambda: (  # noqa: E731 - a hook
         variables(_exchange()) if has_request_context() else {}

@@ -1,0 +1,40 @@
+"""What a request leaves behind: nothing that waits for the collector, so that memory stays warm."""
+
+from __future__ import annotations
+
+import gc
+from importlib.util import find_spec
+
+import pytest
+
+from my_service.security.context import RequestContext
+from my_service.security.sessions import Session
+
+from ..driver import Inside
+
+ASGI = find_spec("my_service.adapter.asgi")
+"""None for Flask and Django, whose requests are cycles of their own."""
+
+
+def left() -> list[type]:
+    """Return what there is of requests, each of which is over."""
+    return [type(each) for each in gc.get_objects() if isinstance(each, RequestContext | Session)]
+
+
+@pytest.mark.contract("BND-1")
+@pytest.mark.skipif(ASGI is None, reason="WSGI's frameworks leave cycles of their own")
+@pytest.mark.parametrize("path", ["/", "/healthz", "/login"])
+@pytest.mark.parametrize("signed_in", [False, True], ids=["anonymous", "signed in"])
+def test_request_leaves_no_cycle(inside: Inside, path: str, *, signed_in: bool) -> None:
+    who = inside.member() if signed_in else inside.visitor()
+    who.get(path)
+    gc.collect()
+    before = len(left())
+    gc.disable()
+    try:
+        for _ in range(5):
+            who.get(path)
+        # The context and the session of the last one: its task may not have ended yet.
+        assert len(left()) <= before + 2
+    finally:
+        gc.enable()
