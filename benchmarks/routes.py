@@ -24,7 +24,7 @@ BATCH = 500
 """Messages that are sent before the first answer is read: the client costs next to nothing."""
 IDLE = 10_000
 SPARE_FILES = 500
-_BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gWq"
+_BOUNDARY = "----WebKitFormBoundary" + "aB3" * 5 + "x"
 """As Chromium writes it: the longer it is, the faster every parser looks for it."""
 _MASK = b"\x01\x02\x03\x04"
 _TIMEOUT = 120
