@@ -88,7 +88,9 @@ class TableError(ValueError):
 
 def project_name(answers: Answers) -> str:
     """Return a short name for a set of answers, its framework first."""
-    return "-".join(value for _, value in sorted(answers, key=lambda pair: pair[0] != "framework"))
+    # By their names: a set's order differs between the processes that run the tests.
+    named = sorted(answers, key=lambda pair: (pair[0] != "framework", pair))
+    return "-".join(value for _, value in named)
 
 
 def load(paths: Iterable[Path]) -> tuple[Mutation, ...]:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Render
 from tests.mutation import stale
-from tests.mutation.table import PROJECTS, TableError, load
+from tests.mutation.table import PROJECTS, TableError, load, project_name
 
 GOOD = {
     "line": '"CSR-1"',
@@ -127,3 +127,8 @@ def test_a_stale_entry_is_told_what_is_there(
     (report,) = stale.Tree(tmp_path / "project", package).stale([mutation])
     assert report.startswith("csr.toml:1: CSR-1.1, any site acts")
     assert says in report
+
+
+def test_names_of_projects_are_the_same_in_all_processes() -> None:
+    pairs = [("signup", "open"), ("ci", "none"), ("mail", "smtp"), ("framework", "flask")]
+    assert project_name(frozenset(pairs)) == "flask-none-smtp-open"
