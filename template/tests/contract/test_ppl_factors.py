@@ -292,7 +292,7 @@ def test_enrolment_is_of_its_session(inside: Inside) -> None:
     fields = {"name": "Phone", "code": totp(secret, inside.clock.now), "enrolment": token}
     refused = [
         others.post("/account/factors/totp", **fields),
-        mine.post("/account/factors/totp", **{**fields, "enrolment": token[:-2] + "xx"}),
+        mine.post("/account/factors/totp", **{**fields, "enrolment": token[:-8] + "x" * 8}),
         mine.post("/account/factors/totp", **{**fields, "enrolment": "x"}),
         mine.post("/account/factors/totp", **{**fields, "code": "12345"}),
         mine.post("/account/factors/totp", **{**fields, "name": "a" * 61}),
