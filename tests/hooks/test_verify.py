@@ -6,16 +6,15 @@ import ast
 import re
 import shutil
 import sys
-import threading
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.hooks.conftest import ROOT, Project, make_project
+from tests.package_index import Index, running
 
 HOOKS = sorted(path.name for path in (ROOT / "hooks").iterdir() if path.is_file())
 COMMANDS = [name for name in HOOKS if not name.startswith("_")]
@@ -204,10 +203,10 @@ def test_offline(
 WHEEL = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-class _Undated(BaseHTTPRequestHandler):
+class _Undated(Index):
     """An index that has every package, in version 1.0, and says no dates."""
 
-    def do_GET(self) -> None:
+    def answer(self) -> tuple[str, bytes]:
         page = re.fullmatch(r"/simple/([^/]+)/", self.path)
         name = page[1].replace("-", "_") if page else Path(self.path).name.partition("-")[0]
         file = f"{name}-1.0-py3-none-any.whl"
@@ -220,28 +219,14 @@ class _Undated(BaseHTTPRequestHandler):
                 wheel.writestr(f"{name}-1.0.dist-info/WHEEL", WHEEL)
                 wheel.writestr(f"{name}-1.0.dist-info/RECORD", "")
             body = buffer.getvalue()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html" if page else "application/octet-stream")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_: object) -> None:
-        pass
+        return "text/html" if page else "application/octet-stream", body
 
 
 @pytest.fixture
 def undated() -> Iterator[str]:
     """Run that index on loopback, and return its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Undated) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/simple"
-        server.shutdown()
-        thread.join()
+    with running(_Undated) as address:
+        yield address
 
 
 def test_index_without_dates(project: Project, tmp_path: Path, undated: str) -> None:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import tomllib
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Render
+from tests.package_index import Index, running
 from tests.projects import clean_environment
 
 TYPE = "application/vnd.pypi.simple.v1+json"
@@ -31,10 +30,10 @@ OLD = [f"half-1.0-py3-none-{platform}.whl" for platform in PLATFORMS]
 NEW = [f"half-1.1-py3-none-{PLATFORMS[0]}.whl"]
 
 
-class _Uploading(BaseHTTPRequestHandler):
+class _Uploading(Index):
     """An index with one package, old enough for any cooldown."""
 
-    def do_GET(self) -> None:
+    def answer(self) -> tuple[str, bytes]:
         if self.path == "/simple/half/":
             files = [
                 {"filename": name, "url": f"/files/{name}", "hashes": {}, "upload-time": day}
@@ -42,20 +41,8 @@ class _Uploading(BaseHTTPRequestHandler):
                 for name in names
             ]
             about = {"meta": {"api-version": "1.1"}, "name": "half", "files": files}
-            body, kind = json.dumps(about).encode(), TYPE
-        else:
-            body, kind = _wheel(Path(self.path).name), "application/octet-stream"
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_: object) -> None:
-        pass
+            return TYPE, json.dumps(about).encode()
+        return "application/octet-stream", _wheel(Path(self.path).name)
 
 
 def _wheel(file: str) -> bytes:
@@ -70,12 +57,8 @@ def _wheel(file: str) -> bytes:
 @pytest.fixture
 def index() -> Iterator[str]:
     """Run that index on loopback, and return its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Uploading) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/simple"
-        server.shutdown()
-        thread.join()
+    with running(_Uploading) as address:
+        yield address
 
 
 def test_half_a_release_is_not_taken(rendered: Render, index: str, tmp_path: Path) -> None:

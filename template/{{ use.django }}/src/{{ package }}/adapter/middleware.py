@@ -94,7 +94,8 @@ class BoundaryMiddleware:
     def _answer(self, request: WSGIRequest, exchange: Exchange) -> HttpResponseBase:
         request.META[_REQUEST] = request
         # As django-csp names it: packages whose pages have scripts look for it there.
-        request.csp_nonce = SimpleLazyObject(lambda: exchange.context.nonce)  # type: ignore[attr-defined]
+        nonce = SimpleLazyObject(lambda: exchange.context.nonce)
+        request.csp_nonce = nonce  # type: ignore[attr-defined] # Django's own types have none
         token = CURRENT.set(exchange)
         try:
             response = self._get_response(request)
