@@ -215,6 +215,22 @@ def unlock(name: str, *, lost_factors: bool) -> None:
     click.echo(f"{len(found)} counters of {person.name} cleared")
 
 
+@click.group()
+def sessions() -> None:
+    """Look after sessions."""
+
+
+@sessions.command("revoke")
+@click.argument("name")
+def sessions_revoke(name: str) -> None:
+    """End all sessions of a user."""
+    desk = open_desk()
+    person = desk.person(name)
+    ended = desk.store.delete_of_user(person.id)
+    events.emit("session_revoked", user=person.name, operator=operator(), sessions=ended)
+    click.echo(f"{ended} sessions of {person.name} ended")
+
+
 def _remove_factors(desk: Desk, person: Person) -> None:
     if not isinstance(desk.people, FactorStore):
         raise click.ClickException("the users of this service keep no second factors")

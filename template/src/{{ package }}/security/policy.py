@@ -11,6 +11,7 @@ import difflib
 import json
 import tomllib
 from datetime import date
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -331,7 +332,7 @@ class Policy(Baseline):
 
 def load(local: Path) -> Policy:
     """Read the baseline and the service's file at `local`, or raise `PolicyError`."""
-    baseline = tomllib.loads(files(__package__).joinpath("baseline.toml").read_text("utf-8"))
+    baseline: dict[str, Any] = json.loads(_baseline())
     try:
         text = local.read_text("utf-8")
     except OSError as error:
@@ -342,7 +343,6 @@ def load(local: Path) -> Policy:
         own = _validate(_Local, tomllib.loads(text), local.name)
     except tomllib.TOMLDecodeError as error:
         raise PolicyError(f"{local.name}: {error}") from None
-    _validate(Baseline, baseline, "baseline.toml")
     _refuse_twice(local.name, "[[exception]] setting", [each.setting for each in own.exception])
     ids = [each.id for each in own.advisory_exception]
     _refuse_twice(local.name, "[[advisory-exception]] id", ids)
@@ -374,6 +374,14 @@ def load(local: Path) -> Policy:
         },
         f"{local.name}: after its [[exception]] entries",
     )
+
+
+@cache
+def _baseline() -> str:
+    """Return the baseline as JSON; the file is a part of the release."""
+    read = tomllib.loads(files(__package__).joinpath("baseline.toml").read_text("utf-8"))
+    _validate(Baseline, read, "baseline.toml")
+    return json.dumps(read, default=str)
 
 
 def _refuse_twice(place: str, key: str, names: list[str]) -> None:

@@ -12,6 +12,7 @@ import runpy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from graphlib import TopologicalSorter
 from itertools import chain
 from pathlib import Path
@@ -63,7 +64,7 @@ class History:
         """Return the names of the migrations, each with those that come before it."""
         found = {}
         for file in sorted(self.folder.glob("*.py")):
-            said = _assigned(file)
+            said = _assigned(file, file.stat().st_mtime_ns)
             if isinstance(revision := said.get("revision"), str):
                 found[revision] = tuple(chain(*(_names(said.get(each)) for each in _AFTER)))
         return found
@@ -95,8 +96,12 @@ def opened(engine: Engine) -> Iterator[Connection]:
         engine.dispose()
 
 
-def _assigned(file: Path) -> Mapping[str, object]:
-    """Return what a migration says of itself; one that computes it is run, as Alembic does."""
+@cache
+def _assigned(file: Path, _changed: int) -> Mapping[str, object]:
+    """Return what a migration says of itself; one that computes it is run, as Alembic does.
+
+    Each is read once, as it stands since it was `_changed`: `/readyz` asks every few seconds.
+    """
     found: dict[str, object] = {}
     for each in ast.parse(file.read_bytes()).body:
         if not (isinstance(each, ast.Assign | ast.AnnAssign) and each.value):
