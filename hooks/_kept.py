@@ -7,6 +7,7 @@ says was run there and then.
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from _steps import (
     ROOT,
+    WITHOUT_SERVERS,
     Refused,
     Result,
     Step,
@@ -32,26 +34,39 @@ TYPED = {".py", ".pyi", ".toml", ".ini", ".lock", ""}
 SETTINGS = ("APP_", "PYTEST", "PYTHON", "HYPOTHESIS", "MYPY")
 """How the variables begin that change what a step finds."""
 FOLDERS = {"__pycache__", "node_modules", "var"}
+OWN = re.compile(r"src/\w+/app/(?!migrations/|settings\.py)|tests/(?!contract/)|[^/]+\.md$")
+"""Files of the application alone, an edit of which leaves `deep` steps out."""
 NEWEST = 4
 """How many caches of mypy a machine keeps, of some 25 MB each."""
 
 
-def run_changed(steps: Sequence[Step], *, everything: bool = False, partly: str = "") -> bool:
+def run_changed(
+    steps: Sequence[Step], *, everything: bool = False, lightly: bool = False, partly: str = ""
+) -> bool:
     """Run the steps for which something has changed since they passed; say what is left out.
 
-    With `everything`, all of them. The step called `partly` is a part of itself: that it passed is
-    not remembered.
+    With `everything`, all of them; `lightly`, no deep ones for an edit of the application alone.
+    The step called `partly` is a part of itself: that it passed is not remembered.
     """
     passed, cache = Passed(), MypyCache()
-    now, same = (list(steps), []) if everything else passed.split(steps)
-    for step in same:
-        print(f"  left  {step.name:<9}         nothing changed since {passed.since(step)}")
+    now: list[Step] = []
+    left: list[str] = []
+    for step in steps:
+        reason = "" if everything else passed.reason(step, lightly=lightly)
+        if reason:
+            print(f"  left  {step.name:<9}         {reason}", flush=True)
+            left.append(step.name)
+        else:
+            now.append(step)
     cache.fetch()
     results = run_each(now)
     if any(result.step.name == "types" and result.code == 0 for result in results):
         cache.leave()
     passed.keep([result for result in results if result.step.name != partly])
-    if same:
+    without = any(WITHOUT_SERVERS[1] in step.command for step in now)
+    if without:
+        print("  left  servers           no Redis and PostgreSQL here: the tests of both")
+    if left or without:
         print("  hooks/verify --all runs what was left out, and so does CI", flush=True)
     return show_failed(results)
 
@@ -73,17 +88,16 @@ class Passed:
         with suppress(OSError, ValueError):
             self._steps = dict(json.loads(self._path.read_text("utf-8")))
 
-    def split(self, steps: Sequence[Step]) -> tuple[list[Step], list[Step]]:
-        """Return the steps to run, and those that nothing has changed for."""
-        same = [step for step in steps if self.since(step)]
-        return [step for step in steps if step not in same], same
-
-    def since(self, step: Step) -> str:
-        """Return the time of day at which the step passed on these very files, "" if it did not."""
+    def reason(self, step: Step, *, lightly: bool = False) -> str:
+        """Return why the step is left out, "" if it is not."""
         kept = self._steps.get(step.name)
         if not step.repeats or not self._files or not isinstance(kept, dict):
             return ""
-        return str(kept["at"]) if kept.get("fingerprint") == self._fingerprint(step) else ""
+        if kept.get("fingerprint") == self._fingerprint(step):
+            return f"nothing changed since {kept['at']}"
+        if lightly and step.deep and kept.get("others") == self._fingerprint(step, own=False):
+            return f"only the application changed since {kept['at']}: before a push"
+        return ""
 
     def keep(self, results: Iterable[Result]) -> None:
         """Remember the steps that passed."""
@@ -91,18 +105,20 @@ class Passed:
             if result.step.repeats and result.code == 0 and self._files:
                 self._steps[result.step.name] = {
                     "fingerprint": self._fingerprint(result.step),
+                    "others": self._fingerprint(result.step, own=False),
                     "at": time.strftime("%H:%M"),
                 }
         with suppress(OSError):
             if self._files:
                 self._path.write_text(json.dumps(self._steps), "utf-8")
 
-    def _fingerprint(self, step: Step) -> str:
+    def _fingerprint(self, step: Step, *, own: bool = True) -> str:
+        """Hash what the step depends on; without the application's `own` files, all others."""
         variables = {k: v for k, v in sorted(os.environ.items()) if k.startswith(SETTINGS)}
         looked_at = {
             name: value
             for name, value in self._files.items()
-            if step.name != "types" or Path(name).suffix in TYPED
+            if (step.name != "types" or Path(name).suffix in TYPED) and (own or not OWN.match(name))
         }
         facts = [time.strftime("%Y-%m-%d"), str(ROOT), variables, looked_at]
         facts.append(digest(environment() / "pyvenv.cfg"))

@@ -67,6 +67,16 @@ FORMER = re.compile(
     r"^ +(\S+:\d+): DeprecationWarning: (adapter\.\w+ is a former .+)$", re.MULTILINE
 )
 """What pytest says of a former name of the door: no failure, but somebody has to read it."""
+SUITE = "tests/contract"
+LONGER = {
+    "longer": ("cfg", "dat", "dep", "inp", "log", "ses", "thr"),
+    "accounts": ("acc", "ppl"),
+}
+"""Families of the contract whose tests take longer: hashes, processes, waiting."""
+WITHOUT_SERVERS = ("-m", "not servers")
+DISTRIBUTED = re.compile("^storage: distributed$", re.MULTILINE)
+AT_ONCE = 2
+"""How many steps run side by side."""
 WITHOUT_HOOKS = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
@@ -91,6 +101,8 @@ class Step(NamedTuple):
     """Its failure is a warning, except in CI."""
     repeats: bool = False
     """On the same files it ends the same way, so that a second run proves nothing."""
+    deep: bool = False
+    """An edit of the application alone seldom shows there: left for the push, and for CI."""
 
 
 class Result(NamedTuple):
@@ -197,9 +209,10 @@ def installed_python() -> str:
     raise Refused("the project is not installed; run hooks/verify")
 
 
-def checks(python: str, package: str) -> list[Step]:
+def checks(python: str, package: str, *, everything: bool = False) -> list[Step]:
     """Return what `verify` checks, in the order in which two at a time take least.
 
+    `everything`: also what needs servers that the service has not.
     `check` is early: it compiles the libraries, which the tests would do once for each process.
     """
     return [
@@ -207,20 +220,50 @@ def checks(python: str, package: str) -> list[Step]:
         Step("lint", [python, "-m", "ruff", "check", "."]),
         Step("check", [python, "-m", package, "check"]),
         Step("types", [python, "-m", "mypy"], repeats=True),
+        *tests(python, everything=everything),
         # Models without a migration: they would meet tables that are not theirs.
         Step("tables", [python, "-m", package, "db", "check"], repeats=True),
-        tests(python, "-n", "auto", "--dist", "worksteal"),
         # An edit in a file of the template is for the next update to meet: no reason to stop work.
         Step("drift", [python, "-m", package, "drift"], warns=True),
     ]
 
 
-def tests(python: str, *arguments: str) -> Step:
-    """Return the step that runs the tests, all of them unless `arguments` name a part.
+def tests(python: str, *, everything: bool) -> list[Step]:
+    """Return the steps that run the tests: the longer families of the suite, then all the others.
 
-    PYTEST_XDIST_AUTO_NUM_WORKERS=0 runs them in one process, for a third less of processor time.
+    Plain runs side by side take a third less of two cores than xdist's workers do; with more cores,
+    each has some. PYTEST_XDIST_AUTO_NUM_WORKERS says how many.
     """
-    return Step("tests", [python, "-m", "pytest", "-q", *arguments], repeats=True)
+    pytest = [python, "-m", "pytest", "-q", "-n", workers(), "--dist", "worksteal"]
+    if not (everything or on_servers()):
+        pytest += WITHOUT_SERVERS
+    steps, others = [], []
+    for name, families in LONGER.items():
+        files = [
+            path for each in families for path in sorted(ROOT.glob(f"{SUITE}/test_{each}_*.py"))
+        ]
+        others += [f"--ignore-glob={SUITE}/test_{each}_*.py" for each in families]
+        if files:
+            names = [path.relative_to(ROOT).as_posix() for path in files]
+            steps.append(Step(name, [*pytest, *names], repeats=True, deep=True))
+    return [*steps, Step("tests", [*pytest, *others], repeats=True)]
+
+
+def workers() -> str:
+    """Return how many processes of xdist each step has, "0" for none."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return "auto"
+    own = (os.cpu_count() or 1) // AT_ONCE
+    return str(own if own > 1 else 0)
+
+
+def on_servers() -> bool:
+    """Tell whether tests on Redis and PostgreSQL belong here: the service has them, or it is CI."""
+    if os.environ.get("CI") == "true":
+        return True
+    with suppress(OSError):
+        return bool(DISTRIBUTED.search((ROOT / ".copier-answers.yml").read_text("utf-8")))
+    return True
 
 
 def git(*arguments: str, typed: str = "") -> str:
@@ -275,7 +318,8 @@ def run(step: Step, more: Mapping[str, str] = NOTHING) -> Result:
 def report(result: Result) -> None:
     """Print a step's line: whether it passed, its name, its seconds, and what it counted."""
     state = "FAIL" if result.failed else "warn" if result.code else "ok  "
-    detail = f"  {result.last_line}" if result.step.name == "tests" or state == "warn" else ""
+    counts = result.step.name in ("tests", *LONGER)
+    detail = f"  {result.last_line}" if counts or state == "warn" else ""
     print(f"  {state}  {result.step.name:<9}{result.seconds:5.1f} s{detail}", flush=True)
     for place, said in sorted(set(FORMER.findall(result.output))):
         print(f"  warn  {place.removeprefix(f'{ROOT}{os.sep}')}: {said}", flush=True)
@@ -289,7 +333,7 @@ def run_all(steps: Sequence[Step]) -> bool:
 def run_each(steps: Sequence[Step]) -> list[Result]:
     """Run independent steps two at a time, and report each as it ends."""
     results = []
-    with ThreadPoolExecutor(max_workers=2) as pool:
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         for future in as_completed([pool.submit(run, step) for step in steps]):
             results.append(future.result())
             report(results[-1])

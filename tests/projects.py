@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,9 @@ class Project:
     def install(self) -> None:
         """Lock and install the project with its development group."""
         self.run("uv", "sync", "--quiet")
+        # For tests/unit alone; here it is locked by hash.
+        hypothesis = f"hypothesis=={version('hypothesis')}"
+        self.run("uv", "pip", "install", "--quiet", "--python", self.python, hypothesis)
 
     def copy(self, target: Path) -> Project:
         """Copy what the suite reads to `target`, with the unit tests in the suite's folder.

@@ -23,7 +23,10 @@ OWN = ""
 """The Python that uv takes by itself, the oldest."""
 BESIDE = {"fastapi", "flask"}
 """Verified on that one elsewhere: by the job of CI in test_ci.py, and by test_make_new.py."""
-STEPS = {"lock", "install", "format", "lint", "types", "tables", "tests", "check", "drift"}
+STEPS = {
+    *("lock", "install", "format", "lint", "types", "tables", "check", "drift"),
+    *("tests", "longer", "accounts"),
+}
 
 
 @cache
@@ -84,6 +87,8 @@ def test_verifies(template: Path, tmp_path: Path, row: dict[str, str]) -> None:
     printed = project.run("hooks/verify", CI="", UV_PYTHON=newer).stdout
     assert set(re.findall(r"^  ok +(\w+)", printed, re.MULTILINE)) == STEPS
     assert "FAIL" not in printed
+    # The tests on servers are for services that have them, and for CI.
+    assert ("  left  servers  " in printed) == (row["storage"] == "embedded")
     if all(map(find, PACKAGES)):
         assert not re.search(r"\d+ (skipped|xfailed|xpassed)", printed)
     assert f"uv run {project.package} run" in printed

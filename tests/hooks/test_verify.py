@@ -91,6 +91,40 @@ def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: b
     assert left_out(project) == set()
 
 
+def test_an_edit_of_the_application_leaves_the_longer_families(project: Project) -> None:
+    passing = '"""It."""\n\n\ndef test_it() -> None:\n    assert True\n'
+    project.write("tests/contract/test_thr_throttle.py", passing)
+    project.write("tests/contract/test_ppl_people.py", passing)
+    assert left_out(project) == set()
+    for name in ("src/demo/app/it.py", "tests/app/it.py", "NOTES.md"):
+        project.write(name, f'"""{name}"""\n')
+        done = project.hook("verify")
+        for step in ("longer", "accounts"):
+            why = r"only the application changed since \d\d:\d\d: before a push"
+            assert re.search(f"(?m)^  left  {step} +{why}$", done.stdout), done.stdout
+        assert "hooks/verify --all runs what was left out, and so does CI" in done.stdout
+        assert "  ok    tests" in done.stdout
+    pushed = project.hook("pre-push")
+    assert {"longer", "accounts"} <= set(re.findall(r"(?m)^  ok +(\w+)", pushed.stdout))
+    for name in ("src/demo/app/migrations/m.py", "src/demo/app/settings.py", "src/demo/it.py"):
+        project.write(name, f'"""{name}"""\n')
+        assert {"longer", "accounts"}.isdisjoint(left_out(project))
+
+
+@pytest.mark.parametrize("storage", ["embedded", "distributed"])
+def test_servers_are_tested_where_the_service_has_them(project: Project, storage: str) -> None:
+    project.write(".copier-answers.yml", f"framework: flask\nstorage: {storage}\n")
+    project.write("pytest.ini", "[pytest]\nmarkers =\n    servers: needs them\n")
+    test = "@pytest.mark.servers\ndef test_it() -> None:\n    assert 0\n"
+    project.write("tests/test_it.py", f'"""It."""\n\nimport pytest\n\n\n{test}')
+    project.write("tests/test_other.py", '"""It."""\n\n\ndef test_it() -> None:\n    assert 1\n')
+    for arguments, variables in (((), {}), (("--all",), {}), ((), {"CI": "true"})):
+        done = project.hook("verify", *arguments, **variables)
+        runs = storage == "distributed" or bool(arguments) or bool(variables)
+        assert ("FAIL  tests" in done.stdout) == runs, done.stdout
+        assert ("  left  servers" in done.stdout) != runs
+
+
 def test_what_failed_is_run_again(project: Project) -> None:
     project.write("tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
     for _ in range(2):

@@ -15,9 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 START_SECONDS = 60.0
 
@@ -62,6 +60,9 @@ def redis_url() -> Iterator[str]:
 @contextmanager
 def postgres_url() -> Iterator[str]:
     """URL of an empty schema at APP_TEST_DATABASE_URL, else of a PostgreSQL started here."""
+    import psycopg
+    from psycopg.sql import SQL, Identifier
+
     if running := os.environ.get("APP_TEST_DATABASE_URL"):
         schema = f"test_{secrets.token_hex(8)}"
         with psycopg.connect(running, autocommit=True) as connection:
@@ -93,20 +94,20 @@ def postgres_url() -> Iterator[str]:
         process = subprocess.Popen([server, *where], **quiet)
         try:
             # It listens before it lets anybody in.
-            wait_for(lambda: psycopg.connect(url))
+            wait_for(lambda: psycopg.connect(url), psycopg.OperationalError)
             yield url
         finally:
             process.send_signal(signal.SIGINT)
             process.wait()
 
 
-def wait_for(connect: Callable[[], Any]) -> None:
-    """Return once a server takes the connection that `connect` opens."""
+def wait_for(connect: Callable[[], Any], away: type[Exception] = OSError) -> None:
+    """Return once a server takes the connection that `connect` opens; until then it is `away`."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             connect().close()
-        except (OSError, psycopg.OperationalError):
+        except away:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -31,6 +31,7 @@ def workers(make: Make, postgres_url: str, redis_url: str) -> tuple[Inside, Insi
     return first, make(first, **where)
 
 
+@pytest.mark.servers
 @pytest.mark.contract("SES-5")
 def test_workers_share_users_and_sessions(workers: tuple[Inside, Inside]) -> None:
     first, second = workers
@@ -44,6 +45,7 @@ def test_workers_share_users_and_sessions(workers: tuple[Inside, Inside]) -> Non
     assert not browser.logged_in()
 
 
+@pytest.mark.servers
 @pytest.mark.contract("INP-4")
 @pytest.mark.example
 def test_workers_share_data(workers: tuple[Inside, Inside]) -> None:
@@ -59,6 +61,7 @@ def test_workers_share_data(workers: tuple[Inside, Inside]) -> None:
     assert second.member().api("GET", where).status_code == 404
 
 
+@pytest.mark.servers
 @pytest.mark.contract("THR-5")
 def test_workers_share_login_counters(workers: tuple[Inside, Inside]) -> None:
     first, second = workers
@@ -91,7 +94,7 @@ def lose_tables(inside: Inside, word: str) -> None:
         sqlite.commit()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each kind of database, empty; "" is a new file."""
     if request.param == "sqlite":
@@ -134,6 +137,7 @@ def test_missing_table_of_a_view_is_a_crash(make: Make, database_url: str) -> No
     assert member.logged_in()
 
 
+@pytest.mark.servers
 @pytest.mark.contract("INP-3")
 def test_names_are_no_queries_there(workers: tuple[Inside, Inside]) -> None:
     user = workers[0].add_user("'); DROP TABLE user_account; --")
@@ -142,6 +146,7 @@ def test_names_are_no_queries_there(workers: tuple[Inside, Inside]) -> None:
     assert workers[1].login(user).logged_in()
 
 
+@pytest.mark.servers
 @pytest.mark.contract("INP-3")
 @pytest.mark.example
 def test_text_is_no_sql_there(workers: tuple[Inside, Inside]) -> None:

@@ -24,6 +24,8 @@ from . import services
 from .conftest import Make
 from .driver import PACKAGE, Browser, Inside, run_cli
 
+pytestmark = pytest.mark.servers
+
 LIMIT_AT = "198.51.100.77"
 MANY = 1500
 """Rows: more than one batch."""

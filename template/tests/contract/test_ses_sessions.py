@@ -495,6 +495,7 @@ def test_cookies_replayed_after_their_end_are_no_session(make: Make) -> None:
 
 @pytest.mark.contract("SES-5")
 @pytest.mark.contract("SES-6")
+@pytest.mark.servers
 @pytest.mark.contract("SES-7")
 def test_sessions_in_redis(make: Make, redis_url: str) -> None:
     inside = make(store_url=redis_url)

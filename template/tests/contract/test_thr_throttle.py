@@ -64,7 +64,7 @@ def without_device(browser: Browser) -> Browser:
     return browser.service.visitor(browser.address)
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.servers)])
 def store_url(request: pytest.FixtureRequest) -> str:
     """Each kind of store; "" is a new file."""
     return str(request.getfixturevalue("redis_url")) if request.param == "redis" else ""
