@@ -50,6 +50,7 @@ _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _EMPTY = frozenset({204, 304})
 _NOTHING = (b"content-length", b"0")
+_PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_CACHED, _SHOWN = 300, 100
 _DIGITS = 19
@@ -525,16 +526,21 @@ class Boundary:
 
         None of one that has something to judge, or a session to store: `leave` does it.
         """
-        session = context._session
         if (
             status >= _ERROR
             or status in _EMPTY
             or not context._access_decided
             or context._failure is not None
-            or (session is not None and session.fetched)
             or _NOTHING in own
         ):
             return None
+        session = context._session
+        if session is not None and session.fetched:
+            if context.without_session or not session.settled:
+                return None
+            if session.accessed:
+                own = [pair for pair in own if pair[0] != b"cache-control"]
+                own.append(_PRIVATE)
         plan = self._headers.plan(own)
         return None if plan.judged else self._finish(context, status, own, plan)
 
@@ -582,7 +588,7 @@ class Boundary:
             own = [pair for pair in own if pair[0] != MARK]
         if status >= _ERROR:
             own = [pair for pair in own if pair[0] != b"cache-control"]
-            own.append((b"cache-control", b"no-store"))
+            own.append(_PRIVATE)
         return status, own, body
 
     def _is_ours(self, own: Headers) -> bool:
@@ -667,7 +673,7 @@ class Boundary:
         lines = (device, session.commit(write, client))
         extra = [(b"set-cookie", line.encode()) for line in lines if line]
         if session.accessed:
-            extra.append((b"cache-control", b"no-store"))
+            extra.append(_PRIVATE)
         if session.asks_for_passkey:
             extra.append((b"permissions-policy", self._passkey_features))
         if session.ended:

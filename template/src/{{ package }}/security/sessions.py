@@ -196,6 +196,11 @@ class Session(MutableMapping[str, Any]):
             return True
 
     @property
+    def settled(self) -> bool:
+        """True if `commit` would store nothing and send no cookie."""
+        return not (self.needs_store or self.new_device or self.asks_for_passkey or self.ended)
+
+    @property
     def unsaved(self) -> bool:
         """True if something was written that `commit` has not stored."""
         try:
