@@ -271,6 +271,16 @@ def test_unknown_addresses_get_the_same_answer(post: Postbox) -> None:
 
 
 @pytest.mark.contract("PPL-2")
+def test_no_mail_is_written_beside_the_request(post: Postbox) -> None:
+    """Its time would tell whether there was anybody to write to."""
+    _, address = post.add_user()
+    assert forgot(post.service.visitor(), address).status_code == 200
+    assert post.run(at_once=True) == []
+    assert post.run() == post.sent
+    assert len(post.sent) == 1
+
+
+@pytest.mark.contract("PPL-2")
 def test_a_mail_goes_where_the_database_says(post: Postbox) -> None:
     """Not where somebody typed it: upper and lower case meet in strange places."""
     _, address = post.add_user("mike.kelvin@example.com")

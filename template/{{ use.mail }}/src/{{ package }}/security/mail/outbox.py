@@ -18,6 +18,9 @@ from . import Begin, Execute
 
 LEASE_SECONDS = 600
 """Longer than the longest try: see `smtp.DEADLINE_SECONDS`."""
+APART_SECONDS = 2
+"""How long a mail waits at first. To write to somebody takes longer than to find nobody: beside the
+request, its time would tell which it was (PPL-2)."""
 _COLUMNS = "id, kind, recipient, data, created, tries"
 # The outer conditions are looked at again once the row is locked: of two only one gets it.
 _CLAIM = f"""UPDATE mail_message SET lease = :lease, leased_until = :until, tries = tries + 1
@@ -63,12 +66,13 @@ def insert(execute: Execute, kind: str, recipient: str, data: Mapping[str, str],
         "recipient": recipient,
         "data": json.dumps(data),
         "now": now,
+        "due": now + APART_SECONDS,
         "state": "waiting",
     }
     execute(
         "INSERT INTO mail_message (id, kind, recipient, data, created, due, tries, lease,"
         " leased_until, state) VALUES"
-        " (:id, :kind, :recipient, :data, :now, :now, 0, '', 0, :state)",
+        " (:id, :kind, :recipient, :data, :now, :due, 0, '', 0, :state)",
         row,
     )
     return message_id

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -18,7 +19,7 @@ from ..stores import StoreError
 from . import Correspondents
 from .letters import Letter, Letters
 from .links import Links
-from .outbox import Message, Outbox
+from .outbox import APART_SECONDS, Message, Outbox
 from .smtp import RefusedError, Server, TemporaryError, UncertainError, deliver
 
 _POLL_SECONDS = 5.0
@@ -120,8 +121,10 @@ class Sender:
                 emit("sys_store_unavailable", error=str(error))
             except Exception as error:  # noqa: BLE001 - nobody else would send
                 _log.error("sys_crash", exc_info=error)
-            WAKE.wait(_POLL_SECONDS)
+            woken = WAKE.wait(_POLL_SECONDS)
             WAKE.clear()
+            if woken:
+                time.sleep(APART_SECONDS)
 
     def run_once(self) -> bool:
         """Try one mail; False if none is due. Raises `StoreError`."""
