@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model, login
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import (
@@ -230,6 +231,23 @@ def replace(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+@login_not_required
+@require_POST
+def enter(request: HttpRequest) -> HttpResponse:
+    user = get_user_model().objects.get_by_natural_key(request.GET["name"])
+    login(request, user, settings.AUTHENTICATION_BACKENDS[0])
+    then = request.GET["then"]
+    if then == "crash":
+        assert request.user.is_authenticated  # as django-allauth has it
+    if then == "refuse":
+        raise PermissionDenied("not you")
+    if then == "redirect":
+        return HttpResponseRedirect(request.GET["to"])
+    made = JsonResponse({"inside": True}) if then == "json" else HttpResponse("inside")
+    made.set_cookie("remember", "me")
+    return made
+
+
 def extension(_: HttpRequest) -> HttpResponse:
     return HttpResponse("extension", content_type="text/plain")
 
@@ -301,6 +319,7 @@ urlpatterns = [
     path("stage/session/date", date),
     path("stage/session/clear", clear),
     path("stage/session/replace", replace),
+    path("stage/enter", enter),
     path("stage/extension", extension),
     path("stage/included/mounted/", include(mounted)),
     path("", include("my_service.app.urls")),

@@ -25,6 +25,7 @@ from fastapi import (
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import (
     HTMLResponse,
+    JSONResponse,
     PlainTextResponse,
     RedirectResponse,
     StreamingResponse,
@@ -227,6 +228,23 @@ def clear(request: Request) -> None:
 @login_not_required
 def replace(request: Request) -> None:
     request.scope["session"] = {"b": "2"}
+
+
+@router.post("/enter")
+@login_not_required
+def enter(name: str, then: str, auth: CurrentAuth, to: str = "") -> Response:
+    # As a callback of OpenID Connect does, which another service has told who it is.
+    if account := auth.service.accounts.find(name):
+        auth.start(account)
+    if then == "crash":
+        raise ValueError("secret-4711")
+    if then == "refuse":
+        raise HTTPException(403, "not you")
+    if then == "redirect":
+        return RedirectResponse(to, 303)
+    made = JSONResponse({"inside": True}) if then == "json" else PlainTextResponse("inside")
+    made.set_cookie("remember", "me")
+    return made
 
 
 @router.websocket("/unlisted")

@@ -236,6 +236,25 @@ def replace() -> ResponseReturnValue:
     return ""
 
 
+@blueprint.post("/enter")
+@login_not_required
+def enter() -> ResponseReturnValue:
+    # As Flask-Login does.
+    account = current_auth.service.accounts.find(request.args["name"])
+    session["_user_id"] = account and account.id
+    session["_fresh"] = True
+    then = request.args["then"]
+    if then == "crash":
+        raise ValueError("secret-4711")
+    if then == "refuse":
+        abort(403, "not you")
+    if then == "redirect":
+        return redirect(request.args["to"])
+    made = jsonify(inside=True) if then == "json" else make_response("inside")
+    made.set_cookie("remember", "me")
+    return made
+
+
 def raw_application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if environ["PATH_INFO"].endswith("/crash"):
         raise RuntimeError("4711")

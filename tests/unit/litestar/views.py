@@ -23,7 +23,12 @@ from litestar import (
 )
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import UploadFile
-from litestar.exceptions import HTTPException, NotAuthorizedException, WebSocketDisconnect
+from litestar.exceptions import (
+    HTTPException,
+    NotAuthorizedException,
+    PermissionDeniedException,
+    WebSocketDisconnect,
+)
 from litestar.params import FromQuery, JSONBody, URLEncodedBody
 from litestar.response import Redirect, Stream
 from litestar.response.base import ASGIResponse
@@ -180,6 +185,26 @@ class Stage(Controller):
     @post(["/raw", "/callback"], status_code=200)
     async def raw(self, request: Request, auth: CurrentAuth) -> dict[str, Any]:
         return {"size": len(await request.body()), "user": auth.user is not None}
+
+    @post("/enter", status_code=200)
+    async def enter(
+        self, name: FromQuery[str], then: FromQuery[str], auth: CurrentAuth, to: FromQuery[str] = ""
+    ) -> Response[Any]:
+        # As a callback of OpenID Connect does, which another service has told who it is.
+        if account := auth.service.accounts.find(name):
+            auth.start(account)
+        if then == "crash":
+            raise ValueError("secret-4711")
+        if then == "refuse":
+            raise PermissionDeniedException("not you")
+        if then == "redirect":
+            return Redirect(to, status_code=303)
+        media = MediaType.JSON if then == "json" else MediaType.TEXT
+        return Response(
+            {"inside": True} if then == "json" else "inside",
+            media_type=media,
+            cookies={"remember": "me"},
+        )
 
     @get("/session")
     async def session(self, request: Request) -> dict[str, Any]:

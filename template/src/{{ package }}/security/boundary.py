@@ -14,16 +14,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from traceback import extract_tb
 from typing import NamedTuple
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 from . import agents, cors, csrf, errors, health
 from .accounts import Accounts, LoginService
 from .auth import Auth
-from .body import Body
+from .body import Body, is_json, media_type
 from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name
-from .errors import LoginRequired, Problem, allow_header, wants_json
+from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
 from .headers import Plan, SecureHeaders
@@ -434,8 +435,8 @@ class Boundary:
             and not (as_json or challenged or path.startswith(prefix))
             and (isinstance(problem, LoginRequired) or not self._asks_for_more(context))
         ):
-            page = problem.page if isinstance(problem, LoginRequired) else LoginRequired.page
-            response = Response.of(303, "", b"", (("location", _login(head, page)),))
+            asked = problem if isinstance(problem, LoginRequired) else LoginRequired()
+            response = Response.of(303, "", b"", (("location", _login(head, asked)),))
         else:
             if problem.status in {400, 422}:
                 emit("input_validation_fail", status=problem.status, reason=problem.reason or None)
@@ -488,8 +489,44 @@ class Boundary:
                 emit("sys_store_unavailable", error=str(cause))
                 return self.error_response(context, Problem(503, reason="store away"))
             cause = cause.__cause__
+        if half := self.half_login(context, failed=error):
+            return half
         _log.error("sys_crash", exc_info=error)
         return self.error_response(context, Problem(500))
+
+    def half_login(
+        self,
+        context: RequestContext,
+        target: str = "",
+        *,
+        failed: BaseException | None = None,
+        as_json: bool = False,
+    ) -> Response | None:
+        """Return what asks for the second factor; None where no view has left half a login (PPL-4).
+
+        A framework's own login, a library or a callback goes on as if somebody were signed in, and
+        may have `failed` for that. `target` is where it wanted to lead, "" for the `next` of the
+        request's address.
+        """
+        session = context._session
+        if session is None or not session.left_half:
+            return None
+        head = context.head
+        if not target:
+            target = parse_qs(head.query.decode("ascii", "ignore")).get("next", [""])[0]
+        if failed:
+            at = extract_tb(failed.__traceback__)[-1:]
+            reason = f"{type(failed).__name__} after half a login"
+            where = f"{at[0].filename}:{at[0].lineno}" if at else None
+            note("response_changed", reason=reason, at=where)
+        problem = SecondFactorRequired(target)
+        # No form can send JSON: a script or a program could not follow to a page.
+        scripted = as_json or is_json(media_type(head.header("content-type")))
+        if scripted and "text/html" not in head.header("accept"):
+            response = errors.document(problem, context.request_id)
+            response.headers.append((MARK, self._mark))
+            return response
+        return self.error_response(context, problem)
 
     def shows_debug_page(self, context: RequestContext, response: Response) -> bool:
         """Tell whether the framework's page about a crash may be shown: to its developer alone."""
@@ -610,11 +647,25 @@ class Boundary:
                 ]
         except Problem as problem:
             return self.error_response(context, problem)
+        # Also where the application has a page of its own for what fails.
+        answered = response.status < _ERROR or response.status == _CRASH
+        if answered and (half := self._after_half(context, response)):
+            return half
         if response.status >= _ERROR and response.body == b"":
             # An error without a body is one that nobody wrote; what its headers say stands.
             kept = [_kept(*pair) for pair in response.headers if not _is_of_body(pair[0])]
             return self.error_response(context, Problem(response.status, headers=kept))
         return None
+
+    def _after_half(self, context: RequestContext, response: Response) -> Response | None:
+        """Ask for the second factor in the place of what a view answers to half a login."""
+        if context._session is None or not context._session.left_half:
+            return None
+        target = (response.header(b"location") or response.header(b"hx-redirect")).decode()
+        if urlsplit(target).path in {LoginRequired.page, SecondFactorRequired.page}:
+            return None
+        kind = response.header(b"content-type").decode("latin-1")
+        return self.half_login(context, target, as_json=is_json(media_type(kind)))
 
     def _undecided(self, context: RequestContext) -> None:
         """Close what no check has seen: a mount, an extension's route, a raw application."""
@@ -750,9 +801,10 @@ def _kept(name: bytes, value: bytes) -> tuple[str, str]:
     return name.decode(), allow_header(text.split(",")) if name == b"allow" else text
 
 
-def _login(head: RequestHead, page: str) -> str:
-    """Return the address of the login form, which leads back to the page that was asked for."""
-    if head.method not in csrf.SAFE_METHODS:
-        return page
-    here = quote(head.path) + (f"?{head.query.decode('ascii', 'ignore')}" if head.query else "")
-    return f"{page}?next={quote(here)}"
+def _login(head: RequestHead, asked: LoginRequired) -> str:
+    """Return the address of the page that asks, and leads back to what was asked for."""
+    target = asked.target
+    if target is None and head.method in csrf.SAFE_METHODS:
+        query = f"?{head.query.decode('ascii', 'ignore')}" if head.query else ""
+        target = quote(head.path) + query
+    return f"{asked.page}?next={quote(target)}" if target else asked.page

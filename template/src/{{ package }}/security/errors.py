@@ -74,6 +74,8 @@ class LoginRequired(Problem):
     """Nobody is signed in, where the policy asks for it: leads a browser to the login page."""
 
     page = "/login"
+    target: str | None = None
+    """Where that page leads on to, "" for its default; None: back to what was asked for."""
 
     def __init__(self, detail: str = "") -> None:
         """Status 401."""
@@ -88,6 +90,17 @@ class ReauthenticationRequired(LoginRequired):
     def __init__(self) -> None:
         """Status 401."""
         super().__init__("Confirm that it is you at /account/confirm first.")
+
+
+class SecondFactorRequired(LoginRequired):
+    """Half a login is done: leads a browser to the page that asks for the second factor."""
+
+    page = "/login/factor"
+
+    def __init__(self, target: str) -> None:
+        """Status 401; `target` is where to go after it, "" for the page's default."""
+        super().__init__("Prove a second factor at /login/factor first.")
+        self.target = target
 
 
 def title(status: int) -> str:

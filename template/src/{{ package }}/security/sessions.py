@@ -122,6 +122,7 @@ class Session(MutableMapping[str, Any]):
     """True where the page of the response asks the browser for a passkey."""
     new_device = ""
     """Name of the account that this browser is known to from now on (OWASP device cookies)."""
+    _left_half = False
     _touched = False
     """True once the content may differ from what was read."""
     _rotate = False
@@ -159,8 +160,17 @@ class Session(MutableMapping[str, Any]):
     @property
     def pending(self) -> Pending | None:
         """The login that lacks its second proof; whoever asks judges its age."""
+        self._left_half = False
         found = self._known().get("pending")
         return Pending(*found) if found else None
+
+    @property
+    def left_half(self) -> bool:
+        """True after a `log_in` that was half of one, and of which nobody has taken note.
+
+        What called it believes that somebody is signed in.
+        """
+        return self._left_half and bool(self._facts and "pending" in self._facts)
 
     @property
     def proved_at(self) -> int:
@@ -313,6 +323,7 @@ class Session(MutableMapping[str, Any]):
             self._proved = Proof(user, self._sessions.store.epoch(user), factor)
         if not self._proved.factor and self._sessions.asks_factor(user):
             self.hold(user, self._proved.epoch)
+            self._left_half = True
             return False
         if self._user not in {"", user}:
             # What the one before left behind is not for the next.

@@ -245,7 +245,8 @@ def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:
     if not boundary.login.asks_factor(user_id):
         return False
     context.session.log_in(user_id)
-    return True
+    # Asked for, so that the view is taken to know of it.
+    return context.session.pending is not None
 
 
 def start(request: HttpRequest, account: Account) -> None:

@@ -12,8 +12,15 @@ from json import JSONDecodeError
 from traceback import walk_tb
 
 from django.conf import urls
-from django.core.exceptions import DisallowedRedirect, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedRedirect,
+    PermissionDenied,
+    SuspiciousOperation,
+)
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 
@@ -27,6 +34,9 @@ from ..security.stores import StoreError
 from .authorship import author_wrote
 from .current import exchange_of
 from .database import ERRORS
+
+_ANSWERED = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
+"""What Django has an answer to other than a crash."""
 
 
 class SeeOther(HttpResponseRedirectBase):
@@ -110,9 +120,14 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
         error = StoreError(f"database: {error}")
     if isinstance(error, Problem):
         return answer(request, error)
+    boundary, context = exchange_of(request)
     if isinstance(error, StoreError):
-        boundary, context = exchange_of(request)
         return to_django(boundary.crash(context, error))
+    if not isinstance(error, _ANSWERED):
+        target = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME, "")
+        # Here, and not as a crash: what reports those would report each such login.
+        if half := boundary.half_login(context, target, failed=error):
+            return to_django(half)
     return None
 
 

@@ -35,7 +35,6 @@ def settings(names):
     names["MIDDLEWARE"].insert(common, "django.middleware.gzip.GZipMiddleware")
     names["CORS_ALLOWED_ORIGINS"] = ["https://spa.example.com"]
     names["AUTHENTICATION_BACKENDS"] += ["allauth.account.auth_backends.AuthenticationBackend"]
-    names["ACCOUNT_ADAPTER"] = f"{package}.app.parts.adapter.AccountAdapter"
     names["ACCOUNT_LOGIN_METHODS"] = {"email"}
     names["ACCOUNT_SIGNUP_FIELDS"] = ["email*", "password1*", "password2*"]
     names["MFA_TOTP_TOLERANCE"] = 1
