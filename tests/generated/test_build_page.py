@@ -322,6 +322,11 @@ def test_who_was_logged_in_has_a_session_like_others(member: Client) -> None:
     assert member.get("/shop/orders").status_code == 303
 
 
+def test_page_for_everybody_greets_members(member: Client, visitor: Client) -> None:
+    assert "Welcome back" in member.get("/shop").text
+    assert "Welcome back" not in visitor.get("/shop").text
+
+
 def test_closing_the_shop_asks_who_it_is(member: Client, visitor: Client) -> None:
     assert place(member.post("/shop/close")) == "/shop"
     assert place(visitor.post("/shop/close")) == "/login"

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import (
     Http404,
@@ -232,6 +233,24 @@ def replace(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def greeted(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"hello {request.user.get_username() or 'visitor'}")
+
+
+@login_not_required
+def member(request: HttpRequest) -> HttpResponseBase:
+    if request.user.is_authenticated:
+        return HttpResponse("inside")
+    if "own" in request.GET:
+        return HttpResponse("not you", status=int(request.GET["own"]))
+    if request.GET.get("status") == "401":
+        raise Problem(401)
+    if request.GET.get("status") == "403":
+        raise PermissionDenied("not you")
+    return redirect_to_login(request.get_full_path())
+
+
+@login_not_required
 @require_POST
 def enter(request: HttpRequest) -> HttpResponse:
     user = get_user_model().objects.get_by_natural_key(request.GET["name"])
@@ -319,6 +338,8 @@ urlpatterns = [
     path("stage/session/date", date),
     path("stage/session/clear", clear),
     path("stage/session/replace", replace),
+    path("stage/greeted", greeted),
+    path("stage/member", member),
     path("stage/enter", enter),
     path("stage/extension", extension),
     path("stage/included/mounted/", include(mounted)),

@@ -230,6 +230,23 @@ def replace(request: Request) -> None:
     request.scope["session"] = {"b": "2"}
 
 
+@router.get("/greeted")
+@login_not_required
+def greeted(auth: CurrentAuth) -> PlainTextResponse:
+    user = auth.shown_user
+    return PlainTextResponse(f"hello {user.name if user else 'visitor'}")
+
+
+@router.get("/member")
+@login_not_required
+def member(auth: CurrentAuth, status: int = 0, own: int = 0) -> Response:
+    if auth.shown_user:
+        return PlainTextResponse("inside")
+    if status:
+        raise HTTPException(status, "not you")
+    return PlainTextResponse("not you", own) if own else RedirectResponse("/login?next=/a", 303)
+
+
 @router.post("/enter")
 @login_not_required
 def enter(name: str, then: str, auth: CurrentAuth, to: str = "") -> Response:

@@ -236,6 +236,25 @@ def replace() -> ResponseReturnValue:
     return ""
 
 
+@blueprint.get("/greeted")
+@login_not_required
+def greeted() -> ResponseReturnValue:
+    user = current_auth.shown_user
+    return f"hello {user.name if user else 'visitor'}"
+
+
+@blueprint.get("/member")
+@login_not_required
+def member() -> ResponseReturnValue:
+    if "_user_id" in session:
+        return "inside"
+    if "own" in request.args:
+        return "not you", int(request.args["own"])
+    if "status" in request.args:
+        abort(int(request.args["status"]), "not you")
+    return redirect("/login?next=/a")
+
+
 @blueprint.post("/enter")
 @login_not_required
 def enter() -> ResponseReturnValue:

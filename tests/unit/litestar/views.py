@@ -186,6 +186,23 @@ class Stage(Controller):
     async def raw(self, request: Request, auth: CurrentAuth) -> dict[str, Any]:
         return {"size": len(await request.body()), "user": auth.user is not None}
 
+    @get("/greeted", media_type=MediaType.TEXT)
+    async def greeted(self, auth: CurrentAuth) -> str:
+        user = auth.shown_user
+        return f"hello {user.name if user else 'visitor'}"
+
+    @get("/member")
+    async def member(
+        self, auth: CurrentAuth, status: FromQuery[int] = 0, own: FromQuery[int] = 0
+    ) -> Response[Any]:
+        if auth.shown_user:
+            return Response("inside", media_type=MediaType.TEXT)
+        if status:
+            raise HTTPException("not you", status_code=status)
+        if own:
+            return Response("not you", status_code=own, media_type=MediaType.TEXT)
+        return Redirect("/login?next=/a", status_code=303)
+
     @post("/enter", status_code=200)
     async def enter(
         self, name: FromQuery[str], then: FromQuery[str], auth: CurrentAuth, to: FromQuery[str] = ""

@@ -114,6 +114,15 @@ class Auth:
             raise Problem(503, reason="store away")
         return None
 
+    @property
+    def shown_user(self) -> User | None:
+        """The signed-in user, for a page that greets: nobody while the store is away.
+
+        What decides who may see or do something asks `user`.
+        """
+        session = self._session
+        return User(session.user, session.user_name) if session.user else None
+
     def require_user(self) -> User:
         """Return the signed-in user, or raise `Problem` 401."""
         user = self.user

@@ -49,6 +49,7 @@ _OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
 """Beside static files, what the policy answers by itself."""
 _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
+_REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
 _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
@@ -421,6 +422,8 @@ class Boundary:
         """
         if isinstance(context._failure, Problem):
             problem = context._failure
+        if self._is_guess(context, problem.status):
+            problem = Problem(503, reason="store away")
         head = context.head
         accept = head.header("accept")
         path = context.path or head.path.decode(errors="replace")
@@ -445,6 +448,16 @@ class Boundary:
             response = self._rendered(context, problem, as_json=as_json)
         response.headers.append((MARK, self._mark))
         return response
+
+    def _is_guess(self, context: RequestContext, status: int, target: str = "") -> bool:
+        """Tell whether a view turns away somebody of whom nobody can know who it is.
+
+        While the store is away, everybody looks like a visitor to frameworks and their extensions.
+        """
+        session = context._session
+        if session is None or not session.unavailable:
+            return False
+        return status in _REFUSED or urlsplit(target).path == LoginRequired.page
 
     def _asks_for_more(self, context: RequestContext) -> bool:
         """Tell whether a 401 asks for something else than a login.
@@ -647,6 +660,9 @@ class Boundary:
                 ]
         except Problem as problem:
             return self.error_response(context, problem)
+        target = response.header(b"location").decode() if special else ""
+        if self._is_guess(context, response.status, target):
+            return self.error_response(context, Problem(503, reason="store away"))
         # Also where the application has a page of its own for what fails.
         answered = response.status < _ERROR or response.status == _CRASH
         if answered and (half := self._after_half(context, response)):
