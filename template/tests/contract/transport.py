@@ -48,6 +48,11 @@ class Transport(httpx.BaseTransport):
         self._loop.close()
 
     async def _finish(self) -> None:
+        # As `asyncio.run` does, by which servers run: the thread of a view may be late.
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         await self._loop.shutdown_asyncgens()
         await self._loop.shutdown_default_executor()
 

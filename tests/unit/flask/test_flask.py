@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -27,7 +30,8 @@ from my_service.app.users import open_users
 from .. import expect
 from ..conftest import Make
 from ..driver import ORIGIN, Files, Inside, run_cli
-from .stage import Stage
+from ..transport import Transport
+from .stage import FACTS, Stage
 
 KEY = "_user_id"
 """Where Flask-Login keeps the user's id."""
@@ -280,3 +284,45 @@ def test_filter_of_before_takes_no_option_of_templates_away(
     with pytest.raises(UndefinedError):
         app.jinja_env.from_string("{{ misspelled }}").render()
     assert app.jinja_env.from_string("{% if 1 %}\na\n{% endif %}\n").render() == "a\n"
+
+
+async def waiting() -> list[str]:
+    """Return the tasks of the event loop but this one."""
+    return [str(task) for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+class Late(Stage):
+    """The stage, with a view that answers after its time."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        application: Flask = super().build(settings)
+        self.closed = threading.Event()
+
+        @login_not_required
+        def late() -> ResponseReturnValue:
+            time.sleep(1.3)
+
+            def rows() -> Iterator[str]:
+                yield "a" * 100_000
+
+            answer = Response(stream_with_context(rows()))
+            answer.call_on_close(self.closed.set)
+            return answer
+
+        application.add_url_rule("/stage/late", view_func=late)
+        return application
+
+
+@pytest.mark.contract("BND-5")
+def test_late_answer_is_closed_also_when_the_server_has_stopped(tmp_path: Path) -> None:
+    fact = '[[route]]\npath = "/stage/late"\nmax-seconds = 1\n'
+    with closing(Late(Files(tmp_path, facts=FACTS + fact))) as service:
+        expect.error(service.visitor().get("/stage/late"), 503)
+        assert not service.closed.is_set()
+        transport = service.transport
+        assert isinstance(transport, Transport)
+        left = asyncio.run_coroutine_threadsafe(waiting(), transport._loop).result(10)
+        # It would be given up, with a line in the log, and what it waits for stay open.
+        assert not left, left
+    assert service.closed.wait(10)

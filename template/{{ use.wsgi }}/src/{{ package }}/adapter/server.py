@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMap
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, cast
 from urllib.parse import unquote_to_bytes
@@ -107,11 +107,11 @@ class WsgiServer:
                 environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         with body:
-            responding = self._in_thread(context, self._middleware.respond, context, environ, body)
+            making = self._submit(context, self._middleware.respond, context, environ, body)
             if deadline:
-                sent, chunks = await self._in_time(context, responding, deadline)
+                sent, chunks = await self._in_time(context, making, deadline)
             else:
-                sent, chunks = await responding
+                sent, chunks = await asyncio.wrap_future(making)
             if isinstance(chunks, list):
                 await _send(send, sent, b"".join(chunks), is_head=is_head)
             else:
@@ -123,16 +123,19 @@ class WsgiServer:
     async def _in_time(
         self,
         context: RequestContext,
-        responding: Coroutine[Any, Any, tuple[Response, Iterable[bytes]]],
+        making: futures.Future[tuple[Response, Iterable[bytes]]],
         deadline: float,
     ) -> tuple[Response, Iterable[bytes]]:
         """Wait for the answer as long as the route's fact says; its thread goes on to its end."""
-        task = asyncio.ensure_future(responding)
+        made = asyncio.wrap_future(making)
         left = deadline - asyncio.get_running_loop().time()
-        done, _ = await asyncio.wait({task}, timeout=left)
+        done, _ = await asyncio.wait({made}, timeout=left)
         if done:
-            return await task
-        task.add_done_callback(_close_late)
+            return made.result()
+        # Not by a task: one that still waits when the server stops would be given up, and what the
+        # view has made would stay open.
+        making.add_done_callback(partial(_close_late, context))
+        made.cancel()
         response = self._boundary.error_response(context, _late(context, 503))
         return self._boundary.leave(context, response), [response.body or b""]
 
@@ -262,12 +265,15 @@ async def _within(
         raise problem from None
 
 
-def _close_late(task: asyncio.Task[tuple[Response, Iterable[bytes]]]) -> None:
-    """Close what nobody sends any more."""
-    if not task.cancelled() and task.exception() is None:
-        _, chunks = task.result()
-        if close := getattr(chunks, "close", None):
-            close()
+def _close_late(
+    context: RequestContext, making: futures.Future[tuple[Response, Iterable[bytes]]]
+) -> None:
+    """Close what nobody sends any more, in the thread and the context that have made it."""
+    if not making.cancelled() and making.exception() is None:
+        _, chunks = making.result()
+        close = getattr(chunks, "close", None)
+        if close and context.variables:
+            context.variables.run(close)
 
 
 async def _send(
