@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -95,6 +99,54 @@ def test_a_backup_that_cannot_be_whole_is_none(service: Service, tmp_path: Path)
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
     (service.folder / "away").rename(service.folder / "store.sqlite3")
+
+
+def test_a_backup_that_is_copied_over_what_runs_is_noticed(
+    service: Service, tmp_path: Path
+) -> None:
+    """As `cp` does it: SQLite would mix it with what it has in memory and in its log."""
+    database = service.folder / "app.sqlite3"
+    with service.client() as client:
+        assert client.login(service.add_user()).is_redirect
+        run(service, "backup", str(tmp_path / "backup"))
+        old = tmp_path / "backup" / "app.sqlite3"
+        before, number = mark_of(old), 0
+        deadline = time.monotonic() + 20
+        while mark_of(database) == before:
+            assert time.monotonic() < deadline
+            number += 1
+            note = {"title": str(number), "body": "x"}
+            assert client.post("/api/notes", json=note).status_code == 201
+        with closing(sqlite3.connect(database, timeout=5)) as opened:
+            opened.execute("PRAGMA wal_checkpoint")
+        # A worker looks once a second, when it is asked for something.
+        seen = time.monotonic() + 2
+        while time.monotonic() < seen:
+            assert client.get("/api/notes").status_code == 200
+            time.sleep(0.1)
+        shutil.copyfile(old, database)
+        deadline = time.monotonic() + 20
+        while client.get("/api/notes").status_code != 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        # Every worker knows of it, and the log says what to do.
+        for _ in range(20):
+            assert client.get("/api/notes").status_code == 503
+        assert client.get("/readyz").status_code == 503
+    assert "written over while it was in use: stop the service" in service.log.read_text("utf-8")
+    service.stop()
+    for suffix in ("-wal", "-shm"):
+        database.with_name(f"{database.name}{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(old, database)
+    service.start()
+    with service.client() as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def mark_of(path: Path) -> int:
+    """Return what those who write count up in the header of a file."""
+    with closing(sqlite3.connect(path, timeout=5)) as opened:
+        return int(opened.execute("PRAGMA application_id").fetchone()[0])
 
 
 def test_servers_have_tools_of_their_own(service: Service, tmp_path: Path) -> None:

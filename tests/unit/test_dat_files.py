@@ -18,6 +18,7 @@ import pytest
 
 from my_service.adapter.alone import alone
 from my_service.security import database_file
+from my_service.security.database_file import DatabaseFile, MarkedConnection
 from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
 
@@ -325,6 +326,119 @@ def test_the_service_is_not_ready_and_says_why(
     assert f"{path} is gone: put it back" in capsys.readouterr().err
     away.rename(path)
     assert service.visitor().get("/readyz").status_code == 200
+
+
+@pytest.mark.contract("DAT-4")
+@pytest.mark.usefixtures("looking")
+@pytest.mark.parametrize("made", ["backup", "cp", "dump"])
+def test_a_database_that_is_written_over_in_place_is_not_used(
+    make: Make, capsys: pytest.CaptureFixture[str], made: str
+) -> None:
+    service = make()
+    path, user = service.files.database, service.add_user()
+    copy = path.with_name("copy.db")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if made == "cp":
+            shutil.copy(path, copy)
+        else:
+            with closing(sqlite3.connect(copy)) as target:
+                if made == "backup":
+                    db.backup(target)
+                else:
+                    target.executescript("\n".join(db.iterdump()))
+    # What a request writes, and no more: when the user was here last.
+    service.login(user)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA wal_checkpoint")
+    service.login(user)
+    shutil.copyfile(copy, path)
+    assert service.visitor().login(user.name, user.password).status_code == 503
+    assert service.visitor().get("/readyz").status_code == 503
+    assert f"{path} was written over while it was in use" in capsys.readouterr().err
+    # Another file in its place is the truth, as ever.
+    copy.replace(path)
+    service.login(user)
+
+
+@pytest.mark.contract("DAT-4")
+def test_marks_of_a_second_are_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_file, "LOOK_SECONDS", 10**6)
+    service = make()
+    user = service.add_user()
+    service.login(user)
+    with closing(sqlite3.connect(service.files.database)) as db:
+        (first,) = db.execute("PRAGMA application_id").fetchone()
+        assert first > 0
+        for _ in range(3):
+            service.login(user)
+        (second,) = db.execute("PRAGMA application_id").fetchone()
+    assert second == first
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Iterator[MarkedConnection]:
+    """A connection as the application has it, to a file with a table."""
+    path = tmp_path / "app.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("CREATE TABLE t (a)")
+    opened = sqlite3.connect(path, factory=MarkedConnection, timeout=0)
+    with closing(opened) as connection:
+        connection.file = DatabaseFile(path)
+        yield connection
+
+
+def mark_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA application_id").fetchone()[0])
+
+
+@pytest.mark.usefixtures("looking")
+def test_what_is_committed_is_marked(marked: MarkedConnection) -> None:
+    marked.execute("INSERT INTO t VALUES (1)")
+    assert mark_of(marked) == 0
+    marked.commit()
+    first = mark_of(marked)
+    assert first > 0
+    marked.execute("INSERT INTO t VALUES (1)")
+    marked.rollback()
+    marked.commit()
+    assert mark_of(marked) == first
+    marked.isolation_level = None
+    marked.execute("INSERT INTO t VALUES (1)")
+    marked.committed()
+    marked.committed()
+    assert mark_of(marked) == first + 1
+
+
+@pytest.mark.usefixtures("looking")
+def test_who_only_reads_waits_for_nobody_who_writes(marked: MarkedConnection) -> None:
+    marked.execute("INSERT INTO t VALUES (1)")
+    marked.rollback()
+    marked.isolation_level = None
+    with closing(sqlite3.connect(marked.file.path if marked.file else "")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        marked.execute("BEGIN")
+        marked.execute("SELECT * FROM t").fetchall()
+        marked.commit()
+        # The mark of what was written before has to wait, and whoever wrote it does not.
+        marked._counted = -1
+        marked.committed()
+    assert mark_of(marked) == 0
+
+
+@pytest.mark.usefixtures("looking")
+def test_what_the_mark_has_undone_is_not_taken_for_committed(
+    marked: MarkedConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object, db: sqlite3.Connection) -> None:
+        db.execute("ROLLBACK")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    marked.execute("INSERT INTO t VALUES (1)")
+    monkeypatch.setattr(DatabaseFile, "mark", full)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        marked.commit()
 
 
 def test_a_replaced_database_is_the_truth_at_once(make: Make) -> None:

@@ -7,7 +7,9 @@ costs one stat().
 
 A file that is written over in place, as `cp` does it, keeps its inode. SQLite goes on with what it
 has in memory and in its log, and mixes the two: such a file is not used any more. Once a second the
-header is read past SQLite: what it counts never goes back, unless another file is there.
+header is read past SQLite: what it counts never goes back, unless another file is there. Whoever
+writes counts up `application_id` in it, once a second, too: with a log, SQLite's own count of
+changes stands still.
 """
 
 from __future__ import annotations
@@ -55,6 +57,43 @@ _MOST_MARKS = 1 << 20
 _BASE = 1 << 30
 _descriptors: dict[Identity, int] = {}
 _users: Counter[Identity] = Counter()
+
+
+class MarkedConnection(sqlite3.Connection):
+    """A connection of the application: what it writes counts up in the header of its file."""
+
+    file: DatabaseFile | None = None
+    _counted = 0
+    """The `total_changes` that were committed or given up."""
+
+    def commit(self) -> None:
+        """Commit, with the mark if something was written."""
+        # What was read is not made a write by it, which others would have to wait for.
+        if self.file and self.in_transaction and self.total_changes != self._counted:
+            self._mark(self.file)
+        super().commit()
+        self._counted = self.total_changes
+
+    def rollback(self) -> None:
+        """Give up what was written."""
+        super().rollback()
+        self._counted = self.total_changes
+
+    def committed(self) -> None:
+        """Mark what a statement outside of transactions has written."""
+        if self.file and not self.in_transaction and self.total_changes != self._counted:
+            self._mark(self.file)
+            self._counted = self.total_changes
+
+    def _mark(self, file: DatabaseFile) -> None:
+        inside = self.in_transaction
+        try:
+            file.mark(self)
+        except sqlite3.OperationalError:
+            # Another writes just now, and marks. But if SQLite has given up what was written, as
+            # on a full disk, a commit would seem to succeed.
+            if inside and not self.in_transaction:
+                raise
 
 
 class FileGoneError(OSError):

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine as _create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ..security.database_file import MarkedConnection
 from .alone import cannot_connect
 from .sqlite_file import follow_file
 
@@ -30,10 +31,14 @@ def create_engine(url: str, **options: Any) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
         return _create_engine(parsed, pool_pre_ping=True, **options)
+    is_file = parsed.drivername == "sqlite" and bool(parsed.database)
+    if is_file:
+        given = options.get("connect_args") or {}
+        options["connect_args"] = {"factory": MarkedConnection, **given}
     engine = _create_engine(parsed, **options)
-    if parsed.drivername == "sqlite" and parsed.database:
+    if is_file:
         event.listen(engine, "connect", _prepare_sqlite)
-        follow_file(engine, Path(parsed.database))
+        follow_file(engine, Path(str(parsed.database)))
         try:
             # Now, so that workers which are forked later know which file it is; they must not
             # share the connection.

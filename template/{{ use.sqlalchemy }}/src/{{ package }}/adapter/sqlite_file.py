@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
-from ..security.database_file import DatabaseFile, FileGoneError, Identity
+from ..security.database_file import DatabaseFile, FileGoneError, Identity, MarkedConnection
 from ..security.stores import StoreError
 
 _OPENED = "file"
@@ -29,7 +29,9 @@ def follow_file(engine: Engine, path: Path) -> None:
         except FileGoneError as error:
             raise StoreError(f"database: {error}") from error
 
-    def after(_connection: Any, record: Any) -> None:
+    def after(connection: Any, record: Any) -> None:
+        if isinstance(connection, MarkedConnection):
+            connection.file = file
         file.opened(record.info[_OPENED])
 
     def taken(_connection: Any, record: Any, _proxy: Any) -> None:

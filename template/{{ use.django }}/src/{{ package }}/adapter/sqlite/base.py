@@ -6,16 +6,30 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.sqlite3 import base
 
-from ...security.database_file import DatabaseFile, FileGoneError, Identity
+from ...security.database_file import DatabaseFile, FileGoneError, Identity, MarkedConnection
 
 
 @cache
 def _file(path: Path) -> DatabaseFile:
     return DatabaseFile(path)
+
+
+class _Cursor(base.SQLiteCursorWrapper):
+    """Django's cursor; outside of `atomic` each statement is committed by itself."""
+
+    def execute(self, *arguments: Any) -> Any:
+        result = super().execute(*arguments)
+        cast(MarkedConnection, self.connection).committed()
+        return result
+
+    def executemany(self, *arguments: Any) -> Any:
+        result = super().executemany(*arguments)
+        cast(MarkedConnection, self.connection).committed()
+        return result
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -40,9 +54,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             away = sqlite3.OperationalError(str(error))
             away.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
             raise away from error
-        connection = super().get_new_connection(conn_params)
+        connection = super().get_new_connection({"factory": MarkedConnection, **conn_params})
+        if isinstance(connection, MarkedConnection):
+            connection.file = file
         file.opened(self._opened)
         return connection
+
+    def create_cursor(self, name: str | None = None) -> Any:
+        if isinstance(self.connection, MarkedConnection):
+            return self.connection.cursor(factory=_Cursor)
+        return super().create_cursor(name)
 
     def is_usable(self) -> bool:
         """Look which file is there: Django asks before the first use in each request."""
