@@ -75,6 +75,17 @@ def test_it_leads_on_to_where_the_address_says(stage: Inside, who: Owner, then: 
 
 
 @pytest.mark.contract("PPL-4")
+def test_who_is_remembered_by_a_cookie_comes_back_to_the_page(stage: Inside, who: Owner) -> None:
+    """As Flask-Login does: it logs in with whatever is opened first."""
+    browser = stage.visitor()
+    target = f"/stage/enter?name={who.user.name}&then=page"
+    answer = browser.get(target)
+    assert "inside" not in answer.text
+    assert finish(browser, who, stage, answer) == target
+    assert browser.get(target).text == "inside"
+
+
+@pytest.mark.contract("PPL-4")
 @pytest.mark.parametrize("then", ["page", "json", "crash", "redirect"])
 def test_program_is_told_by_a_problem_document(stage: Inside, who: Owner, then: str) -> None:
     browser = stage.visitor()

@@ -251,7 +251,6 @@ def member(request: HttpRequest) -> HttpResponseBase:
 
 
 @login_not_required
-@require_POST
 def enter(request: HttpRequest) -> HttpResponse:
     user = get_user_model().objects.get_by_natural_key(request.GET["name"])
     login(request, user, settings.AUTHENTICATION_BACKENDS[0])

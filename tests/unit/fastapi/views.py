@@ -247,6 +247,7 @@ def member(auth: CurrentAuth, status: int = 0, own: int = 0) -> Response:
     return PlainTextResponse("not you", own) if own else RedirectResponse("/login?next=/a", 303)
 
 
+@router.get("/enter")
 @router.post("/enter")
 @login_not_required
 def enter(name: str, then: str, auth: CurrentAuth, to: str = "") -> Response:

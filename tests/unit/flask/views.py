@@ -255,7 +255,7 @@ def member() -> ResponseReturnValue:
     return redirect("/login?next=/a")
 
 
-@blueprint.post("/enter")
+@blueprint.route("/enter", methods=["GET", "POST"])
 @login_not_required
 def enter() -> ResponseReturnValue:
     # As Flask-Login does.

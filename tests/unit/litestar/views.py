@@ -19,6 +19,7 @@ from litestar import (
     get,
     head,
     post,
+    route,
     websocket,
 )
 from litestar.config.compression import CompressionConfig
@@ -203,7 +204,7 @@ class Stage(Controller):
             return Response("not you", status_code=own, media_type=MediaType.TEXT)
         return Redirect("/login?next=/a", status_code=303)
 
-    @post("/enter", status_code=200)
+    @route("/enter", http_method=["GET", "POST"], status_code=200)
     async def enter(
         self, name: FromQuery[str], then: FromQuery[str], auth: CurrentAuth, to: FromQuery[str] = ""
     ) -> Response[Any]:

@@ -510,7 +510,7 @@ class Boundary:
     def half_login(
         self,
         context: RequestContext,
-        target: str = "",
+        target: str | None = "",
         *,
         failed: BaseException | None = None,
         as_json: bool = False,
@@ -518,15 +518,15 @@ class Boundary:
         """Return what asks for the second factor; None where no view has left half a login (PPL-4).
 
         A framework's own login, a library or a callback goes on as if somebody were signed in, and
-        may have `failed` for that. `target` is where it wanted to lead, "" for the `next` of the
-        request's address.
+        may have `failed` for that. `target` is where it wanted to lead: the `next` of the request's
+        address unless it says so, and then, of None, to what was asked for.
         """
         session = context._session
         if session is None or not session.left_half:
             return None
         head = context.head
         if not target:
-            target = parse_qs(head.query.decode("ascii", "ignore")).get("next", [""])[0]
+            target = parse_qs(head.query.decode("ascii", "ignore")).get("next", [target])[0]
         if failed:
             at = extract_tb(failed.__traceback__)[-1:]
             reason = f"{type(failed).__name__} after half a login"
@@ -681,7 +681,8 @@ class Boundary:
         if urlsplit(target).path in {LoginRequired.page, SecondFactorRequired.page}:
             return None
         kind = response.header(b"content-type").decode("latin-1")
-        return self.half_login(context, target, as_json=is_json(media_type(kind)))
+        # Of a page that somebody opens, as who is remembered by a cookie does, back to it.
+        return self.half_login(context, target or None, as_json=is_json(media_type(kind)))
 
     def _undecided(self, context: RequestContext) -> None:
         """Close what no check has seen: a mount, an extension's route, a raw application."""

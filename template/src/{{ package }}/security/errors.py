@@ -97,8 +97,8 @@ class SecondFactorRequired(LoginRequired):
 
     page = "/login/factor"
 
-    def __init__(self, target: str) -> None:
-        """Status 401; `target` is where to go after it, "" for the page's default."""
+    def __init__(self, target: str | None) -> None:
+        """Status 401, with where it leads on to."""
         super().__init__("Prove a second factor at /login/factor first.")
         self.target = target
 
