@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -297,7 +297,8 @@ class Late(Stage):
     @override
     def build(self, settings: Any) -> Any:
         application: Flask = super().build(settings)
-        self.closed = threading.Event()
+        self.closed, self.at_work, self.go_on = (threading.Event() for _ in range(3))
+        self.path = ""
 
         @login_not_required
         def late() -> ResponseReturnValue:
@@ -310,7 +311,22 @@ class Late(Stage):
             answer.call_on_close(self.closed.set)
             return answer
 
+        @login_not_required
+        def endless() -> ResponseReturnValue:
+            def rows() -> Iterator[str]:
+                try:
+                    yield "a"
+                    self.at_work.set()
+                    self.go_on.wait(10)
+                    yield "b"
+                finally:
+                    self.path = request.path
+                    self.closed.set()
+
+            return Response(stream_with_context(rows()))
+
         application.add_url_rule("/stage/late", view_func=late)
+        application.add_url_rule("/stage/endless", view_func=endless)
         return application
 
 
@@ -326,3 +342,18 @@ def test_late_answer_is_closed_also_when_the_server_has_stopped(tmp_path: Path) 
         # It would be given up, with a line in the log, and what it waits for stay open.
         assert not left, left
     assert service.closed.wait(10)
+
+
+def test_stream_that_is_given_up_is_closed_in_the_context_of_its_view(tmp_path: Path) -> None:
+    with closing(Late(Files(tmp_path, facts=FACTS))) as service, ThreadPoolExecutor() as pool:
+        asked = pool.submit(service.visitor().get, "/stage/endless")
+        assert service.at_work.wait(10)
+        transport = service.transport
+        assert isinstance(transport, Transport)
+        loop = transport._loop
+        loop.call_soon_threadsafe(lambda: [task.cancel() for task in asyncio.all_tasks(loop)])
+        with pytest.raises(CancelledError):
+            asked.result(10)
+        service.go_on.set()
+        assert service.closed.wait(10)
+    assert service.path == "/stage/endless"

@@ -167,7 +167,7 @@ class WsgiServer:
             close = getattr(chunks, "close", None)
             if close and making and not making.done():
                 # It took too long and goes on: what is at work cannot be closed.
-                making.add_done_callback(lambda _: close())
+                making.add_done_callback(partial(_close_in, context, close))
             elif close:
                 await self._in_thread(context, close)
 
@@ -271,9 +271,14 @@ def _close_late(
     """Close what nobody sends any more, in the thread and the context that have made it."""
     if not making.cancelled() and making.exception() is None:
         _, chunks = making.result()
-        close = getattr(chunks, "close", None)
-        if close and context.variables:
-            context.variables.run(close)
+        if close := getattr(chunks, "close", None):
+            _close_in(context, close)
+
+
+def _close_in(context: RequestContext, close: Callable[[], object], *_: object) -> None:
+    """Close in the context in which the application has worked: its own variables are there."""
+    if context.variables:
+        context.variables.run(close)
 
 
 async def _send(
