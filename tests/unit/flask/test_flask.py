@@ -344,6 +344,7 @@ def test_late_answer_is_closed_also_when_the_server_has_stopped(tmp_path: Path) 
     assert service.closed.wait(10)
 
 
+@pytest.mark.contract("BND-5")
 def test_stream_that_is_given_up_is_closed_in_the_context_of_its_view(tmp_path: Path) -> None:
     with closing(Late(Files(tmp_path, facts=FACTS))) as service, ThreadPoolExecutor() as pool:
         asked = pool.submit(service.visitor().get, "/stage/endless")
