@@ -19,6 +19,8 @@ import copier
 import pytest
 import yaml
 
+from tests import compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 UNIT = ROOT / "tests" / "unit"
@@ -40,6 +42,8 @@ DEPENDENT: dict[str, tuple[str, ...]] = {"signup": ("closed", "open")}
 """Those that not every answer to the others goes with."""
 BY_MAIL = {"mail": "smtp", "signup": "open"}
 """All that a service may have by mail."""
+
+compiled.remember()
 
 
 @dataclass(frozen=True)
