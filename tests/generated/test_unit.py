@@ -11,6 +11,8 @@ from tests.projects import BIN, CHOICES, UNIT, Project
 
 SAME = {
     "test_audit.py",
+    "test_base_url.py",
+    "test_breaker.py",
     "test_header_policy.py",
     "test_limits.py",
     "test_own_drift.py",
