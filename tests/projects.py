@@ -25,6 +25,17 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 UNIT = ROOT / "tests" / "unit"
 """Tests of files that no project edits; a folder in it is for projects of one framework."""
+SAME = {
+    "test_audit.py",
+    "test_base_url.py",
+    "test_breaker.py",
+    "test_header_policy.py",
+    "test_limits.py",
+    "test_own_drift.py",
+    "test_patterns.py",
+    "test_stores.py",
+}
+"""Those of them whose subject is the same file in all projects, so that one run is enough."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "framework": ("fastapi", "flask", "django", "litestar"),
