@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,11 @@ from tests.projects import Project, shared
 
 collect_ignore = ["unit"]
 """Part of a generated project, and run there: see tests/generated/test_unit.py."""
+
+# Thousands of processes start here, most of them of a generated project. Where they may not write
+# down what they compiled, each of them compiles all libraries again, for longer than it runs.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""

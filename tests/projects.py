@@ -19,10 +19,23 @@ import copier
 import pytest
 import yaml
 
+from tests import compiled
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 UNIT = ROOT / "tests" / "unit"
 """Tests of files that no project edits; a folder in it is for projects of one framework."""
+SAME = {
+    "test_audit.py",
+    "test_base_url.py",
+    "test_breaker.py",
+    "test_header_policy.py",
+    "test_limits.py",
+    "test_own_drift.py",
+    "test_patterns.py",
+    "test_stores.py",
+}
+"""Those of them whose subject is the same file in all projects, so that one run is enough."""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "framework": ("fastapi", "flask", "django", "litestar"),
@@ -40,6 +53,8 @@ DEPENDENT: dict[str, tuple[str, ...]] = {"signup": ("closed", "open")}
 """Those that not every answer to the others goes with."""
 BY_MAIL = {"mail": "smtp", "signup": "open"}
 """All that a service may have by mail."""
+
+compiled.remember()
 
 
 @dataclass(frozen=True)

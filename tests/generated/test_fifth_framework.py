@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from tests import projects
-from tests.generated.test_unit import SAME
-from tests.projects import CHOICES, ROOT, Project
+from tests.projects import CHOICES, ROOT, SAME, Project
 
 OVERLAY = Path(__file__).parent / "starlette" / "template"
 UNIT = Path(__file__).parent / "starlette" / "unit"

@@ -7,17 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Render
-from tests.projects import BIN, CHOICES, UNIT, Project
+from tests.projects import BIN, CHOICES, SAME, UNIT, Project
 
-SAME = {
-    "test_audit.py",
-    "test_header_policy.py",
-    "test_limits.py",
-    "test_own_drift.py",
-    "test_patterns.py",
-    "test_stores.py",
-}
-"""Their subject is the same file in all projects, so that one is enough."""
 KINDS = [
     *({"framework": framework} for framework in CHOICES["framework"]),
     {"framework": "fastapi", "sessions": "cookie", "ci": "gitlab"},

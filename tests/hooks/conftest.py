@@ -167,11 +167,10 @@ def repository(project: Project) -> Project:
     return project
 
 
-@pytest.fixture
-def template(tmp_path: Path, environment: dict[str, str]) -> Project:
-    """Return a template of two versions; the second one changes the policy."""
-    made = make_project(tmp_path / "template" / "template", environment)
-    made.path = tmp_path / "template"
+def make_template(path: Path, environment: dict[str, str]) -> Project:
+    """Write a template of two versions; the second one changes the policy."""
+    made = make_project(path / "template", environment)
+    made.path = path
     made.write("copier.yml", COPIER_YML)
     made.write(
         "template/{{ _copier_conf.answers_file }}.jinja", "{{ _copier_answers | to_nice_yaml }}"
@@ -196,13 +195,38 @@ def release(template: Project, tag: str) -> None:
     template.git("tag", tag)
 
 
-@pytest.fixture
-def service(tmp_path: Path, template: Project, environment: dict[str, str]) -> Project:
-    """Return a project of the template's first version, in git."""
-    made = Project(tmp_path / "service", dict(environment))
-    source, target = str(template.path), str(made.path)
-    done = template.run("copier", "copy", "--defaults", "--vcs-ref", "v1.0.0", source, target)
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Return a folder with such a template and, not in git, a service of its first version.
+
+    They are copied for each test: to make them takes longer than most tests do.
+    """
+    folder = tmp_path_factory.mktemp("pristine")
+    made = make_template(folder / "template", environment)
+    source, target = str(made.path), str(folder / "service")
+    done = made.run("copier", "copy", "--defaults", "--vcs-ref", "v1.0.0", source, target)
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def template(tmp_path: Path, pristine: Path, environment: dict[str, str]) -> Project:
+    """Return a template of two versions; the second one changes the policy."""
+    path = shutil.copytree(pristine / "template", tmp_path / "template", symlinks=True)
+    return Project(path, dict(environment))
+
+
+@pytest.fixture
+def service(
+    tmp_path: Path, pristine: Path, template: Project, environment: dict[str, str]
+) -> Project:
+    """Return a project of the template's first version, in git."""
+    path = shutil.copytree(pristine / "service", tmp_path / "service", symlinks=True)
+    made = Project(path, dict(environment))
+    answers = (path / ".copier-answers.yml").read_text("utf-8")
+    source = str(pristine / "template")
+    assert answers.count(source) == 1
+    made.write(".copier-answers.yml", answers.replace(source, str(template.path)))
     made.git("init", "--quiet")
     made.commit("Begin")
     return made

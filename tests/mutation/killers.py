@@ -1,12 +1,13 @@
 """Which test notices each mutation, so that a run of the table runs little else.
 
-    python -m tests.mutation.killers         # try all and write killers.json
-    python -m tests.mutation.killers -k SES  # try some; the others stay as they are known
-    python -m tests.mutation.killers --new   # try those of which none is known
+    python -m tests.mutation.killers         # look for all anew and write killers.json, in hours
+    python -m tests.mutation.killers -k SES  # look for some; the others stay as they are known
+    python -m tests.mutation.killers --new   # look for those of which none is known
 
-A mutation whose killer is not there, is gone or passes is tried with its line, then with the whole
-suite, and the run says at its end that this took longer than it needs to. So the file saves time
-and proves nothing: `test_killers_pass_alone` and `test_suite_notices` do.
+Of the tests of a mutation's line, the quickest that notices it is written down. A mutation whose
+killer is not there, is gone or passes is tried with its line, then with the whole suite, and the
+run says at its end that this took longer than it needs to. So the file saves time and proves
+nothing: `test_killers_pass_alone` and `test_suite_notices` do.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import math
 import os
 import select
 import signal
@@ -34,7 +35,10 @@ LIBRARIES = tuple(
 
 
 class Select:
-    """A pytest plugin: keeps the tests of a contract line, and remembers the first failure."""
+    """A pytest plugin: keeps the tests of a contract line, and remembers what failed.
+
+    Of several failures it says the first, and the killer is the quickest.
+    """
 
     def __init__(self, line: str) -> None:
         """Take the id of a line, "" for all that were collected."""
@@ -43,6 +47,7 @@ class Select:
         self.killer = ""
         self.broken = ""
         self.passed = 0
+        self._quickest = math.inf
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -63,13 +68,15 @@ class Select:
         report = yield
         if report.passed and report.when == "call":
             self.passed += 1
-        elif report.failed and not self.failed:
+        elif report.failed:
             error = call.excinfo.value if call.excinfo else None
             says = f"{item.name}: {type(error).__name__}: {str(error)[:300]}"
             if report.when == "call" and not isinstance(error, NONSENSE):
-                self.failed = says
-                self.killer = item.nodeid.removeprefix(FOLDER)
-            else:
+                self.failed = self.failed or says
+                if call.duration < self._quickest:
+                    self._quickest = call.duration
+                    self.killer = item.nodeid.removeprefix(FOLDER)
+            elif not self.failed:
                 self.broken = f"{report.when} of {says}"
         return report
 
@@ -101,12 +108,17 @@ class Alone(Select):
         return True
 
 
-def options(folder: Path) -> list[str]:
-    """Return how pytest runs, in few words and with the plugins that the suite needs."""
+def options(folder: Path, stops: bool) -> list[str]:
+    """Return how pytest runs, in few words and with the plugins that the suite needs.
+
+    `stops`: at the first failure.
+    """
     return [
-        *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
-        # Plain asserts: only whether they hold matters, and rewriting the tests takes a second.
-        "--assert=plain",
+        *(["-x"] if stops else []),
+        *("-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
+        # Plain asserts: only whether they hold matters, and rewriting the tests takes a second. For
+        # a traceback of pytest's own, all modules are searched.
+        *("--assert=plain", "--tb=native"),
         f"--basetemp={folder / 'state'}",
     ]
 
@@ -135,7 +147,7 @@ def run(request: dict[str, Any]) -> dict[str, object]:
     seen = Alone("") if request["alone"] else Select("" if request["tests"] else request["line"])
     code: int = pytest.ExitCode.NO_TESTS_COLLECTED
     if files := chosen(folder, request):
-        code = pytest.main([*options(folder), *files], plugins=[seen])
+        code = pytest.main([*options(folder, request["stops"]), *files], plugins=[seen])
     module = sys.modules.get(f"{request['package']}.security.boundary")
     if code not in {0, 1, 5} and not seen.failed:
         seen.broken = seen.broken or f"pytest ended with {int(code)}"

@@ -207,6 +207,42 @@ async def replace(request: Request) -> Response:
     return Response()
 
 
+@login_not_required
+async def greeted(request: Request) -> Response:
+    user = current_auth(request).shown_user
+    return PlainTextResponse(f"hello {user.name if user else 'visitor'}")
+
+
+@login_not_required
+async def member(request: Request) -> Response:
+    query = request.query_params
+    if current_auth(request).shown_user:
+        return PlainTextResponse("inside")
+    if status := int(query.get("status", 0)):
+        raise HTTPException(status, "not you")
+    if own := int(query.get("own", 0)):
+        return PlainTextResponse("not you", own)
+    return RedirectResponse("/login?next=/a", 303)
+
+
+@login_not_required
+def enter(request: Request) -> Response:
+    # As a callback of OpenID Connect does, which another service has told who it is.
+    query, auth = request.query_params, current_auth(request)
+    if account := auth.service.accounts.find(query["name"]):
+        auth.start(account)
+    then = query["then"]
+    if then == "crash":
+        raise ValueError("secret-4711")
+    if then == "refuse":
+        raise HTTPException(403, "not you")
+    if then == "redirect":
+        return RedirectResponse(query.get("to", ""), 303)
+    made = JSONResponse({"inside": True}) if then == "json" else PlainTextResponse("inside")
+    made.set_cookie("remember", "me")
+    return made
+
+
 async def middleware(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -257,6 +293,8 @@ GET = (
     basic,
     long,
     closed,
+    greeted,
+    member,
 )
 POST = (json, silent, form, text, raw)
 OF_SESSION = (set_, append, date, clear, replace)
@@ -313,6 +351,7 @@ def add_views(app: Starlette) -> None:
             Route(f"/stage/session/{view.__name__.strip('_')}", view, methods=["POST"])
             for view in OF_SESSION
         ),
+        Route("/stage/enter", enter, methods=["GET", "POST"]),
         Route("/stage/upload", form, methods=["POST"]),
         Route("/stage/count", count, methods=["HEAD"]),
         Route("/stage/count/closed", count_closed, methods=["HEAD"]),
