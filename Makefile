@@ -21,6 +21,8 @@ YEAR_ARGS ?=
 ADOPT_ARGS ?=
 URL ?=
 RUNS ?= 10
+# Processes that run tests; on two cores three, since many of them wait for servers.
+WORKERS ?= 3
 MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
@@ -36,8 +38,8 @@ new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [A
 adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service ANSWERS="framework=flask ..." [ADOPT_ARGS=--write]
 	@PYTHONPATH=hooks $(BIN)/python -m scripts.adopt $(ADOPT_ARGS)
 
-test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks]
-	@$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS) $(TESTS)
+test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks WORKERS=3]
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
 stress: $(VENV)/.dev packages ## Run the live and update tests again and again beside load [RUNS=10 MINUTES=60 TESTS=tests/update]
 	@$(BIN)/python -m tests.stress --runs $(RUNS) $(if $(MINUTES),--minutes $(MINUTES)) \
