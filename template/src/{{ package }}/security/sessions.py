@@ -72,6 +72,10 @@ class Sessions:
             row.created, self.policy.absolute_timeout, now
         )
 
+    def is_due(self, row: SessionRow) -> bool:
+        """Tell whether a use of the session is to be written down: not each one is."""
+        return self.now() - row.seen >= self.policy.touch_interval
+
     def of_user(self, user: str) -> list[SessionRow]:
         """Return a user's living sessions, last used first."""
         now = self.now()
@@ -198,7 +202,7 @@ class Session(MutableMapping[str, Any]):
         row = self._row
         if row is None or self.ended or self._rotate or not (self._content or self._user):
             return row is not None or bool(self._content or self._user or self._facts)
-        if self._sessions.now() - row.seen >= self._sessions.policy.touch_interval:
+        if self._sessions.is_due(row):
             return True
         try:
             return self._touched and self._text() != self._before
@@ -229,7 +233,7 @@ class Session(MutableMapping[str, Any]):
         row = sessions.store.get(self._row.id_hash)
         if row is None or not sessions.alive(row, now):
             return False
-        if used and now - row.seen >= sessions.policy.touch_interval:
+        if used and sessions.is_due(row):
             return sessions.store.update(row.id_hash, seen=now, data=None)
         return True
 
@@ -384,7 +388,7 @@ class Session(MutableMapping[str, Any]):
         if row is None or self._rotate:
             return self._begin(text, now, write, client)
         changed = text != self._before
-        if not changed and now - row.seen < self._sessions.policy.touch_interval:
+        if not (changed or self._sessions.is_due(row)):
             return ""
         line = ""
         data = None
