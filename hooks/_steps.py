@@ -69,7 +69,7 @@ FORMER = re.compile(
 """What pytest says of a former name of the door: no failure, but somebody has to read it."""
 SUITE = "tests/contract"
 LONGER = {
-    "longer": ("cfg", "dat", "dep", "inp", "log", "ses", "thr"),
+    "longer": ("cfg", "dat", "dep", "inp", "log", "prx", "ses", "thr"),
     "accounts": ("acc", "ppl"),
 }
 """Families of the contract whose tests take longer: hashes, processes, waiting."""
