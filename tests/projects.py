@@ -151,7 +151,10 @@ def clean_environment() -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("APP_", "GIT_", "PYTEST_", "UV_PROJECT", "VIRTUAL_ENV"))
+        if not name.startswith(
+            # The last would have each process compile all libraries anew, as no user's does.
+            ("APP_", "GIT_", "PYTEST_", "UV_PROJECT", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+        )
     }
     # Of many projects' suites at once each runs in one process, which takes a third less.
     kept["PYTEST_XDIST_AUTO_NUM_WORKERS"] = "0"

@@ -50,7 +50,7 @@ def test_commit_of_sound_code(verified: Project) -> None:
     assert code == 0, output
     assert all(f"  ok    {step}" in output for step in ("format", "lint", "types", "tests"))
     assert "check" not in output
-    assert "before a push, and in CI: longer, accounts, tests outside of tests/contract" in output
+    assert "before a push, and in CI: tests outside of tests/contract" in output
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_commit_names_the_tests_that_it_leaves_to_the_push(verified: Project) ->
     verified.write("tests/app/test_notes.py", failing)
     code, output = commit(verified)
     assert code == 0, output
-    assert "before a push, and in CI: longer, accounts, tests outside of tests/contract" in output
+    assert "before a push, and in CI: longer, tests outside of tests/contract" in output
     verified.git("init", "--quiet", "--bare", "../remote-longer")
     assert verified.run("git", "push", "--quiet", "../remote-longer", "HEAD:main").returncode == 1
 

@@ -125,6 +125,31 @@ def test_servers_are_tested_where_the_service_has_them(project: Project, storage
         assert ("  left  servers" in done.stdout) != runs
 
 
+@pytest.mark.parametrize(("cores", "workers"), [(1, "0"), (2, "0"), (3, "0"), (4, "2"), (9, "4")])
+def test_each_step_has_workers_where_there_are_cores(
+    project: Project, cores: int, workers: str
+) -> None:
+    code = (
+        "import os, sys; sys.path.insert(0, 'hooks'); import _steps;"
+        f"os.environ.pop('PYTEST_XDIST_AUTO_NUM_WORKERS'); os.cpu_count = lambda: {cores};"
+        "print(_steps.workers())"
+    )
+    assert project.run(sys.executable, "-c", code).stdout == f"{workers}\n"
+
+
+def test_gate_runs_what_needs_servers(project: Project) -> None:
+    """As CI does, wherever it is called."""
+    project.write(".copier-answers.yml", "framework: flask\nstorage: embedded\n")
+    project.write("pytest.ini", "[pytest]\nmarkers =\n    servers: needs them\n")
+    test = "@pytest.mark.servers\ndef test_it() -> None:\n    assert 0\n"
+    project.write("tests/test_it.py", f'"""It."""\n\nimport pytest\n\n\n{test}')
+    project.git("init", "--quiet")
+    assert project.hook("verify").returncode == 0
+    done = project.hook("gate", "tests")
+    assert done.returncode == 1
+    assert "FAIL  tests" in done.stdout
+
+
 def test_what_failed_is_run_again(project: Project) -> None:
     project.write("tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
     for _ in range(2):
