@@ -27,7 +27,7 @@ MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
 
-.PHONY: help new adopt earlier original test stress ecosystem lowest lint gates audit format manifest bench year grade lock newest fleet release packages clean
+.PHONY: help new adopt earlier original test weekly stress ecosystem lowest lint gates audit format manifest bench year grade lock newest fleet release packages clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,11 @@ new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [A
 adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service ANSWERS="framework=flask ..." [ADOPT_ARGS=--write]
 	@PYTHONPATH=hooks $(BIN)/python -m scripts.adopt $(ADOPT_ARGS)
 
-test: $(VENV)/.dev packages ## Run all tests of the template, installing what they need [TESTS=tests/hooks WORKERS=3]
+test: $(VENV)/.dev packages ## Run the tests of each change, installing what they need [TESTS=tests/hooks WORKERS=3]
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
+
+weekly: $(VENV)/.dev packages ## Run all tests, those too that each change leaves to the weekly job: before a release [TESTS=tests/live]
+	@WEEKLY=all $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
 stress: $(VENV)/.dev packages ## Run the live and update tests again and again beside load [RUNS=10 MINUTES=60 TESTS=tests/update]
 	@$(BIN)/python -m tests.stress --runs $(RUNS) $(if $(MINUTES),--minutes $(MINUTES)) \

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests import projects
+from tests import projects, weekly
 from tests.mutation import killers
 from tests.projects import Project, shared
 
@@ -26,9 +27,30 @@ Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run mutations last: they are many and short, so that no process waits long for another."""
+LEFT = "left to `make weekly`"
+left: dict[str, int] = {}
+"""How many tests, by process: each of xdist's collects all."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what waits for the weekly job, and run mutations last.
+
+    They are many and short, so that no process waits long for another.
+    """
+    left[""] = weekly.leave(config, items)
     items.sort(key=lambda item: "tests/mutation/" in item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that starts the others what was left."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[LEFT] = left.get("", 0)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear it there."""
+    left[node.gateway.id] = getattr(node, "workeroutput", {}).get(LEFT, 0)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -37,7 +59,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which mutations took longer than they need."""
+    """Say what was left, and which mutations took longer than they need."""
+    if number := max(left.values(), default=0):
+        terminalreporter.write_line(f"{number} {'test' if number == 1 else 'tests'} {LEFT}")
     if says := killers.end():
         terminalreporter.write_line(says)
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.conftest import Render
 from tests.generated import snippets
-from tests.projects import BIN, CHOICES, ROOT, Project
+from tests.projects import BIN, ROOT, Project
+from tests.weekly import frameworks
 
 PAGE = ROOT / "docs" / "adopt.md"
 PEOPLE = "7,Ada,Ada@Example.com\n12,Zo\u00eb M\u00fcller,\n"
@@ -28,7 +29,7 @@ print(account.id, passwords.verify(hashed, sys.argv[2]), passwords.outdated(hash
 """
 
 
-@pytest.fixture(params=CHOICES["framework"])
+@pytest.fixture(params=frameworks("flask", "fastapi"))
 def project(request: pytest.FixtureRequest, installed: Render, tmp_path: Path) -> Project:
     """Return a project with what the page shows for its framework."""
     made = installed(framework=request.param)

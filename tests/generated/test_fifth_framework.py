@@ -55,6 +55,7 @@ def copied(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
     return copy
 
 
+@pytest.mark.weekly
 def test_new_framework_passes_the_suite(copied: Project, project: Project) -> None:
     done = copied.run(
         *(project.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/contract"),

@@ -17,6 +17,7 @@ from tests.live.backends import PostgresServer
 from tests.live.service import folder
 from tests.projects import BIN, Project
 from tests.update.series import core_column
+from tests.weekly import some
 
 FRAMEWORKS = ("flask", "django")
 """One for each way to keep tables: the others share Flask's files."""
@@ -61,7 +62,7 @@ def postgres() -> Iterator[PostgresServer]:
         server.stop()
 
 
-@pytest.fixture(params=FRAMEWORKS)
+@pytest.fixture(params=some(FRAMEWORKS, ["django"]))
 def framework(request: pytest.FixtureRequest) -> str:
     """Return the framework."""
     return str(request.param)

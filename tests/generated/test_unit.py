@@ -8,18 +8,21 @@ import pytest
 
 from tests.conftest import Render
 from tests.projects import BIN, CHOICES, SAME, UNIT, Project
+from tests.weekly import some
 
 KINDS = [
+    {"framework": "fastapi", "mail": "smtp", "signup": "open"},
     *({"framework": framework} for framework in CHOICES["framework"]),
     {"framework": "fastapi", "sessions": "cookie", "ci": "gitlab"},
     {"framework": "flask", "sessions": "cookie"},
     {"framework": "litestar", "sessions": "cookie"},
     {"framework": "django", "sessions": "cookie", "ci": "none", "admin_path": "office"},
-    {"framework": "fastapi", "mail": "smtp", "signup": "open"},
 ]
+OFTEN = [KINDS[0], *({"framework": name} for name in ("django", "litestar")), KINDS[-3]]
+"""Each framework once."""
 
 
-@pytest.fixture(params=KINDS, ids=lambda answers: "-".join(answers.values()))
+@pytest.fixture(params=some(KINDS, OFTEN), ids=lambda answers: "-".join(answers.values()))
 def answers(request: pytest.FixtureRequest) -> dict[str, str]:
     """Return what a kind of project was answered."""
     given: dict[str, str] = request.param

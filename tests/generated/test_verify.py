@@ -17,7 +17,8 @@ import pytest
 
 from tests import projects
 from tests.needs import PACKAGES, find
-from tests.projects import CHOICES
+from tests.projects import BY_MAIL, CHOICES
+from tests.weekly import some
 
 OWN = ""
 """The Python that uv takes by itself, the oldest."""
@@ -61,10 +62,19 @@ def matrix() -> Iterator[dict[str, str]]:
                 # It changes no file in src or tests, but with it all of these run.
                 "storage": distributed if sessions else embedded,
                 "python": line or OWN,
+                # With the pages that need mail, and without.
+                **(BY_MAIL if sessions == CHOICES["sessions"][1] else {}),
             }
 
 
 ROWS = list(matrix())
+OFTEN = [
+    row
+    for row in ROWS
+    if (row["framework"], row["python"]) == ("django", PYTHONS[-1])
+    or (row["framework"], row["sessions"]) == ("litestar", "cookie")
+]
+"""With those that are verified elsewhere, each framework once."""
 
 
 def test_each_framework_meets_sessions_and_pythons() -> None:
@@ -78,7 +88,9 @@ def test_each_framework_meets_sessions_and_pythons() -> None:
     assert {row["storage"] for row in ROWS} == set(CHOICES["storage"])
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(filter(None, row.values())))
+@pytest.mark.parametrize(
+    "row", some(ROWS, OFTEN), ids=lambda row: "-".join(filter(None, row.values()))
+)
 def test_verifies(template: Path, tmp_path: Path, row: dict[str, str]) -> None:
     answers = {name: text for name, text in row.items() if name != "python"}
     project = projects.render(template, tmp_path / "my-service", answers)

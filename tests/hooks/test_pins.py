@@ -67,6 +67,7 @@ def test_versions_are_ordered_by_number() -> None:
     assert version(":17-bookworm") > version(":9-bookworm")
 
 
+@pytest.mark.weekly
 def test_a_year_of_bots_and_template_has_no_conflict(template: Project, service: Project) -> None:
     """52 weeks: a bot moves something each week, the template releases six times."""
     service.git("config", "core.hooksPath", "none")

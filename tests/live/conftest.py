@@ -9,10 +9,11 @@ import pytest
 from tests.conftest import Render
 from tests.live.nginx import Deployed, deployed
 from tests.live.service import Service, User, running
-from tests.projects import CHOICES, Project
+from tests.projects import Project
+from tests.weekly import frameworks
 
 
-@pytest.fixture(scope="session", params=CHOICES["framework"])
+@pytest.fixture(scope="session", params=frameworks("fastapi", "django"))
 def project(request: pytest.FixtureRequest, installed: Render) -> Project:
     """Return an installed project of each framework, with its sessions on the server."""
     return installed(framework=request.param)

@@ -21,7 +21,8 @@ from tests.live.test_browser import browser as browser
 from tests.live.test_browser import developing, heading, log_in
 from tests.live.test_factors import opened, press
 from tests.needs import needs_libraries
-from tests.projects import BY_MAIL, CHOICES
+from tests.projects import BY_MAIL
+from tests.weekly import frameworks
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (1280, 360)
@@ -31,7 +32,7 @@ PASSWORD = "Vierzehn alte Birken rauschen"  # noqa: S105 - of a user that lives 
 Judge = Callable[[Page], None]
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="module", params=frameworks("litestar"))
 def service(request: pytest.FixtureRequest, installed: Render) -> Iterator[Service]:
     """Run the service of each framework, with all the pages that there are."""
     with developing(installed(framework=request.param, **BY_MAIL)) as started:

@@ -16,13 +16,13 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.service import Service, User, running
-from tests.projects import CHOICES
+from tests.weekly import frameworks
 
 LIMIT = 5
 """`throttle.pair.limit` of the policy."""
 
 
-@pytest.fixture(params=CHOICES["framework"])
+@pytest.fixture(params=frameworks("flask", "litestar"))
 def service(request: pytest.FixtureRequest, installed: Render) -> Iterator[Service]:
     """Run the service of a project."""
     with running(installed(framework=request.param), workers=2) as started:

@@ -18,7 +18,8 @@ from tests.live import probing
 from tests.live.nginx import deployed
 from tests.live.probing import answer, chunk, connection, everything, head, resident, waits
 from tests.live.service import HOST, Client, Service, free_port, running
-from tests.projects import CHOICES, Project
+from tests.projects import Project
+from tests.weekly import frameworks
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 CHUNKED = "Transfer-Encoding: chunked"
@@ -31,7 +32,7 @@ BOUNDARY = "parts"
 CLIENT = "203.0.113.9"
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="module", params=frameworks("django", "litestar"))
 def project(
     request: pytest.FixtureRequest, template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Project:

@@ -12,7 +12,8 @@ import pytest
 from tests.conftest import Render
 from tests.live.backends import PostgresServer, RedisServer
 from tests.live.service import Service, User, folder, running
-from tests.projects import CHOICES, Project
+from tests.projects import Project
+from tests.weekly import frameworks
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def postgres() -> Iterator[PostgresServer]:
         server.stop()
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="module", params=frameworks("flask", "litestar"))
 def project(request: pytest.FixtureRequest, installed: Render) -> Project:
     """Return a project made for several machines."""
     return installed(framework=request.param, storage="distributed")

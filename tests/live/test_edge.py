@@ -21,7 +21,7 @@ from tests.live.service import HOST, Service, User, folder, running
 from tests.live.test_browser import QUIET, heading, log_in
 from tests.live.test_edge_faces import HTML, parse, request
 from tests.needs import needs
-from tests.projects import CHOICES
+from tests.weekly import frameworks
 
 SPOOFED = "6.6.6.6"
 EVIL = "/go?url=https://evil.example/"
@@ -38,7 +38,7 @@ socket.getaddrinfo = _here
 """
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="module", params=frameworks("fastapi", "django"))
 def each(request: pytest.FixtureRequest, installed: Render) -> Iterator[Deployed]:
     """Run the service of each framework behind its edge."""
     with deployed(installed(framework=request.param)) as started:

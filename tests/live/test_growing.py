@@ -25,6 +25,7 @@ from tests.live.service import HOST, SAME, START_SECONDS, WORKERS, Line, Service
 from tests.live.service import running as start
 from tests.live.test_login_flood import flood
 from tests.projects import CHOICES
+from tests.weekly import some
 
 GUESSES = 200
 LIMIT = 5
@@ -90,7 +91,7 @@ def postgres() -> Iterator[PostgresServer]:
         server.stop()
 
 
-@pytest.fixture(scope="module", params=["fastapi", "django"])
+@pytest.fixture(scope="module", params=some(["fastapi", "django"], ["fastapi"]))
 def cluster(
     request: pytest.FixtureRequest, installed: Render, redis: RedisServer, postgres: PostgresServer
 ) -> Iterator[Cluster]:

@@ -36,6 +36,7 @@ def test_sslyze_tells_good_from_nearly_good(chain: Deployed) -> None:
     assert "TLSv1.2" in judges.sslyze(chain.edge, "modern", guideline="6.0")
 
 
+@pytest.mark.weekly
 def test_testssl(chain: Deployed) -> None:
     # Protocols, server defaults and preferences, forward secrecy; `make grade` runs the rest too.
     assert judges.testssl(chain.edge, "-p", "-S", "-P", "-f") == {}

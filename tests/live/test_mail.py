@@ -21,7 +21,8 @@ from tests.live.mail_servers import (
     odd_server,
 )
 from tests.live.service import HOST, ORIGIN, Service, running
-from tests.projects import BY_MAIL, CHOICES, Project
+from tests.projects import BY_MAIL, Project
+from tests.weekly import frameworks
 
 LINK = re.compile(rf"{ORIGIN}(/reset/\S+)")
 HIDDEN = re.compile(r'name="(csrfmiddlewaretoken)" value="([^"]+)"')
@@ -37,7 +38,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return certificate(tmp_path_factory.mktemp("tls"), "localhost")
 
 
-@pytest.fixture(scope="module", params=CHOICES["framework"])
+@pytest.fixture(scope="module", params=frameworks("flask", "litestar"))
 def project(request: pytest.FixtureRequest, installed: Render) -> Project:
     return installed(framework=request.param, **BY_MAIL)
 
@@ -201,6 +202,7 @@ def test_a_link_arrives_and_works(project: Project, server: MailServer) -> None:
         assert TO not in log
 
 
+@pytest.mark.weekly
 def test_each_mail_is_sent_once_by_many_workers(one: Project, server: MailServer) -> None:
     addresses = [f"user-{number}@example.com" for number in range(20)]
     with running(one, variables=variables(f"smtp://127.0.0.1:{server.port}"), workers=4) as service:

@@ -20,7 +20,7 @@ from tests.conftest import Render
 from tests.live.backends import PostgresServer, RedisServer
 from tests.live.nginx import Authority
 from tests.live.service import START_SECONDS, Service, User, folder, running
-from tests.projects import CHOICES
+from tests.weekly import frameworks
 
 NOTES = 20_000
 """Many batches."""
@@ -66,7 +66,7 @@ class Move:
         return int(row[0])
 
 
-@pytest.fixture(params=CHOICES["framework"])
+@pytest.fixture(params=frameworks("django"))
 def move(request: pytest.FixtureRequest, installed: Render) -> Iterator[Move]:
     """Run the service of a project on files, and empty servers."""
     with ExitStack() as stack:

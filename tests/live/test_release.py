@@ -28,6 +28,7 @@ from tests.live.nginx import Edge
 from tests.live.service import HOST, Service, User, folder
 from tests.needs import needs
 from tests.projects import Project
+from tests.weekly import some
 
 NAME = "my-service"
 REQUESTS = 20_000
@@ -258,7 +259,7 @@ class Machine:
         return int(made[1]), failed
 
 
-@pytest.fixture(scope="module", params=["fastapi", "django"])
+@pytest.fixture(scope="module", params=some(["fastapi", "django"], ["django"]))
 def machine(request: pytest.FixtureRequest, installed: Render) -> Iterator[Machine]:
     """Release a first version; one for each interface to the server and each database layer."""
     project = installed(framework=request.param)
@@ -300,6 +301,7 @@ def visited(machine: Machine) -> Iterator[list[object]]:
         visitor.result()
 
 
+@pytest.mark.weekly
 def test_no_request_is_lost(machine: Machine) -> None:
     before = machine.live
     user, done = machine.add_user(), Event()

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.service import Service, User, running
-from tests.projects import CHOICES, Project
+from tests.projects import Project
+from tests.weekly import frameworks
 
 LIMIT = 5
 """`throttle.pair.limit` of the policy."""
@@ -81,7 +82,7 @@ def test_requests_under_way_are_answered(service: Service, user: User) -> None:
     service.start()
 
 
-@pytest.mark.parametrize("framework", CHOICES["framework"])
+@pytest.mark.parametrize("framework", frameworks("flask", "litestar"))
 def test_sessions_in_cookies_survive(installed: Render, framework: str) -> None:
     with running(installed(framework=framework, sessions="cookie")) as service:
         user = service.add_user()

@@ -18,6 +18,7 @@ from tests.live import probing
 from tests.live.probing import children, connection, eventually, head
 from tests.live.service import Service, free_port, running
 from tests.projects import Project
+from tests.weekly import some
 
 REPLACED_SECONDS = 90.0
 WORKERS = 2
@@ -103,7 +104,7 @@ def test_a_file_in_the_place_of_the_socket_is_kept(plain: Project, tmp_path: Pat
 
 
 # Views on the event loop's side, and in threads.
-@pytest.mark.parametrize("framework", ["fastapi", "flask"])
+@pytest.mark.parametrize("framework", some(["fastapi", "flask"], []))
 def test_hanging_workers_are_replaced(template: Path, tmp_path: Path, framework: str) -> None:
     project = probing.with_views(template, tmp_path / "project", framework)
     with running(project, workers=WORKERS) as service:

@@ -93,6 +93,16 @@ def project_name(answers: Answers) -> str:
     return "-".join(value for _, value in named)
 
 
+def one_each(mutations: Iterable[Mutation]) -> list[Mutation]:
+    """Return one for each line, of the projects that most of the others need, too."""
+    chosen: dict[str, Mutation] = {}
+    for mutation in sorted(
+        mutations, key=lambda each: (len(each.answers), project_name(each.answers))
+    ):
+        chosen.setdefault(mutation.line, mutation)
+    return [*chosen.values()]
+
+
 def load(paths: Iterable[Path]) -> tuple[Mutation, ...]:
     """Read families. Raises `TableError`, with file and line, for what is no good entry."""
     numbers: Counter[str] = Counter()

@@ -28,9 +28,11 @@ from tests.mutation.table import (
     PROJECTS,
     Answers,
     Mutation,
+    one_each,
     project_name,
 )
 from tests.projects import ROOT, SAME, Project, clean_environment
+from tests.weekly import some
 
 SECONDS = 300
 """After which a run is given up, on a busy machine."""
@@ -38,6 +40,8 @@ KNOWN = {} if killers.WRITE in os.environ else killers.load()
 VERIFIED = {"framework", "sessions"}
 OTHERS = [answers for answers in PROJECTS if {name for name, _ in answers} - VERIFIED]
 """Kinds of projects whose whole suite test_verify.py does not run."""
+OFTEN = one_each(MUTATIONS)
+OFTEN_GATES = one_each(GATES)
 
 Benches = Callable[[Answers], "Bench"]
 
@@ -142,6 +146,7 @@ def test_every_line_is_broken_somewhere() -> None:
     assert {mutation.line for mutation in (*MUTATIONS, *GATES)} == set(LINES)
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize("answers", OTHERS, ids=project_name)
 def test_unchanged_project_passes(answers: Answers, bench: Benches, tmp_path: Path) -> None:
     bench(answers).copy(tmp_path)
@@ -152,6 +157,7 @@ def test_unchanged_project_passes(answers: Answers, bench: Benches, tmp_path: Pa
     assert result["passed"] > 100
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize("answers", PROJECTS, ids=project_name)
 def test_killers_pass_alone(answers: Answers, bench: Benches, tmp_path: Path) -> None:
     """So that each fails for the change, not for what ran before it or did not."""
@@ -164,7 +170,7 @@ def test_killers_pass_alone(answers: Answers, bench: Benches, tmp_path: Path) ->
     assert result["passed"] == len(of_these)
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda each: each.name)
+@pytest.mark.parametrize("mutation", some(MUTATIONS, OFTEN), ids=lambda each: each.name)
 def test_suite_notices(
     mutation: Mutation,
     bench: Benches,
@@ -223,12 +229,13 @@ def judged(repository: Path, *tests: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.weekly
 def test_unchanged_template_passes(repository: Path) -> None:
     done = judged(repository, *sorted({mutation.judge for mutation in GATES}))
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("mutation", GATES, ids=lambda each: each.name)
+@pytest.mark.parametrize("mutation", some(GATES, OFTEN_GATES), ids=lambda each: each.name)
 def test_template_notices(mutation: Mutation, repository: Path) -> None:
     apply(repository, mutation)
     done = judged(repository, mutation.judge)

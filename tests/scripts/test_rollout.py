@@ -10,6 +10,7 @@ import pytest
 from benchmarks import rollout
 
 
+@pytest.mark.weekly
 def test_a_small_roll_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     size = ["--services", "2", "--versions", "2", "--whole", "0", "--parallel", "2"]
     assert rollout.main([*size, "--output", str(tmp_path)]) == 0

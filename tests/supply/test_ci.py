@@ -261,6 +261,7 @@ def scheduled(tmp_path: Path) -> Callable[[str], Scheduled]:
     return make
 
 
+@pytest.mark.weekly
 def test_github_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path: Path) -> None:
     made, gh = scheduled("github"), Gh(tmp_path / "gh")
     before = made.origin.git("rev-parse", "main")
@@ -296,6 +297,7 @@ def test_github_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path:
     made.assert_proposed(before, create.body)
 
 
+@pytest.mark.weekly
 def test_gitlab_update_jobs_run(scheduled: Callable[[str], Scheduled], tmp_path: Path) -> None:
     made = scheduled("gitlab")
     before = made.origin.git("rev-parse", "main")

@@ -16,6 +16,7 @@ from scripts import manifest
 from tests import example, projects
 from tests.projects import Project
 from tests.update.series import STEPS, Template, replace
+from tests.weekly import some
 
 APP = "src/my_service/app"
 SECURITY = "src/my_service/security"
@@ -113,10 +114,13 @@ def assert_merged(project: Project) -> None:
     assert {"/my-data/", "/spool/"} <= set((project.path / ".gitignore").read_text().splitlines())
 
 
-@pytest.mark.parametrize(("start", "framework", "ci"), CASES)
+@pytest.mark.parametrize(
+    "case", some(CASES, CASES[len(STARTS) :]), ids=lambda case: "-".join(map(str, case))
+)
 def test_work_is_kept_and_the_rest_is_new(
-    newest: Newest, make: Make, start: int, framework: str, ci: str
+    newest: Newest, make: Make, case: tuple[int, str, str]
 ) -> None:
+    start, framework, ci = case
     project = make(start, framework=framework, ci=ci)
     before = work(project)
     projects.update(project)
@@ -215,7 +219,7 @@ def test_an_edit_in_a_file_of_the_template_conflicts_loudly(make: Make) -> None:
     assert "idle-timeout = 900" in text
 
 
-@pytest.mark.parametrize("framework", ["flask", "litestar", "django"])
+@pytest.mark.parametrize("framework", some(["flask", "litestar", "django"], ["flask"]))
 def test_a_service_that_is_worked_on_updates_by_its_hook(
     make: Make, tmp_path: Path, framework: str
 ) -> None:
