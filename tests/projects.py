@@ -29,6 +29,7 @@ SAME = {
     "test_audit.py",
     "test_base_url.py",
     "test_breaker.py",
+    "test_deployed.py",
     "test_header_policy.py",
     "test_limits.py",
     "test_own_drift.py",

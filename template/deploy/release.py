@@ -221,7 +221,9 @@ class Release:
         )
         properties = [part for fact in facts for part in ("-p", fact)]
         words = ("systemd-run", "--quiet", "--collect", "--pipe", "--wait", f"--uid={machine.name}")
-        self._call(*words, *properties, machine.command(self._new), "db", "upgrade")
+        # For the log: a unit has no operator of its own.
+        operator = f"--setenv=SUDO_USER={os.environ.get('SUDO_USER', 'root')}"
+        self._call(*words, operator, *properties, machine.command(self._new), "db", "upgrade")
 
     def _wait(self) -> None:
         """Return once the new version is ready, several times in a row."""
@@ -272,7 +274,7 @@ class Release:
         self._call(*words, cwd=machine.link)
         # Only then: a reload closes connections on which a client may just be asking.
         if machine.nginx.read_bytes() != before:
-            self._call(*words, "--reload", cwd=machine.link)
+            self._read(*words, "--reload", cwd=machine.link)
 
     def _go_back(self) -> None:
         """Leave the old version as the one that serves, and stop the new one."""

@@ -94,11 +94,16 @@ SYSTEMD_RUN = """
 import os, sys
 
 words, facts = sys.argv[1:], {{}}
+# A unit has none of the caller's.
+os.environ.pop("SUDO_USER", None)
 while words[0].startswith("-"):
     word = words.pop(0)
     if word == "-p":
         name, _, value = words.pop(0).partition("=")
         facts[name] = value
+    elif word.startswith("--setenv="):
+        name, _, value = word.partition("=")[2].partition("=")
+        os.environ[name] = value
 lines = open(facts["EnvironmentFile"]).read().splitlines()
 os.environ |= dict(line.partition("=")[::2] for line in lines if line)
 os.chdir(facts["WorkingDirectory"])
@@ -192,7 +197,7 @@ class Machine:
         return subprocess.Popen(
             [sys.executable, "deploy/release.py", "--etc", str(self.edge.folder), *options],
             cwd=self.source.path,
-            env={**environment, "PATH": path},
+            env={**environment, "PATH": path, "SUDO_USER": "eve"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -404,6 +409,8 @@ def test_tables_that_are_behind(machine: Machine) -> None:
         # With the migration, which the old version can live with.
         code, told = machine.release()
         assert code == 0, told
+        assert '"operator": "eve", "migrations"' in told
+        assert "alembic" not in told
         assert machine.live != before
         # The version of before, on the newer tables.
         code, told = machine.release("--back")

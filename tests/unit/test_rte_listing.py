@@ -71,6 +71,12 @@ def test_nothing_is_left_behind_and_nothing_asked(make: Make) -> None:
     assert not service.files.store.exists()
 
 
+@pytest.mark.parametrize("command", ["routes", "check"])
+def test_tables_are_no_concern_of_the_listing(inside: Inside, command: str) -> None:
+    """They are thrown away with their database, so nobody is told that they are behind."""
+    assert "sys_schema_differs" not in inside.cli(command).stderr
+
+
 @pytest.mark.contract("RTE-3")
 def test_fact_is_named_where_it_holds(make: Make) -> None:
     facts = """

@@ -40,12 +40,14 @@ def machine_file(file: Path, shipped: Path) -> Path:
     """Return the facts of the machine by which `file`, nginx's configuration, is to be made.
 
     That is what `file` says it was made by, else the machine's own edge.toml, else the `shipped`
-    one. Raises `FileNotFoundError` if what made it is gone.
+    one, by the name that it has in `file`: that leads by a link to the version that serves, which
+    a unit that was started in the folder does not know. Raises `FileNotFoundError` if what made
+    it is gone.
     """
     own = folder() / "edge.toml"
     named = made_by(file) or shipped
     if named.resolve() == shipped.resolve():
-        return own if own.exists() else shipped
+        return own if own.exists() else named
     if named.exists():
         return named
     raise FileNotFoundError(f"{file} was made by {named}, which is gone: name another one")

@@ -99,6 +99,11 @@ def found(settings: Settings) -> list[Endpoint]:
                 "store_url": f"sqlite:///{folder}/store.db",
             }
         )
+        if own.production:
+            from ..adapter import schema
+
+            # Elsewhere the application does it itself.
+            schema.scratch(own.database_url)
         return endpoints(lambda: create_app(own))
 
 

@@ -8,6 +8,7 @@ what alone runs migrations.
 from __future__ import annotations
 
 import ast
+import logging
 import runpy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from ..security.database_errors import is_database_away
 from .alone import cannot_connect
 from .engine import create_engine
 
+# Before it is imported: it names its plugins then, and at each look the kind of database.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 _HERE = Path(__file__).parent
 _AFTER = ("down_revision", "depends_on")
 """Where a migration names those that come before it: one, several, or None."""

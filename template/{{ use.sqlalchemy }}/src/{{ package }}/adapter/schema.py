@@ -8,7 +8,6 @@ an update may bring a table, or a column of the users, and no file of the applic
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -41,8 +40,6 @@ from .history import CORE as _CORE
 from .history import History, opened
 from .users import USER_TABLE, UserColumns
 
-# It says at each look what kind of database it sees.
-logging.getLogger("alembic").setLevel(logging.WARNING)
 _PACKAGE = __name__.partition(".")[0]
 _HERE = Path(__file__).parent
 _FILES = "%%(year)d%%(month).2d%%(day).2d_%%(rev)s_%%(slug)s"
@@ -81,6 +78,11 @@ def upgrade(url: str) -> list[str]:
     """
     with alone(url), opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
         return _upgrade(connection)
+
+
+def scratch(url: str) -> None:
+    """Make the tables of a database that is thrown away, for an application that reads them."""
+    upgrade(url)
 
 
 def missing(url: str) -> list[str]:
