@@ -1,7 +1,7 @@
 """Releases by deploy/release.py, with a real nginx and the real server.
 
-systemctl, systemd-run and uv are stand-ins that do what the units say: systemd does not run where
-tests do, and a second environment with the same packages would prove nothing.
+systemctl, systemd-run and uv are stand-ins that do what the units say, so that each change can
+afford it; test_systemd.py is the whole.
 """
 
 from __future__ import annotations
