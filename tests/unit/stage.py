@@ -30,7 +30,7 @@ may see them. Parameters come in the query.
 | GET session | responds the session's content |
 | POST session/set | stores `value` under `key` |
 | POST session/append | appends `value` to the list under `key` in place |
-| POST session/date | stores a `datetime` under "when" |
+| POST session/date | stores under "when" what the framework's sessions cannot keep |
 | POST session/clear | empties the session by the framework's idiom |
 | POST session/replace | puts `{"b": "2"}` in the place of the content by the framework's idiom |
 | GET greeted | "hello" and the name of who is signed in, "hello visitor" for all others |

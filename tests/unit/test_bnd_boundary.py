@@ -258,6 +258,27 @@ def test_header_that_may_not_leave_is_named_in_the_log(
     assert "response-headers" in str(line["reason"])
 
 
+@pytest.mark.contract("BND-2")
+def test_date_is_the_servers(stage: Inside, log: pytest.LogCaptureFixture) -> None:
+    """Frameworks set it on a file: that the server's own takes its place is no loss."""
+    line = "Date: Thu, 26 Nov 2026 12:00:00 GMT"
+    answer = ask("answer", line, stage=stage, body="a")
+    assert line not in [f"Date: {value}" for value in answer.headers.get_list("date")]
+    assert events(log, "response_dropped") == []
+
+
+@pytest.mark.contract("HDR-4")
+def test_answer_that_is_still_being_made_is_private(stage: Inside) -> None:
+    """What comes after its headers may ask for the session."""
+    for query in ("", "&begin=yes"):
+        answer = stage.visitor().get(f"/stage/slow?seconds=0{query}")
+        assert "cache-control" not in answer.headers
+    assert "cache-control" not in stage.member().get("/stage/slow?seconds=0").headers
+    answer = stage.member().get("/stage/slow?seconds=0&begin=yes")
+    assert answer.text == "firstsecond"
+    assert expect.once(answer, "cache-control") == "no-store"
+
+
 @pytest.mark.contract("FPR-1")
 def test_header_leaves_only_where_a_fact_says_so(inside: Inside, stage: Inside) -> None:
     assert "x-total-count" in stage.policy.service.response_headers

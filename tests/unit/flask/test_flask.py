@@ -3,33 +3,50 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
 from unittest import mock
+from uuid import UUID
 
 import pytest
-from flask import Flask, Response, make_response, request, session, stream_with_context
+from flask import (
+    Flask,
+    Response,
+    flash,
+    get_flashed_messages,
+    make_response,
+    render_template,
+    render_template_string,
+    request,
+    session,
+    stream_with_context,
+    url_for,
+)
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
-from jinja2 import UndefinedError
 from markupsafe import Markup
 from typing_extensions import override
-from werkzeug.exceptions import Conflict
+from werkzeug.exceptions import Conflict, RequestedRangeNotSatisfiable
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import create_environ
 
-from my_service.adapter import login_not_required, secure, server
+from my_service.adapter import current_auth, login_not_required, secure, server
 from my_service.app import main
 from my_service.app.users import open_users
 
 from .. import expect
 from ..conftest import Make
-from ..driver import ORIGIN, Files, Inside, run_cli
+from ..driver import HOST, ORIGIN, SESSION, Files, Inside, run_cli
 from ..transport import Transport
 from .stage import FACTS, Stage
 
@@ -63,6 +80,8 @@ class Kept(Stage):
 
         @login_not_required
         def given() -> ResponseReturnValue:
+            if "range" in request.args:
+                raise RequestedRangeNotSatisfiable(length=9)
             raise Conflict(response=make_response({"left": 2}, 409))
 
         @login_not_required
@@ -268,11 +287,127 @@ def test_debug_mode_is_refused_in_production(
     assert "debug=True of the application" in result.output
 
 
+@pytest.mark.contract("BND-8")
+def test_request_of_nobody_can_be_made_up(kept: Kept) -> None:
+    """As Flask's documentation does to try things out, and to render a mail."""
+    application = kept.application
+    with application.test_request_context("/stage/answer?a=1", base_url=ORIGIN):
+        assert request.args["a"] == "1"
+        assert url_for("stage.answer", _external=True) == f"{ORIGIN}/stage/answer"
+        session["a"] = 1
+        assert dict(session) == {"a": 1}
+        flash("made")
+        assert get_flashed_messages() == ["made"]
+        assert kept.policy.service.name in render_template("home.html")
+        assert application.full_dispatch_request().status_code == 200
+    with application.test_request_context("/account"):
+        assert not current_auth.user
+        assert application.full_dispatch_request().location == "/login?next=/account"
+
+
+@pytest.mark.contract("BND-8")
+def test_session_can_be_changed_by_the_test_client(kept: Kept, client: FlaskClient) -> None:
+    name = kept.add_user().name
+    with client.session_transaction(base_url=ORIGIN) as changed:
+        changed["a"] = ["1"]
+    before = client.get_cookie(SESSION, HOST)
+    with client.session_transaction(base_url=ORIGIN) as changed:
+        assert changed["a"] == ["1"]
+        changed["a"].append("2")
+        changed[KEY] = user_id(kept, name)
+    after = client.get_cookie(SESSION, HOST)
+    assert before
+    assert after
+    assert before.value != after.value
+    answer = client.get("/stage/session", base_url=ORIGIN)
+    assert answer.json == {KEY: user_id(kept, name), "a": ["1", "2"]}
+    assert client.get("/account", base_url=ORIGIN).status_code == 200
+
+
+@pytest.mark.contract("RTE-2")
+def test_request_that_was_not_made_up_is_not_taken_for_one(kept: Kept) -> None:
+    """What reaches Flask beside the boundary gets nothing, whatever its headers claim."""
+    claims = {"SECURITY_MADE_UP": "1", "HTTP_SECURITY_MADE_UP": "1"}
+    environ = {**create_environ("/", ORIGIN), **claims}
+    with pytest.raises(KeyError, match="security"):
+        Flask.wsgi_app(kept.application, environ, lambda *_: mock.Mock())
+
+
+WHEN = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1, [2, (3,)]),
+        b"a",
+        WHEN,
+        UUID(int=1),
+        Markup("<b>"),
+        {"when": WHEN, "deep": [{"id": UUID(int=2)}]},
+        {" t": [1]},
+        {" d": "no date"},
+        {1: "a"},
+    ],
+)
+def test_session_keeps_what_flasks_own_keeps(client: FlaskClient, value: Any) -> None:
+    with client.session_transaction(base_url=ORIGIN) as changed:
+        changed["value"] = value
+    with client.session_transaction(base_url=ORIGIN) as changed:
+        found = changed["value"]
+    wanted = TaggedJSONSerializer().loads(TaggedJSONSerializer().dumps(value))
+    assert (found, type(found)) == (wanted, type(wanted))
+
+
+class Other(SecureCookieSessionInterface):
+    """As an extension makes it, like Flask-Session."""
+
+
+class Former(Other):
+    """One that was there before the policy."""
+
+
+@pytest.mark.contract("SES-12")
+def test_sessions_of_an_extension_are_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    restored_logging: None,
+) -> None:
+    def both(app: Flask, *arguments: Any, **more: Any) -> Flask:
+        app.session_interface = Former()
+        app = secure(app, *arguments, **more)
+        app.session_interface = Other()
+        return app
+
+    monkeypatch.setattr(main, "secure", both)
+    app = main.create_app(Files(tmp_path).settings())
+    assert not isinstance(app.session_interface, Other)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "left_out" in line]
+    assert [json.loads(line)["interface"] for line in lines] == ["Former", "Other"]
+
+
+@pytest.mark.contract("BND-8")
+def test_key_of_flask_security_is_free(kept: Kept) -> None:
+    assert "security" not in kept.application.extensions
+
+
+@pytest.mark.contract("BND-2")
+def test_range_that_is_not_there_names_the_length(kept: Kept) -> None:
+    answer = kept.visitor().get("/stage/given?range=yes")
+    expect.error(answer, 416)
+    assert expect.once(answer, "content-range") == "bytes */9"
+
+
 @pytest.mark.contract("SES-7")
 def test_filter_of_before_takes_no_option_of_templates_away(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Who registers one makes Flask's environment, by the options that are there then."""
+    """Who registers one makes Flask's environment, by the options that are there then.
+
+    Names that are not there stay Flask's: its tutorial and packages build on them.
+    """
 
     def late(app: Flask, *arguments: Any, **more: Any) -> Flask:
         app.add_template_filter(str.upper, "loud")
@@ -281,8 +416,9 @@ def test_filter_of_before_takes_no_option_of_templates_away(
     monkeypatch.setattr(main, "secure", late)
     app = main.create_app(Files(tmp_path).settings())
     assert app.jinja_env.filters["loud"] is str.upper
-    with pytest.raises(UndefinedError):
-        app.jinja_env.from_string("{{ misspelled }}").render()
+    with app.test_request_context("/"):
+        assert render_template_string("{{ request.form['title'] or 'none' }}") == "none"
+        assert render_template_string("{% if config.ABSENT %}a{% endif %}{{ absent }}") == ""
     assert app.jinja_env.from_string("{% if 1 %}\na\n{% endif %}\n").render() == "a\n"
 
 

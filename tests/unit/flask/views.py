@@ -217,7 +217,7 @@ def append() -> ResponseReturnValue:
 @blueprint.post("/session/date")
 @login_not_required
 def date() -> ResponseReturnValue:
-    session["when"] = datetime.now(UTC)
+    session["when"] = datetime.now(UTC).date()
     return ""
 
 

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -215,6 +216,14 @@ class Boundary:
         except Problem as problem:
             context._access_decided = True
             return self.leave(context, self.error_response(context, problem))
+        return context
+
+    def make_up(self, head: RequestHead) -> RequestContext:
+        """Return the context of a request that nobody has sent, as a test makes it: unchecked."""
+        context = RequestContext(head, self._routes.default, self._open_session)
+        with suppress(Problem):
+            self._locate(context, head)
+        context.path = head.path.decode(errors="replace")
         return context
 
     def _check_socket_origin(self, context: RequestContext, head: RequestHead) -> None:
@@ -597,6 +606,10 @@ class Boundary:
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
         route = context.route
+        if plan.is_open and status not in _EMPTY and context.session.cookie:
+            # What is still being made may ask for the session when its headers have left (HDR-4).
+            own = [*own, _PRIVATE]
+            plan = self._headers.plan(own)
         headers, dropped = self._headers.finish(
             status,
             own,
@@ -718,6 +731,10 @@ class Boundary:
             emit("malicious_redirect")
             raise Problem(400, reason=f"{header} leads elsewhere: [service] redirect-hosts")
         return checked
+
+    def store_session(self, context: RequestContext) -> Headers:
+        """Store the session of a request that was made up; return its Set-Cookie headers."""
+        return [pair for pair in self._commit(context, []) if pair[0] == b"set-cookie"]
 
     def _commit(self, context: RequestContext, own: Headers) -> Headers:
         """Store the session; return the headers with those that go with it.

@@ -19,8 +19,9 @@ from .responses import Headers
 _NOT_MODIFIED = 304
 _NAME = itemgetter(0)
 """Of a header, as names and values come."""
-_OF_SERVER = frozenset({b"connection", b"keep-alive"})
-"""What is said of a connection is the server's alone (RFC 9110 section 7.6.1): no loss."""
+_OF_SERVER = frozenset({b"connection", b"keep-alive", b"date"})
+"""What the server says itself, of a connection alone (RFC 9110 sections 6.6.1, 7.6.1): no loss."""
+_BOUND = frozenset({b"content-length", b"cache-control"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Plan:
     """Place of the content type, -1 without one."""
     dropped: tuple[str, ...]
     """Names that are not allowed to leave."""
+    is_open: bool
+    """True if nothing says how long the body is, nor how long it may be kept."""
 
 
 class SecureHeaders:
@@ -176,7 +179,8 @@ class SecureHeaders:
         )
         typed = typed if typed in kept else -1
         judged = not self._judged.isdisjoint(names)
-        return Plan(judged, _picking(kept), shared, typed, tuple(gone))
+        is_open = _BOUND.isdisjoint(names)
+        return Plan(judged, _picking(kept), shared, typed, tuple(gone), is_open)
 
     def _set(
         self, *, html: bool, https: bool, own: dict[str, str], route: Route | None

@@ -237,14 +237,23 @@ class Session(MutableMapping[str, Any]):
             return sessions.store.update(row.id_hash, seen=now, data=None)
         return True
 
+    def pack(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Return the content as JSON has it, for frameworks whose sessions keep more than that."""
+        return content
+
+    def unpack(self, content: dict[str, Any]) -> dict[str, Any]:
+        """Return what `pack` was given."""
+        return content
+
     def _text(self) -> str:
-        content = {_NAME: self._name, **self._content} if self._name else self._content
+        packed = self.pack(self._content)
+        content = {_NAME: self._name, **packed} if self._name else packed
         if self._facts and not self._sessions.codec.carries_content:
             content = {_FACTS: self._facts, **content}
         try:
             return _encode(content)
         except (TypeError, ValueError):
-            for key, value in self._content.items():
+            for key, value in packed.items():
                 try:
                     json.dumps(value)
                 except (TypeError, ValueError) as error:
@@ -284,6 +293,7 @@ class Session(MutableMapping[str, Any]):
         # Never of the cookie: a browser may send an older one.
         source = json.loads(row.data) if content and row.data != "{}" else self._content
         self._facts = source.pop(_FACTS, None)
+        self._content = self.unpack(self._content)
 
     def _known(self) -> dict[str, Any]:
         self._open()

@@ -15,7 +15,9 @@ from flask import (
     has_request_context,
     request,
 )
-from flask.sessions import SessionInterface, SessionMixin
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
+from typing_extensions import override
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import RequestRedirect
@@ -23,34 +25,74 @@ from werkzeug.routing import RequestRedirect
 from ..config import Settings
 from ..security import responses
 from ..security.accounts import Accounts
+from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
+from ..security.events import note
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from .authorship import raised_in
 from .compose import KEY, Exchange, compose
 from .templates import ERROR_PAGE, JINJA_OPTIONS, error_variables, has_error_page, variables
-from .wsgi import BoundaryMiddleware, Environ
+from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 _WRONG_METHOD = 405
-_EXTENSION = "security"
+_TAGS = TaggedJSONSerializer()
+_MADE_UP = "security.made_up"
+"""In the environ of a request that `test_request_context` has made."""
+_EXTENSION = __name__
+"""Key of `app.extensions`; "security" is Flask-Security's."""
 _NO_TARGET = Problem(400, reason="no redirect can lead there")
 
 
 class FlaskSession(Session, SessionMixin):
-    """`flask.session`; the key by which Flask-Login knows the user signs in and out."""
+    """`flask.session`; the key by which Flask-Login knows the user signs in and out.
+
+    As in Flask's own, a `datetime`, `UUID` or tuple, bytes and `Markup` come back as they were.
+    """
 
     identity_key = "_user_id"
 
+    @override
+    def pack(self, content: dict[str, Any]) -> dict[str, Any]:
+        return {key: _TAGS.tag(value) for key, value in content.items()}
+
+    @override
+    def unpack(self, content: dict[str, Any]) -> dict[str, Any]:
+        return {key: _untagged(value) for key, value in content.items()}
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(each) for each in value]
+    if isinstance(value, dict):
+        return _TAGS.untag({key: _untagged(each) for key, each in value.items()})
+    return value
+
 
 class _Sessions(SessionInterface):
-    """Makes `flask.session` ours. It is stored when the response leaves, not by Flask."""
+    """Makes `flask.session` ours. It is stored when the response leaves, not by Flask.
 
-    def open_session(self, _app: Flask, request: Any) -> FlaskSession:
-        session: FlaskSession = request.environ[KEY].context.session
+    But for a request that nobody has sent: one of `test_request_context`, `session_transaction`.
+    """
+
+    def __init__(self, boundary: Callable[[], Boundary]) -> None:
+        self._boundary = boundary
+
+    @override
+    def open_session(self, app: Flask, request: Request) -> FlaskSession:
+        environ = request.environ
+        if _MADE_UP in environ and KEY not in environ:
+            boundary = self._boundary()
+            environ[KEY] = Exchange(boundary, boundary.make_up(WsgiRequestHead(environ)))
+        session: FlaskSession = environ[KEY].context.session
         return session
 
-    def save_session(self, *_: Any) -> None:
-        pass
+    @override
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if _MADE_UP in request.environ:
+            boundary, context = _exchange()
+            for name, value in boundary.store_session(context):
+                response.headers.add(name.decode(), value.decode("latin-1"))
 
 
 def install(
@@ -111,6 +153,20 @@ def _enter_first(app: Flask) -> None:
     around: list[Any] = [None, None]
 
     class Bounded(plain):  # type: ignore[misc,valid-type] # of the application's own class
+        @property
+        def session_interface(self) -> SessionInterface:
+            ours: SessionInterface = vars(self)["session_interface"]
+            return ours
+
+        @session_interface.setter
+        def session_interface(self, other: SessionInterface) -> None:
+            _leave_out(other)
+
+        def test_request_context(self, *arguments: Any, **more: Any) -> Any:
+            made = super().test_request_context(*arguments, **more)
+            made.request.environ[_MADE_UP] = True
+            return made
+
         def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
             if KEY in environ:
                 inside: Iterable[bytes] = super().__call__(environ, start_response)
@@ -136,7 +192,9 @@ def _mounted(wsgi_app: Any) -> Iterator[Flask]:
 
 def _adopt(app: Flask, *, mounted: bool) -> None:
     """Give an application our sessions and our face, and close its views."""
-    app.session_interface = _Sessions()
+    if type(app.session_interface) is not SecureCookieSessionInterface:
+        _leave_out(app.session_interface)
+    app.session_interface = _Sessions(lambda: app.extensions[_EXTENSION].boundary)
     # First of all, before anything of the application sees a stranger's request.
     check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
     app.before_request_funcs.setdefault(None, []).insert(0, check)
@@ -146,6 +204,15 @@ def _adopt(app: Flask, *, mounted: bool) -> None:
             app.config[limit] = None
     _judge_targets(app)
     _take_over_errors(app)
+
+
+def _leave_out(interface: SessionInterface) -> None:
+    """Keep the policy's session: another would stay readable and alive after logout (SES-12)."""
+    note(
+        "session_interface_left_out",
+        interface=type(interface).__qualname__,
+        reason="flask.session is the policy's",
+    )
 
 
 def _judge_targets(app: Flask) -> None:
@@ -248,7 +315,7 @@ def _http_exception(error: HTTPException) -> Any:
         # `abort(make_response(...))`: the author's own.
         return error
     response = error.get_response()
-    names = ("Retry-After", "WWW-Authenticate")
+    names = ("Content-Range", "Retry-After", "WWW-Authenticate")
     headers = [(name.lower(), value) for name in names for value in response.headers.getlist(name)]
     if error.code == _WRONG_METHOD and (allow := response.headers.get("Allow")):
         headers.append(("allow", allow_header(allow.split(","))))

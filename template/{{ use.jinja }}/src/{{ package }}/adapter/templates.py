@@ -13,17 +13,13 @@ from .compose import APP, Exchange
 FOLDER = APP / "templates"
 ERROR_PAGE = "error.html"
 
-JINJA_OPTIONS: dict[str, Any] = {
-    "undefined": StrictUndefined,
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-}
+JINJA_OPTIONS: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
 
 
 def environment() -> Environment:
     """Return what renders the templates, for frameworks that bring nothing of their own."""
     loader = FileSystemLoader([FOLDER, *sorted(APP.glob("*/templates"))])
-    return Environment(loader=loader, autoescape=True, **JINJA_OPTIONS)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **JINJA_OPTIONS)
 
 
 def variables(exchange: Exchange) -> dict[str, Any]:
