@@ -82,6 +82,7 @@ class Transport(httpx.BaseTransport):
         body = b"".join(stream)
         pieces = [body[at : at + PIECE] for at in range(0, len(body), PIECE)] or [b""]
         sent: list[Message] = []
+        over = asyncio.Event()
 
         async def receive() -> Message:
             if not pieces and then == "leave":
@@ -90,13 +91,16 @@ class Transport(httpx.BaseTransport):
                 raise AssertionError("the service waits for more of a body that has come whole")
             if not pieces:
                 # The client waits for the answer; an application that listens for a disconnect
-                # must not see one.
-                await asyncio.Event().wait()
+                # must not see one before it has sent the whole.
+                await (asyncio.Event() if then else over).wait()
+                return {"type": "http.disconnect"}
             piece = pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(pieces or then)}
 
         async def send(message: Message) -> None:
             sent.append(message)
+            if _is_over(sent):
+                over.set()
 
         await self._application(scope, receive, send)
         start = next(message for message in sent if message["type"] == "http.response.start")
