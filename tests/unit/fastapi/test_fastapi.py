@@ -130,3 +130,31 @@ def test_slash_that_is_missing_is_added(tmp_path: Path) -> None:
         assert visitor.get("/stage/folder/").headers["location"].startswith("/login")
         assert visitor.get("/stage/included/mounted/").headers["location"].startswith("/login")
         expect.error(visitor.get("/stage/unknown"), 404)
+
+
+class Absent(Stage):
+    """The stage, with a page of its own about what is not there."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        application: FastAPI = super().build(settings)
+
+        @application.exception_handler(404)
+        async def own(request: Request, _: Exception) -> PlainTextResponse:
+            return PlainTextResponse("mine", 200 if "spa" in request.query_params else 404)
+
+        return application
+
+
+@pytest.mark.contract("RTE-2")
+def test_own_page_about_what_is_not_there_is_for_everybody(tmp_path: Path) -> None:
+    """But not what a page with routes of its own gets instead of an error."""
+    with closing(Absent(Files(tmp_path))) as service:
+        visitor = service.visitor()
+        answer = visitor.get("/unknown")
+        assert (answer.status_code, answer.text) == (404, "mine")
+        assert expect.once(answer, "cache-control") == "no-store"
+        assert visitor.get("/unknown?spa=yes").status_code == 303
+        assert visitor.get("/account").status_code == 303
+        assert visitor.get("/stage/included/mounted/unknown").status_code == 303
+        assert service.member().get("/unknown?spa=yes").text == "mine"

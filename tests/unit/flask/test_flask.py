@@ -36,7 +36,7 @@ from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 from typing_extensions import override
-from werkzeug.exceptions import Conflict, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import Conflict, HTTPException, RequestedRangeNotSatisfiable
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import create_environ
 
@@ -386,6 +386,38 @@ def test_sessions_of_an_extension_are_left_out(
     assert not isinstance(app.session_interface, Other)
     lines = [line for line in capsys.readouterr().err.splitlines() if "left_out" in line]
     assert [json.loads(line)["interface"] for line in lines] == ["Former", "Other"]
+
+
+@pytest.mark.contract("RTE-2")
+@pytest.mark.parametrize(
+    ("code", "kind"), [(404, 404), (404, HTTPException), (405, 405), (405, HTTPException)]
+)
+def test_own_page_about_what_is_not_there_is_for_everybody(
+    tmp_path: Path, code: int, kind: Any
+) -> None:
+    """But not what a page with routes of its own gets instead of an error."""
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+
+            def own(error: HTTPException) -> ResponseReturnValue:
+                return "mine", 200 if "spa" in request.args else error.code or 500
+
+            application.register_error_handler(kind, own)
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        visitor = service.visitor()
+        method, target = ("GET", "/unknown") if code == 404 else ("DELETE", "/login")
+        answer = visitor.send(method, target)
+        assert (answer.status_code, answer.text) == (code, "mine")
+        assert expect.once(answer, "cache-control") == "no-store"
+        assert visitor.send(method, f"{target}?spa=yes").status_code == 303
+        assert visitor.get("/account").status_code == 303
+        if method == "GET":
+            assert service.member().get(f"{target}?spa=yes").text == "mine"
 
 
 @pytest.mark.contract("BND-8")

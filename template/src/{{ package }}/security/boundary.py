@@ -377,9 +377,16 @@ class Boundary:
         """Raise `Problem` 401, or 503, unless somebody is signed in; decides nothing."""
         self.auth(context).require_user()
 
+    def find_absent(self, context: RequestContext) -> None:
+        """Note that no route answers: an error that says so is for everybody (RTE-2).
+
+        What a hook or a handler answers instead of an error has said nothing of who may see it.
+        """
+        context._absent = True
+
     def forget_access(self, context: RequestContext) -> None:
         """Let it be decided anew who may see the answer: another view is asked."""
-        context._access_decided = False
+        context._access_decided = context._absent = False
 
     # What views ask for -------------------------------------------------------------------------
 
@@ -664,7 +671,8 @@ class Boundary:
         try:
             if context._failure is not None:
                 return self.crash(context, context._failure)
-            if not context._access_decided and context.path:
+            told = context._absent and response.status >= _ERROR
+            if not (context._access_decided or told) and context.path:
                 self._undecided(context)
             if special:
                 response.headers[:] = [

@@ -59,6 +59,7 @@ class RequestContext:
     _session: Session | None = None
     _failure: Exception | None = None
     _access_decided = False
+    _absent = False
     address = ""
     """The client for code that wants an address, "" where there is none."""
     https = False

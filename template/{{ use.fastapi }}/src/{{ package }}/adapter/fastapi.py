@@ -167,7 +167,8 @@ class _Closed:
 class _SlashAdded:
     """Leads on to an address that lacks but its slash; the other way each page has one address."""
 
-    def __init__(self, app: Starlette, boundary: Boundary) -> None:
+    def __init__(self, app: Starlette, boundary: Boundary, *, mounted: bool) -> None:
+        self._mounted = mounted
         self._nothing = app.router.default
         self._routes = app.router.routes
         self._boundary = boundary
@@ -180,6 +181,8 @@ class _SlashAdded:
                 # As with Flask and Django: a slash too few is no secret.
                 self._boundary.allow(scope[KEY].context, public=True)
                 answer = RedirectResponse(str(URL(scope=longer)))
+        if scope["type"] == "http" and not self._mounted:
+            self._boundary.find_absent(scope[KEY].context)
         await answer(scope, receive, send)
 
 
@@ -222,7 +225,7 @@ class _Face:
     def take_over(self, app: Starlette) -> None:
         """Register what answers the framework's own errors, unless the application has its own."""
         app.router.redirect_slashes = False
-        app.router.default = _SlashAdded(app, self._boundary)
+        app.router.default = _SlashAdded(app, self._boundary, mounted=app is not self._main)
         if isinstance(app, FastAPI):
             self._limit_documentation(app)
             _name_problems(app)

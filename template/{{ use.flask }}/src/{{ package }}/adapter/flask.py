@@ -262,8 +262,8 @@ def _check_access(app: Flask, *, mounted: bool) -> None:
         # Below a closed mount not even what is not there is told; a slash too few is no secret.
         public = not mounted
     else:
-        # Nothing at the address, or not by this method: our error page says so. A hook of the
-        # application that answers instead has said nothing of who may see it.
+        # Nothing at the address, or not by this method.
+        boundary.find_absent(context)
         return
     boundary.allow(context, public=public)
 
