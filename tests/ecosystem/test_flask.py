@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -562,3 +563,213 @@ def test_flask_run(project: Project, world: World, tmp_path: Path) -> None:
                 assert client.get("/backend/").status_code == 303
         finally:
             process.terminate()
+
+
+def test_the_tutorial(project: Project, tmp_path: Path) -> None:
+    """Flaskr, its pages at their own addresses, beside those of the service."""
+    own: Any = {"PARTS": "flaskr", "PARTS_FOLDER": str(tmp_path)}
+    made = project.run(project.python, "-m", "flask", "init-db", **own)
+    assert "Initialized the database." in made.stdout
+    facts = Facts(routes=[public("/auth/"), public("/blog/")])
+    with production(project, facts, **own) as service, service.client() as client:
+        user: Any = {"username": "ada", "password": "a"}
+        assert submit(client, "/auth/register", user).headers["location"] == "/auth/login"
+        assert "User ada is already registered." in submit(client, "/auth/register", user).text
+        assert client.get("/blog/create").headers["location"] == "/auth/login"
+        wrong = submit(client, "/auth/login", {**user, "password": "b"})
+        before = client.cookies.get("__Host-session")
+        assert "Incorrect password." in wrong.text
+        assert submit(client, "/auth/login", user).headers["location"] == "/blog/"
+        assert before != client.cookies["__Host-session"]
+        post: Any = {"title": "<b>", "body": "first"}
+        assert submit(client, "/blog/create", post).status_code == 302
+        assert "&lt;b&gt;" in client.get("/blog/").text
+        assert 'value="&lt;b&gt;"' in client.get("/blog/1/update").text
+        assert submit(client, "/blog/1/update", {"title": "second"}).status_code == 302
+        assert "second" in client.get("/blog/").text
+        assert "Post id 9 doesn&#x27;t exist." in client.get("/blog/9/update").text
+        assert client.request("POST", "/blog/1/delete").status_code == 302
+        assert client.get("/auth/logout").status_code == 302
+        assert "Log In" in client.get("/blog/").text
+
+
+def test_flask_security(project: Project, tmp_path: Path) -> None:
+    own: Any = {"PARTS": "security", "PARTS_SECRET": SECRET, "PARTS_FOLDER": str(tmp_path)}
+    facts = Facts(routes=[public("/accounts/")])
+    with production(project, facts, **own) as service, service.client() as client:
+        asked = client.get("/accounts/home")
+        assert asked.headers["location"] == "/accounts/login?next=/accounts/home"
+        new: Any = {"email": "new@example.com", "password": "blaubeere77"}
+        made = submit(client, "/accounts/register", {**new, "password_confirm": "blaubeere77"})
+        assert made.status_code == 302
+        assert client.get("/accounts/home").text == "Hello new@example.com!"
+        assert client.request("POST", "/accounts/logout").status_code == 302
+        assert client.get("/accounts/home").status_code == 302
+        test: Any = {"email": "test@example.com", "password": "password"}
+        before = client.cookies.get("__Host-session")
+        answer = submit(client, "/accounts/login?next=/accounts/home", test, last=True)
+        assert answer.headers["location"] == "/accounts/home"
+        assert client.cookies["__Host-session"] != before
+        assert client.get("/accounts/home").text == "Hello test@example.com!"
+        again: Any = {"password": "password"}
+        astray = submit(client, "/accounts/verify?next=https://evil.example", again, last=True)
+        assert "evil.example" not in astray.headers.get("location", "")
+
+
+def test_apis(project: Project) -> None:
+    """Flask-RESTX, Flask-RESTful, flask-pydantic, flask-marshmallow, strawberry."""
+    with production(project, PARTS="rest") as service, service.client() as visitor:
+        for path in ("/restx/", "/restx/todos/", "/graphql", "/marshmallow/1"):
+            assert asks_for_login(visitor.get(path))
+        assert visitor.get("/restful/1").json() == {"id": 1}
+        assert visitor.get("/restful/9").json() == {"message": "Todo doesn't exist"}
+        assert "task" in visitor.request("PUT", "/restful/1", json={}).json()["message"]
+        with member(service, service.add_user()) as client:
+            check_restx(client)
+            found = client.post("/pydantic/1?age=3", json={"name": "Ada"})
+            assert found.json() == {"id": 1, "age": 3, "name": "Ada"}
+            wrong = client.post("/pydantic/1?age=x", json={"name": "Ada"})
+            assert wrong.json()["validation_error"]["query_params"][0]["type"] == "int_parsing"
+            assert client.get("/marshmallow/1").json()["_links"] == {"self": "/marshmallow/1"}
+            answer = client.post("/graphql", json={"query": "{hello}"})
+            assert answer.json() == {"data": {"hello": "world"}}
+
+
+def check_restx(client: Client) -> None:
+    assert client.get("/restx/todos/").json() == [{"id": 1, "task": "Build an API"}]
+    assert client.post("/restx/todos/", json={"task": "a"}).json() == {"id": 2, "task": "a"}
+    assert "task" in client.post("/restx/todos/", json={}).json()["errors"]
+    assert client.get("/restx/todos/3").json()["message"].startswith("Todo 3 doesn't exist")
+    assert client.request("DELETE", "/restx/todos/3").status_code == 204
+    assert client.get("/restx/swagger.json").json()["info"]["title"] == "TodoMVC API"
+    # Its page is there; its scripts have no nonce.
+    page = client.get("/restx/").text
+    assert "TodoMVC API" in page
+    assert "nonce" not in page
+
+
+def test_flask_httpauth(project: Project) -> None:
+    facts = Facts(routes=[public("/httpauth/")])
+    own: Any = {"PARTS": "httpauth", "PARTS_SECRET": SECRET}
+    with production(project, facts, **own) as service, service.client() as client:
+        asked = client.get("/httpauth/basic")
+        assert (asked.status_code, asked.text) == (401, "Unauthorized Access")
+        assert asked.headers["www-authenticate"] == 'Basic realm="Authentication Required"'
+        assert client.get("/httpauth/basic", auth=("john", "hello")).text == "Hello, john!"
+        assert client.get("/httpauth/basic", auth=("john", "bye")).status_code == 401
+        assert client.get("/httpauth/admin", auth=("john", "hello")).status_code == 403
+        assert client.get("/httpauth/admin", auth=("susan", "bye")).status_code == 200
+        digest = httpx.DigestAuth("john", "hello")
+        assert client.get("/httpauth/digest", auth=digest).text == "Hello, john!"
+        token = {"authorization": "Bearer secret-token-1"}
+        assert client.get("/httpauth/multi", headers=token).text == "Hello, john!"
+        assert client.get("/httpauth/multi").status_code == 401
+
+
+def test_flask_talisman(project: Project) -> None:
+    """A policy that a view has set stands: this one has a nonce that no page knows."""
+    with production(project, PARTS="talisman") as service, service.client() as client:
+        page = client.get("/")
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'self'")
+        (nonce,) = set(re.findall(r'nonce="([^"]+)"', page.text))
+        assert nonce not in policy
+        # What the policy fixes stays.
+        assert page.headers["strict-transport-security"].startswith("max-age=300")
+
+
+MORE = Facts(
+    service={"redirect-hosts": ["github.com"]},
+    routes=[{"path": "/socket.io/", "methods": ["POST"], "body": ["text/plain"]}],
+)
+
+
+@pytest.fixture(scope="module")
+def more(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """Run the service with a part of many packages."""
+    folder = str(tmp_path_factory.mktemp("more"))
+    own: Any = {"PARTS": "more", "PARTS_SECRET": SECRET, "PARTS_FOLDER": folder}
+    with production(project, MORE, **own) as service:
+        yield service
+
+
+@pytest.fixture
+def somebody(more: Service) -> Iterator[Client]:
+    """Open a browser in which somebody has logged in."""
+    with member(more, more.add_user()) as client:
+        yield client
+
+
+def test_flask_principal(more: Service, somebody: Client) -> None:
+    assert somebody.get("/more/admin").status_code == 403
+    with member(more, more.add_user("principal")) as admin:
+        assert admin.get("/more/admin").text == "Only if you are an admin"
+
+
+def test_flask_reuploaded(more: Service, somebody: Client) -> None:
+    sent = somebody.post("/more/upload", files={"photo": ("../a b.png", b"12345", "image/png")})
+    where = sent.headers["location"]
+    assert where.endswith("/_uploads/photos/a_b.png")
+    assert somebody.get(where).content == b"12345"
+    with more.client() as visitor:
+        assert asks_for_login(visitor.get(where))
+
+
+def test_bootstrap_flask_and_flask_paginate(somebody: Client) -> None:
+    answer = somebody.get("/more/page?page=2")
+    assert "displaying <b>11 - 20</b>" in answer.text
+    nonces = set(re.findall(r'<script[^>]* nonce="([^"]+)"', answer.text))
+    assert len(nonces) == 1
+    assert nonces.pop() in answer.headers["content-security-policy"]
+
+
+def test_flask_session(more: Service) -> None:
+    with more.client() as client:
+        assert client.get("/more/set").text == "ok"
+        assert list(client.cookies) == ["__Host-session"]
+        assert client.get("/more/get").text == "value"
+    (line,) = more.events("session_interface_left_out")
+    assert line["interface"] == "CacheLibSessionInterface"
+
+
+def test_flask_dance(more: Service, somebody: Client) -> None:
+    assert somebody.get("/more/dance").headers["location"] == "/github/github"
+    where = somebody.get("/github/github").headers["location"]
+    assert where.startswith("https://github.com/login/oauth/authorize?response_type=code")
+    returned = "redirect_uri=https%3A%2F%2Fmy-service.example.com%2Fgithub%2Fgithub%2Fauthorized"
+    assert returned in where
+
+
+def test_flask_bcrypt(somebody: Client) -> None:
+    assert somebody.get("/more/bcrypt").json() == {"fits": True}
+
+
+def test_flask_apscheduler(more: Service, somebody: Client) -> None:
+    job = Path(more.variables["PARTS_FOLDER"]) / "job"
+    deadline = time.monotonic() + 60
+    while not job.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert more.process
+    # Once, however many workers there are: in the process from which they come.
+    assert set(job.read_text("utf-8").split("\n")[:-1]) == {f"by {more.process.pid}"}
+    assert more.events("thread_beside_workers")
+
+
+def test_flask_socketio(more: Service, somebody: Client) -> None:
+    address = "/socket.io/?EIO=4&transport=polling"
+    with more.client() as visitor:
+        assert asks_for_login(visitor.get(address))
+    session = re.search('"sid":"(.*?)"', somebody.get(address).text)
+    assert session
+    address = f"{address}&sid={session[1]}"
+    text = {"content-type": "text/plain;charset=UTF-8"}
+    for said in ("40", '42["message","a"]'):
+        assert somebody.post(address, content=said, headers=text).text == "OK"
+        answer = somebody.get(address).text
+    assert answer == '42["message","received message: a"]'
+
+
+def test_peewee(somebody: Client) -> None:
+    for notes in (["a"], ["a", "a"]):
+        assert somebody.post("/more/peewee", data={"text": "a"}).json() == {"notes": notes}
