@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from traceback import extract_tb
 from typing import NamedTuple
@@ -35,6 +34,7 @@ from .passwords import Passwords
 from .policy import Policy, PolicyError
 from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects
+from .remembered import Remembered
 from .responses import Headers, Response
 from .routes import RouteRules, Routes
 from .session_codec import SessionCodec
@@ -153,8 +153,8 @@ class Boundary:
         """Headers that are the same in many responses, for who must write them in another way."""
         self._hosts = AllowedHosts(hosts)
         self._proxies = TrustedProxies(trusted_proxies)
-        self._place = lru_cache(maxsize=1024)(self._placed)
-        self._target = lru_cache(maxsize=1024)(self._targeted)
+        self._places = Remembered(self._place, _lengths, longest=_MOST_CACHED)
+        self._targets = Remembered(self._target, _lengths, longest=_MOST_CACHED)
         limits = policy.input
         self._limits = _Limits(limits.max_url, limits.max_header_count, limits.max_header_bytes)
         self._methods = frozenset(policy.input.methods)
@@ -198,7 +198,7 @@ class Boundary:
         if own is None:
             return context
         # What the policy itself answers is for everybody.
-        context._access_decided = True
+        context.access_decided = True
         return self.leave(context, own)
 
     def enter_socket(self, head: RequestHead) -> RequestContext | Response:
@@ -214,7 +214,7 @@ class Boundary:
                 raise Problem(403, reason="a WebSocket: [[route]] websocket = true opens a path")
             self._check_socket_origin(context, head)
         except Problem as problem:
-            context._access_decided = True
+            context.access_decided = True
             return self.leave(context, self.error_response(context, problem))
         return context
 
@@ -239,12 +239,6 @@ class Boundary:
             raise Problem(403)
 
     def _locate(self, context: RequestContext, head: RequestHead) -> None:
-        origin = head.origin
-        _, _, host, forwarded_for, proto, forwarded_host = origin
-        # Else a client could fill the memory with what is remembered for the next request.
-        size = len(host) + len(forwarded_for) + len(proto) + len(forwarded_host)
-        cached = size <= _MOST_CACHED
-        place = self._place(origin) if cached else self._placed(origin)
         (
             trusted,
             context.client,
@@ -253,14 +247,14 @@ class Boundary:
             context.host,
             context.cookies,
             allowed,
-        ) = place
+        ) = self._places[head.origin]
         if trusted:
             context._claimed_id = head.header("x-request-id")
         if not allowed:
             shown = head.header("host")[:_SHOWN]
             raise Problem(400, reason=f"host {shown!r}: APP_HOSTS lists those of the service")
 
-    def _placed(self, origin: Origin) -> _Place:
+    def _place(self, origin: Origin) -> _Place:
         peer, scheme, host, forwarded_for, proto, forwarded_host = map(_text, origin)
         client, trusted = plain(peer), self._proxies.trusts(peer)
         if trusted:
@@ -284,8 +278,7 @@ class Boundary:
         method = head.method
         if method not in self._methods:
             raise Problem(405, headers=[("allow", self._allow)], reason="input.methods")
-        target = self._target if len(head.path) <= _MOST_CACHED else self._targeted
-        path, context.route, is_own = target(method, head.path)
+        path, context.route, is_own = self._targets[method, head.path]
         context.path = path
         if head.query:
             check_query(head.query)
@@ -307,7 +300,8 @@ class Boundary:
             self._check_origin(context, head)
         return self._own_page(context, path, method) if is_own else None
 
-    def _targeted(self, method: str, raw: bytes) -> _Target:
+    def _target(self, asked: tuple[str, bytes]) -> _Target:
+        method, raw = asked
         path = check_path(raw)
         is_own = path in _OWN_PAGES or path.startswith(PREFIX)
         return _Target(path, self._routes.find(method, path), is_own)
@@ -371,7 +365,7 @@ class Boundary:
                     # Frameworks close a handshake in ways of their own, without a word.
                     self.fail(context, problem)
                 raise
-        context._access_decided = True
+        context.access_decided = True
 
     def allow_user(self, context: RequestContext) -> None:
         """Raise `Problem` 401, or 503, unless somebody is signed in; decides nothing."""
@@ -386,7 +380,7 @@ class Boundary:
 
     def forget_access(self, context: RequestContext) -> None:
         """Let it be decided anew who may see the answer: another view is asked."""
-        context._access_decided = context._absent = False
+        context.access_decided = context._absent = False
 
     # What views ask for -------------------------------------------------------------------------
 
@@ -595,14 +589,14 @@ class Boundary:
         if (
             status >= _ERROR
             or status in _EMPTY
-            or not context._access_decided
+            or not context.access_decided
             or context._failure is not None
             or _NOTHING in own
         ):
             return None
         session = context._session
         if session is not None and session.fetched:
-            if context.without_session or not session.settled:
+            if context.without_session or not session.settled():
                 return None
             if session.accessed:
                 own = [pair for pair in own if pair[0] != b"cache-control"]
@@ -672,7 +666,7 @@ class Boundary:
             if context._failure is not None:
                 return self.crash(context, context._failure)
             told = context._absent and response.status >= _ERROR
-            if not (context._access_decided or told) and context.path:
+            if not (context.access_decided or told) and context.path:
                 self._undecided(context)
             if special:
                 response.headers[:] = [
@@ -822,6 +816,10 @@ def _note_dropped(names: Iterable[str]) -> None:
         if name.encode().startswith(cors.PREFIX):
             setting = "[[route]] origins says who may read"
         note("response_dropped", header=name, reason=setting)
+
+
+def _lengths(values: Iterable[str | bytes]) -> int:
+    return sum(map(len, values))
 
 
 def _text(value: str | bytes) -> str:

@@ -52,13 +52,11 @@ class RequestHead(Protocol):
 class RequestContext:
     """One request as the policy sees it."""
 
-    # Defaults of the class, as most requests need nothing else; none can be changed in place.
+    # Defaults of the class, where most requests need nothing else and few ask; none can be changed
+    # in place.
     _request_id = ""
     _claimed_id = ""
     _nonce = ""
-    _session: Session | None = None
-    _failure: Exception | None = None
-    _access_decided = False
     _absent = False
     address = ""
     """The client for code that wants an address, "" where there is none."""
@@ -68,14 +66,10 @@ class RequestContext:
     path = ""
     """Decoded path; checked before the application sees it."""
     cookies: CookieFormat
-    body: Body | None = None
-    """What checks the body while it is read, None where none was announced."""
     variables: Context | None = None
     """Context variables of what answers, where that runs in more than one thread."""
     reader: Reader | None = None
     """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
-    slow_page: Callable[[], Response] | None = None
-    """Makes a page of the policy's own that may have to wait, where one was asked for."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
 
@@ -91,7 +85,15 @@ class RequestContext:
         """What the service opens for the path."""
         self.client = head.peer
         """Address of the client: what is logged and counted."""
+        self.access_decided = False
+        """True once it was decided that the one who asks may see what was asked for (RTE-2)."""
+        self.body: Body | None = None
+        """What checks the body while it is read, None where none was announced."""
+        self.slow_page: Callable[[], Response] | None = None
+        """Makes a page of the policy's own that may have to wait, where one was asked for."""
         self._open_session = open_session
+        self._session: Session | None = None
+        self._failure: Exception | None = None
 
     @property
     def origin(self) -> str:
@@ -136,11 +138,6 @@ class RequestContext:
         return self._session
 
     @property
-    def access_decided(self) -> bool:
-        """True once it was decided that the one who asks may see what was asked for (RTE-2)."""
-        return self._access_decided
-
-    @property
     def needs_store(self) -> bool:
         """True if `Boundary.leave` may have to talk to the store."""
-        return self._session is not None and self._session.needs_store
+        return self._session is not None and self._session.needs_store()

@@ -51,6 +51,8 @@ _NONE, _NOTHING = Identity(), Header()
 _SECONDS = 5
 _KNOWN = struct.Struct("4Q")
 _SEEN = struct.Struct("2Q?")
+_OVERWRITTEN = _KNOWN.size + _SEEN.size - 1
+"""Place of the last that `_SEEN` says, which each use asks for."""
 _HEADER = struct.Struct(">24xI40xI")
 _MOST_MARKS = 1 << 20
 """More than are made between two looks; of two files that begin at random, few are so near."""
@@ -115,6 +117,7 @@ class DatabaseFile:
         # Shared with forked workers: a new one knows what the others have opened.
         self._shared = mmap.mmap(-1, _KNOWN.size + _SEEN.size)
         self._looked = self._marked = -math.inf
+        self._seen = _NONE
         self._held: list[Identity] = []
         weakref.finalize(self, _let_go, self._held)
 
@@ -127,7 +130,9 @@ class DatabaseFile:
                 f"{self.path} is gone: put it back, or restart the service, which then begins with"
                 " an empty one"
             ) from None
-        identity = Identity(found.st_dev, found.st_ino)
+        identity = self._seen
+        if identity != (found.st_dev, found.st_ino):
+            identity = self._seen = Identity(found.st_dev, found.st_ino)
         device, inode, _, _ = _KNOWN.unpack_from(self._shared)
         is_known = identity == (device, inode)
         if is_known and self._is_overwritten(identity):
@@ -138,10 +143,13 @@ class DatabaseFile:
         return identity
 
     def _is_overwritten(self, identity: Identity) -> bool:
-        changes, mark, overwritten = _SEEN.unpack_from(self._shared, _KNOWN.size)
         now = time.monotonic()
-        if overwritten or now - self._looked < LOOK_SECONDS:
-            return bool(overwritten)
+        if now - self._looked < LOOK_SECONDS:
+            # What another process has seen counts at once.
+            return bool(self._shared[_OVERWRITTEN])
+        changes, mark, overwritten = _SEEN.unpack_from(self._shared, _KNOWN.size)
+        if overwritten:
+            return True
         self._looked = now
         if identity not in self._held:
             _let_go(self._held)

@@ -18,13 +18,14 @@ from ipaddress import (
 )
 
 from .events import emit
+from .remembered import Remembered
 
 UNIX = "unix"
 """How a peer on a Unix socket, which has no address, stands in the list of trusted proxies."""
 
 _SHOWN = 64
-_MOST_KNOWN = 1024
-"""Peers whose answer is remembered: parsing an address takes as long as all other checks."""
+_LONGEST = 64
+"""Letters of an address, with some to spare."""
 
 FORWARDING = (
     "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
@@ -42,17 +43,14 @@ class TrustedProxies:
         """Take addresses, networks in CIDR form, and `unix`. Raises `ValueError` for others."""
         names = set(proxies)
         self._unix = UNIX in names
-        self._known: dict[str, bool] = {}
+        self._known = Remembered(self._contains, len, longest=_LONGEST)
         self._networks: tuple[Network, ...] = tuple(ip_network(name) for name in names - {UNIX})
 
     def trusts(self, peer: str) -> bool:
         """Tell whether `peer` (an address, "" for a Unix socket) is one of ours."""
         if not peer or not self._networks:
             return not peer and self._unix
-        if peer not in self._known:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[peer] = self._contains(peer)
+        # Parsing an address takes as long as all other checks.
         return self._known[peer]
 
     def _contains(self, peer: str) -> bool:

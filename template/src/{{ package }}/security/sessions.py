@@ -196,9 +196,8 @@ class Session(MutableMapping[str, Any]):
         self._next_id = self._next_id or secrets.token_urlsafe(32)
         return _hash(self._next_id)
 
-    @property
     def needs_store(self) -> bool:
-        """True if `commit` has to write to the store, or will raise."""
+        """Tell whether `commit` has to write to the store, or will raise."""
         row = self._row
         if row is None or self.ended or self._rotate or not (self._content or self._user):
             return row is not None or bool(self._content or self._user or self._facts)
@@ -209,10 +208,9 @@ class Session(MutableMapping[str, Any]):
         except TypeError:
             return True
 
-    @property
     def settled(self) -> bool:
-        """True if `commit` would store nothing and send no cookie."""
-        return not (self.needs_store or self.new_device or self.asks_for_passkey or self.ended)
+        """Tell whether `commit` would store nothing and send no cookie."""
+        return not (self.needs_store() or self.new_device or self.asks_for_passkey or self.ended)
 
     @property
     def unsaved(self) -> bool:
@@ -441,7 +439,8 @@ class Session(MutableMapping[str, Any]):
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
-        self.fetch()
+        if not self.fetched:
+            self.fetch()
         return self._content
 
     def __getitem__(self, key: str) -> Any:

@@ -51,7 +51,7 @@ _NEWER = (
 )
 """What version 3 has added to a table of version 1 or 2."""
 _ROW = "SELECT id_hash, user, created, seen, client, data FROM store_session"
-_SESSION = f"{_ROW} WHERE id_hash = ?"
+_SESSION = "SELECT user, created, seen, client, data FROM store_session WHERE id_hash = ?"
 _COUNTER = "SELECT key, count, until, expires, attempts FROM store_counter"
 _OLD_SESSIONS = """DELETE FROM store_session WHERE id_hash IN
   (SELECT id_hash FROM store_session WHERE expires <= ? LIMIT ?)"""
@@ -157,7 +157,7 @@ class SqliteStore:
 
     def get(self, id_hash: str) -> SessionRow | None:
         row = self._run(lambda db: db.execute(_SESSION, (id_hash,)).fetchone())
-        return SessionRow(*row) if row else None
+        return SessionRow(id_hash, *row) if row else None
 
     def put(
         self, row: SessionRow, expires: int, replaces: str = "", epoch: int | None = None

@@ -17,6 +17,7 @@ from ..security.errors import Problem, is_for_head_alone
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
+from ..security.sessions import Session
 from .compose import KEY, Exchange
 from .incoming import Incoming
 from .lingering import has_body, linger
@@ -33,10 +34,15 @@ ContentOf = Callable[[Any], dict[str, Any] | None]
 
 _OWN_SESSION = "security.own-session"
 _ERROR, _CRASH = 400, 500
+_PERCENT = ord("%")
+"""As a number: of a text Python would first try to make one, and throw an exception away."""
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
+_REWRITTEN = {*_FORWARDED, b"host"}
+_NOTED = {*_REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
+"""Headers that the policy asks for of every request, found while all are counted."""
 DOCUMENTATION = (
     (
         b"content-security-policy",
@@ -57,8 +63,8 @@ class AsgiRequestHead:
     """An ASGI scope as the policy reads it."""
 
     __slots__ = (
-        *("_headers", "_pairs", "has_body", "has_cookie", "is_forwarded", "method", "origin"),
-        *("path", "peer", "query", "scheme"),
+        *("_noted", "_pairs", "_size", "has_body", "has_cookie", "is_forwarded", "method"),
+        *("origin", "path", "peer", "query", "scheme"),
     )
 
     def __init__(self, scope: Scope) -> None:
@@ -68,16 +74,24 @@ class AsgiRequestHead:
         self.method: str = scope["method"]
         # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
         path: bytes = scope.get("raw_path") or scope["path"].encode()
-        self.path = unquote_to_bytes(path) if b"%" in path else path
+        self.path = unquote_to_bytes(path) if _PERCENT in path else path
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self.scheme: str = scope["scheme"]
-        headers = self._headers = dict(pairs)
-        self.has_body = b"content-length" in headers or b"transfer-encoding" in headers
-        self.has_cookie = b"cookie" in headers
-        self.is_forwarded = not _FORWARDED.isdisjoint(headers)
-        get = headers.get if len(headers) == len(pairs) else self._joined
+        size, twice = 0, False
+        noted: dict[bytes, bytes] = {}
+        for name, value in pairs:
+            size += len(name) + len(value)
+            if name in _NOTED:
+                twice = twice or name in noted
+                noted[name] = value
+        self._size = size
+        self._noted = {name: self._joined(name) for name in noted} if twice else noted
+        self.has_body = b"content-length" in noted or b"transfer-encoding" in noted
+        self.has_cookie = b"cookie" in noted
+        self.is_forwarded = not _FORWARDED.isdisjoint(noted)
+        get = self._noted.get
         host = get(b"host", b"")
         self.origin: Origin = (self.peer, self.scheme, host, b"", b"", b"")
         if self.is_forwarded:
@@ -90,27 +104,20 @@ class AsgiRequestHead:
                 get(b"x-forwarded-host", b""),
             )
 
-    def _joined(self, name: bytes, _default: bytes) -> bytes:
-        return self.header(name.decode()).encode("latin-1")
+    def _joined(self, name: bytes) -> bytes:
+        values = [value for own, value in self._pairs if own == name]
+        if name == b"content-type":
+            # The first, as frameworks read it, and all that a WSGI service gets to see.
+            values = values[:1]
+        return (b"; " if name == b"cookie" else b",").join(values)
 
     def header(self, name: str) -> str:
         key = name.encode()
-        value = self._headers.get(key)
-        if value is None:
-            return ""
-        if len(self._headers) == len(self._pairs):
-            return str(value, "latin-1")
-        values = [value for own, value in self._pairs if own == key]
-        if name == "content-type":
-            # The first, as frameworks read it, and all that a WSGI service gets to see.
-            return values[0].decode("latin-1")
-        return (b"; " if name == "cookie" else b",").join(values).decode("latin-1")
+        value = self._noted.get(key)
+        return str(self._joined(key) if value is None else value, "latin-1")
 
     def size(self) -> tuple[int, int]:
-        size = 0
-        for name, value in self._pairs:
-            size += len(name) + len(value)
-        return len(self._pairs), size
+        return len(self._pairs), self._size
 
 
 class BoundaryMiddleware:
@@ -147,24 +154,13 @@ class BoundaryMiddleware:
 
         self.sockets = Sockets(self)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        # Not a coroutine that waits for another: the one that does the work.
+        if scope["type"] == "http":
+            return _Exchange(self, scope, send).run(receive)
         if scope["type"] == "lifespan":
-            await self.app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            await self.sockets.serve(scope, receive, send)
-            return
-        head = AsgiRequestHead(scope)
-        try:
-            entered = self.boundary.enter(head)
-            if isinstance(entered, Response):
-                await _send(send, entered, is_head=head.method == "HEAD")
-                if has_body(head):
-                    await linger(receive, self.boundary.policy.input.body_pause)
-                return
-            await _Exchange(self, entered, scope, send).run(receive)
-        finally:
-            REQUEST.set(None)
+            return self.app(scope, receive, send)
+        return self.sockets.serve(scope, receive, send)
 
 
 class _Exchange:
@@ -173,62 +169,75 @@ class _Exchange:
     # Defaults of the class: most requests need nothing else.
     _start: Message | None = None
     """An error's start, until it is known whether anybody wrote a body."""
-    _started = False
     _replaced = False
-    _passes = False
-    """True once a body is sent as it comes."""
-    _late = False
-    """The client has been told that it takes too long."""
-    _reader: _BodyReader | None = None
     _as_head: Scope | None = None
     """What the application is asked where it takes no GET."""
     _dropped = False
+    _is_head: bool
+    _context: RequestContext
+    _session: Session
 
-    def __init__(
-        self,
-        middleware: BoundaryMiddleware,
-        context: RequestContext,
-        scope: Scope,
-        send: Send,
-    ) -> None:
+    def __init__(self, middleware: BoundaryMiddleware, scope: Scope, send: Send) -> None:
         self._middleware = middleware
         self._boundary = middleware.boundary
-        self._context = context
-        self._session = context.session
         self._scope = scope
         self._send_raw = send
-        self._is_head = context.head.method == "HEAD"
+        self._started = False
+        self._passes = False
+        """True once a body is sent as it comes."""
+        self._late = False
+        """The client has been told that it takes too long."""
+        self._reader: _BodyReader | None = None
         self._held: list[Message] = []
         """An error of the server's side: an exception that follows says more."""
 
     async def run(self, receive: Receive) -> None:
-        context, boundary = self._context, self._boundary
-        received = receive
+        """Judge the request, ask the application, and answer."""
+        boundary, head = self._boundary, AsgiRequestHead(self._scope)
         try:
-            if context.slow_page:
-                boundary.allow(context, public=True)
-                await self._respond(await self._in_thread(context.slow_page))
+            entered = boundary.enter(head)
+            if isinstance(entered, Response):
+                await self._refuse(entered, head, receive)
                 return
-            self._rewrite(context)
-            session = self._session
-            if session.cookie:
-                if boundary.store.local:
-                    session.fetch()
+            context = self._context = entered
+            session = self._session = context.session
+            self._is_head = head.method == "HEAD"
+            received = receive
+            try:
+                if context.slow_page:
+                    await self._answer_slowly(context.slow_page)
+                    return
+                self._rewrite(context)
+                if session.cookie:
+                    if boundary.store.local:
+                        session.fetch()
+                    else:
+                        await self._in_thread(session.fetch)
+                if context.body:
+                    received = self._reader = _BodyReader(self, context.body, receive)
+                seconds = context.route.max_seconds
+                if seconds:
+                    await self._in_time(self._answer(received), seconds)
                 else:
-                    await self._in_thread(session.fetch)
-            if context.body:
-                received = self._reader = _BodyReader(self, context.body, receive)
-            seconds = context.route.max_seconds
-            if seconds:
-                await self._in_time(self._answer(received), seconds)
-            else:
-                await self._middleware.app(self._scope, received, self.send)
-                if not self._started:
-                    await self._finish(received)
-        except Exception as error:  # noqa: BLE001 - nobody else is left to answer
-            await self._crash(error)
-        if self._reader and not self._reader.over:
-            await linger(receive, boundary.policy.input.body_pause)
+                    await self._middleware.app(self._scope, received, self.send)
+                    if not self._started:
+                        await self._finish(received)
+            except Exception as error:  # noqa: BLE001 - nobody else is left to answer
+                await self._crash(error)
+            if self._reader and not self._reader.over:
+                await linger(receive, boundary.policy.input.body_pause)
+        finally:
+            REQUEST.set(None)
+
+    async def _refuse(self, refusal: Response, head: AsgiRequestHead, receive: Receive) -> None:
+        """Send what the policy answers by itself."""
+        await _send(self._send_raw, refusal, is_head=head.method == "HEAD")
+        if has_body(head):
+            await linger(receive, self._boundary.policy.input.body_pause)
+
+    async def _answer_slowly(self, page: Callable[[], Response]) -> None:
+        self._boundary.allow(self._context, public=True)
+        await self._respond(await self._in_thread(page))
 
     async def _answer(self, receive: Receive) -> None:
         await self._middleware.app(self._scope, receive, self.send)
@@ -263,17 +272,12 @@ class _Exchange:
             port = client[1] if client else 0
             scope["client"] = (context.address, port) if context.address else None
         session = self._session
-        if head.is_forwarded or session.cookie:
-            drop = set()
-            if head.is_forwarded:
-                drop = {*_FORWARDED, b"host"}
-            if session.cookie:
-                # Compression next to a secret tells the secret by its length (BREACH).
-                drop.add(b"accept-encoding")
-            kept = [pair for pair in scope["headers"] if pair[0] not in drop]
-            if b"host" in drop:
-                kept.append((b"host", context.host.encode("latin-1")))
-            scope["headers"] = kept
+        if head.is_forwarded:
+            kept = [pair for pair in scope["headers"] if pair[0] not in _REWRITTEN]
+            scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
+        if session.cookie:
+            # Compression next to a secret tells the secret by its length (BREACH).
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
         scope[KEY] = Exchange(self._boundary, context)
         scope["session"] = session
         if self._is_head:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -106,7 +107,10 @@ def _raise_limits(app: FastAPI, boundary: Boundary) -> None:
     fields = max([policy.input.max_form_fields, *(fact.max_fields or 0 for fact in policy.routes)])
     size = max([policy.input.max_body, *(fact.max_body or 0 for fact in policy.routes)])
     limits: dict[str, Any] = {"max_fields": fields, "max_files": fields, "max_part_size": size}
-    setattr(app.router, "form_limits", {**limits, **app.router.form_limits})  # noqa: B010 - typed
+    # Where it says nothing, FastAPI need not look at each request for what it says.
+    known = signature(Request.form).parameters
+    raised = {name: most for name, most in limits.items() if most > known[name].default}
+    setattr(app.router, "form_limits", {**raised, **app.router.form_limits})  # noqa: B010 - typed
 
 
 def _is_public(scope: Scope) -> bool:

@@ -15,6 +15,7 @@ from ..security.csrf import SAFE_METHODS, from_own_page
 from ..security.errors import Problem, is_for_head_alone
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
+from ..security.remembered import Remembered
 from ..security.responses import Headers, Response
 from .compose import KEY, Exchange
 
@@ -45,7 +46,7 @@ class WsgiRequestHead:
     def __init__(self, environ: Environ) -> None:
         # A copy: the environ will hold the context, and a cycle would wait for the collector.
         self._environ = environ.copy()
-        names = self._names = _names(environ)
+        names = self._names = _names[tuple(environ)]
         self.method: str = environ["REQUEST_METHOD"]
         self.path = environ.get("PATH_INFO", "").encode("latin-1")
         self.query = environ.get("QUERY_STRING", "").encode("latin-1")
@@ -93,22 +94,14 @@ class _Names(NamedTuple):
     is_forwarded: bool
 
 
-_known_names: dict[tuple[str, ...], _Names] = {}
+def _read_names(names: tuple[str, ...]) -> _Names:
+    headers = tuple(name for name in names if "HTTP_" in name or name in _OTHERS)
+    return _Names(headers, len("".join(headers)), not _FORWARDED.isdisjoint(headers))
 
 
-def _names(environ: Environ) -> _Names:
-    names = tuple(environ)
-    found = _known_names.get(names)
-    if found is None:
-        headers = tuple(name for name in names if "HTTP_" in name or name in _OTHERS)
-        size = len("".join(headers))
-        found = _Names(headers, size, not _FORWARDED.isdisjoint(headers))
-        # Else a client could fill the memory with what is remembered for the next request.
-        if size <= _MOST_CACHED:
-            if len(_known_names) >= _MOST_NAMES:
-                _known_names.clear()
-            _known_names[names] = found
-    return found
+_names = Remembered(
+    _read_names, lambda names: _read_names(names).size, longest=_MOST_CACHED, most=_MOST_NAMES
+)
 
 
 @cache
