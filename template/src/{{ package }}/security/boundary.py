@@ -249,7 +249,7 @@ class Boundary:
         if trusted:
             context._claimed_id = head.header("x-request-id")
         if not allowed:
-            shown = head.header("host")[:_SHOWN]
+            shown = context.host[:_SHOWN]
             raise Problem(400, reason=f"host {shown!r}: APP_HOSTS lists those of the service")
 
     def _placed(self, origin: Origin) -> _Place:
