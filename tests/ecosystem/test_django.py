@@ -684,6 +684,103 @@ EMAIL_AS_THE_NAME = (
 )
 
 
+@pytest.fixture(scope="module")
+def more(project: Project) -> Iterator[Service]:
+    """Run the service with the packages of `parts/more.py`."""
+    facts = Facts(
+        service={"response-headers": ["x-robots-tag"]},
+        routes=[public("/more/api/")],
+    )
+    with production(project, facts, PARTS="more", PARTS_SECRET=SECRET) as service:
+        yield service
+
+
+def test_async_views(more: Service) -> None:
+    user = more.add_user()
+    with more.client() as client:
+        assert client.get("/more/async/").text == "Hello async world!"
+        wrong = {"username": user.name, "password": "a wrong password"}
+        assert client.post("/more/enter/", data=wrong).status_code == 401
+        right = {"username": user.name, "password": user.password}
+        assert client.post("/more/enter/", data=right).text == "in"
+        assert client.logged_in()
+        for count in (1, 2):
+            found = client.get("/more/current/").json()
+            assert (found["user"], found["count"]) == (user.name, count)
+        assert client.get("/more/leave/").text == "out"
+        assert not client.logged_in()
+        assert client.get("/more/current/").json()["user"] == ""
+    with more.client("198.51.100.77") as client:
+        wrong = {"username": "nobody", "password": "a wrong password"}
+        tried = [client.post("/more/enter/", data=wrong).status_code for _ in range(6)]
+        assert tried == [401] * 5 + [429]
+
+
+def test_async_generators_are_sent_as_a_whole(more: Service) -> None:
+    mark = more.mark()
+    with more.client() as client:
+        assert client.get("/more/pieces/", headers=PLAIN).text == "0\n1\n2\n"
+    assert any("asynchronous iterators" in line["event"] for line in more.lines(mark))
+
+
+def test_django_ninja(more: Service) -> None:
+    with more.client() as client:
+        assert client.get("/more/api/add?a=1&b=2").json() == {"result": 3}
+        assert client.get("/more/api/add?a=x", headers=JSON).status_code == 422
+        answer = client.post("/more/api/items", json={"name": "x"})
+        assert answer.json() == {"name": "x", "price": 1}
+        assert client.get("/more/api/bearer", headers=JSON).status_code == 401
+        token = {"authorization": "Bearer supersecret"}
+        assert client.get("/more/api/bearer", headers=token).json() == {"token": "supersecret"}
+        assert client.get("/more/api/me", headers=JSON).status_code == 401
+        assert "/more/api/add" in client.get("/more/api/openapi.json").json()["paths"]
+        page = client.get("/more/api/docs").text
+        assert "<script" in page
+        assert "nonce=" not in page
+    user = more.add_user()
+    with member(more, user) as client:
+        assert client.get("/more/api/me").json() == user.name
+
+
+def test_tables_and_wizards(more: Service) -> None:
+    with member(more, superuser(more)) as client:
+        add_question(client, "Which tea?")
+        assert "Which tea?" in client.get("/more/table/?sort=-question_text").text
+        first = {"0-subject": "Tea", "0-sender": "a@example.com"}
+        answer = send(client, submit(client, "/more/wizard/", first), {"1-message": "Hello"})
+        given = {"subject": "Tea", "sender": "a@example.com"}
+        assert answer.json() == {"data": [given, {"message": "Hello"}]}
+
+
+def test_feeds_and_sitemaps(more: Service) -> None:
+    with more.client() as client:
+        assert asks_for_login(client.get("/more/feed/"))
+        answer = client.get("/more/feed/open/")
+        assert answer.headers["content-type"].startswith("application/rss+xml")
+        assert "<urlset" in (answer := client.get("/more/sitemap.xml")).text
+        assert answer.headers["x-robots-tag"] == "noindex, noodp, noarchive"
+
+
+def test_hijack(more: Service) -> None:
+    staff, user = superuser(more), more.add_user()
+    code = (
+        "from django.contrib.auth import get_user_model as m;"
+        f"print(m().objects.get(username={user.name!r}).pk)"
+    )
+    command = [more.project.python, "manage.py", "shell", "-c", code]
+    own: dict[str, Any] = more.environment()
+    number = more.project.run(*command, **own).stdout.split()[-1]
+    with member(more, staff) as client:
+        taken = client.post("/more/hijack/acquire/", data={"user_pk": number, "next": "/account"})
+        assert taken.status_code == 302
+        assert client.get("/more/current/").json()["user"] == user.name
+        assert client.post("/more/hijack/release/", data={"next": "/account"}).status_code == 302
+        assert client.get("/more/current/").json()["user"] == staff.name
+    with member(more, user) as client:
+        refused = client.post("/more/hijack/acquire/", data={"user_pk": number})
+        assert refused.status_code == 403
+
+
 def test_pytest_django(project: Project, tmp_path: Path) -> None:
     file = project.path / "tests" / "app" / "test_with_pytest_django.py"
     file.write_text(PYTEST_DJANGO, "utf-8")
@@ -695,6 +792,8 @@ def test_pytest_django(project: Project, tmp_path: Path) -> None:
 
 PYTEST_DJANGO = """
 import pytest
+from asgiref.sync import async_to_sync
+from django.shortcuts import render
 from pytest_django.asserts import assertRedirects
 
 pytestmark = pytest.mark.django_db
@@ -722,6 +821,14 @@ def test_settings_and_mail(client, settings, mailoutbox, ada):
     response = client.post("/auth/reset/", {"email": "ada@example.com"})
     assertRedirects(response, "/auth/reset/done/")
     assert len(mailoutbox) == 1
+
+
+def test_other_ways_to_ask(async_client, rf, ada):
+    async_to_sync(async_client.aforce_login)(ada)
+    assert async_to_sync(async_client.get)("/parts/").status_code == 200
+    request = rf.get("/")
+    request.user = ada
+    assert render(request, "home.html").status_code == 200
 
 
 def test_queries(client, ada, django_assert_max_num_queries):

@@ -800,3 +800,10 @@ def test_test_clients_are_served_in_development(
     with closing(development()) as local:
         answer = local.visitor("127.0.0.1").send("GET", "/", (("Host", name),), scheme="http")
     assert answer.status_code == 200
+
+
+@pytest.mark.contract("HDR-1")
+@pytest.mark.parametrize("status", [100, 101, 103, 199])
+def test_status_that_ends_no_request_is_a_crash(stage: Inside, status: int) -> None:
+    """Servers would send it without a header of ours, or take it for another protocol."""
+    expect.error(stage.visitor().get(f"/stage/answer?status={status}"), 500)

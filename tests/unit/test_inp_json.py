@@ -26,6 +26,7 @@ def test_json_that_is_too_deep(stage: Inside, shape: str) -> None:
     "content",
     [b"{", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
      b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"',
+     b'{"title": 1e999}', b'[-1E400]', b"9" * 400 + b".0",
      '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig")],
     ids=repr,
 )  # fmt: skip

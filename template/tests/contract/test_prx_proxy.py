@@ -239,6 +239,17 @@ def test_log_names_the_client(make: Make, capfd: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.contract("PRX-1")
+@pytest.mark.usefixtures("restored_logging")
+def test_log_names_the_host_that_was_refused(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    inside = make()
+    inside.visitor().send("GET", "/", (("X-Forwarded-Host", "evil.example"),), peer=PROXY)
+    inside.visitor().send("GET", "/", (("Host", "evil.example"),))
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    reasons = [line["reason"] for line in lines if line.get("event") == "input_validation_fail"]
+    assert reasons == ["host 'evil.example': APP_HOSTS lists those of the service"] * 2
+
+
+@pytest.mark.contract("PRX-1")
 @pytest.mark.contract("LOG-1")
 @pytest.mark.parametrize(
     ("peer", "claimed", "believed"),

@@ -7,35 +7,54 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import argon2
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import authenticate, get_user_model, login, logout
+from django.contrib.auth import (
+    aauthenticate,
+    alogin,
+    alogout,
+    authenticate,
+    get_user_model,
+    login,
+    logout,
+)
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import login_not_required, login_required
-from django.contrib.auth.hashers import check_password, identify_hasher, make_password
+from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.hashers import (
+    acheck_password,
+    check_password,
+    identify_hasher,
+    make_password,
+)
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.views import LoginView
+from django.core.asgi import get_asgi_application
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
     SuspiciousOperation,
     ValidationError,
 )
+from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.template import engines
-from django.test import Client, TestCase, override_settings
+from django.test import AsyncClient, Client, RequestFactory, TestCase, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -70,12 +89,19 @@ ADMIN = (ROOT / "src" / SERVICE / "adapter" / "admin.py").exists()
 PASSWORD = "Vierzehn alte Birken rauschen"
 
 Run = Callable[[HttpRequest], object]
+Wait = Callable[[HttpRequest], Awaitable[object]]
+
+
+async def _nothing(_: HttpRequest) -> object:
+    return ""
 
 
 class _Views:
-    """The view at /try: what a test puts here."""
+    """The views at /try and /await: what a test puts here."""
 
     run: Run = staticmethod(lambda _: "")
+    password = ""
+    wait: Wait = staticmethod(_nothing)
 
 
 @login_not_required
@@ -91,7 +117,17 @@ def _breaks(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Any:
     return middleware
 
 
-urlpatterns = [path("try", _try), path("", include(f"{SERVICE}.app.urls"))]
+@login_not_required
+async def _await(request: HttpRequest) -> HttpResponse:
+    answer = await _Views.wait(request)
+    return answer if isinstance(answer, HttpResponse) else HttpResponse(str(answer))
+
+
+urlpatterns = [
+    path("try", _try),
+    path("await", _await),
+    path("", include(f"{SERVICE}.app.urls")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -316,6 +352,120 @@ def test_password_that_a_view_checks_counts_like_a_login(pages: Inside, signed_i
     # Whose password it is, a request that is signed in knows: one count for both ways.
     answer = Browser(pages, browser.address).login(user.name, user.password)
     assert answer.status_code == (429 if signed_in else 303)
+
+
+@pytest.mark.contract("THR-1")
+@pytest.mark.parametrize("known", [True, False])
+def test_async_login_is_the_same(pages: Inside, known: bool) -> None:
+    """Django's own `aauthenticate` of a backend would neither count names nor know factors."""
+    user = pages.add_user()
+    name = user.name if known else "nobody-of-that-name"
+    browser = pages.visitor()
+
+    async def view(request: HttpRequest) -> object:
+        found = await aauthenticate(request, username=name.upper(), password=_Views.password)
+        if found:
+            await alogin(request, found)
+        return found
+
+    _Views.wait = staticmethod(view)
+    _Views.password = "a wrong password"
+    for _ in range(pages.policy.throttle.pair.limit):
+        assert browser.get("/await").text == "None"
+    _Views.password = user.password
+    expect.error(browser.get("/await"), 429)
+    assert browser.login(name, user.password).status_code == 429
+    other = pages.visitor()
+    assert other.get("/await").text == (name if known else "None")
+    assert other.logged_in() == known
+
+    async def leave(request: HttpRequest) -> object:
+        await alogout(request)
+        return "out"
+
+    _Views.wait = staticmethod(leave)
+    assert other.get("/await").text == "out"
+    assert not other.logged_in()
+
+
+@pytest.mark.contract("ACC-2")
+@pytest.mark.parametrize("signed_in", [True, False])
+def test_password_that_an_async_view_checks_counts(pages: Inside, signed_in: bool) -> None:
+    user = pages.add_user()
+    stored = by_name(pages, user).password
+    browser = pages.login(user) if signed_in else pages.visitor()
+
+    async def view(_: HttpRequest) -> object:
+        return await acheck_password(_Views.password, stored)
+
+    _Views.wait = staticmethod(view)
+    _Views.password = user.password
+    assert browser.get("/await").text == "True"
+    _Views.password = "a wrong password"
+    for _ in range(pages.policy.throttle.pair.limit):
+        assert browser.get("/await").text == "False"
+    _Views.password = user.password
+    expect.error(browser.get("/await"), 429)
+
+
+@pytest.mark.contract("ACC-2")
+def test_async_view_checks_a_password_whose_hash_is_outdated(pages: Inside) -> None:
+    user = pages.add_user()
+    outdated = "argon2" + argon2.PasswordHasher(1, 8, 1).hash(user.password)
+
+    async def view(_: HttpRequest) -> object:
+        return await acheck_password(user.password, outdated)
+
+    _Views.wait = staticmethod(view)
+    assert pages.visitor().get("/await").text == "True"
+
+
+def test_async_views_have_the_same_session(pages: Inside) -> None:
+    browser = pages.member()
+
+    async def write(request: HttpRequest) -> object:
+        session = request.session
+        await session.aset("cart", [1])
+        await session.aupdate({"more": {"a": 1}})
+        assert await session.asetdefault("list", []) == []
+        session["list"].append(2)
+        await session.aset("gone", 1)
+        assert await session.apop("gone") == 1
+        assert await session.apop("gone", None) is None
+        await session.aset_test_cookie()
+        return await request.auser()
+
+    async def read(request: HttpRequest) -> object:
+        session = request.session
+        found = {key: await session.aget(key) for key in ("cart", "more", "list", "gone")}
+        return found if await session.atest_cookie_worked() and session["cart"] else None
+
+    _Views.wait = staticmethod(write)
+    assert browser.get("/await").text.startswith("user-")
+    _Views.wait = staticmethod(read)
+    there = "{'cart': [1], 'more': {'a': 1}, 'list': [2], 'gone': None}"
+    assert browser.get("/await").text == there
+
+    before = dict(browser.cookies)
+
+    async def cycle(request: HttpRequest) -> object:
+        await request.session.acycle_key()
+        return ""
+
+    _Views.wait = staticmethod(cycle)
+    browser.get("/await")
+    assert dict(browser.cookies) != before
+    _Views.wait = staticmethod(read)
+    assert browser.get("/await").text == there
+
+    async def shorten(request: HttpRequest) -> object:
+        await request.session.aset_expiry(60)
+        return ""
+
+    _Views.wait = staticmethod(shorten)
+    browser.get("/await")
+    pages.clock.advance(61)
+    assert not browser.logged_in()
 
 
 @pytest.mark.contract("SES-7")
@@ -924,6 +1074,66 @@ def test_client_has_the_host_that_django_documents(client: Client) -> None:
             lambda request: HttpResponseRedirect(request.build_absolute_uri("/login"))
         )
         assert client.get("/try").headers["location"] == "http://testserver/login"
+
+
+@pytest.mark.contract("BND-8")
+def test_async_client_works_as_documented(client: Client, ada: Any) -> None:
+    async def view(request: HttpRequest) -> object:
+        user = await request.auser()
+        return f"{request.method} {request.POST.get('title')} {user}"
+
+    async def go() -> None:
+        browser = AsyncClient()
+        answer = await browser.get("/account")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/account")
+        for name, value in expect.HEADERS.items():
+            if name != "referrer-policy":
+                assert answer.headers[name] == value, name
+        await browser.aforce_login(ada)
+        assert "ada" in (await browser.get("/account")).content.decode()
+        _Views.wait = staticmethod(view)
+        answer = await browser.post("/await", {"title": "M\u00fcsli"})
+        assert answer.content.decode() == "POST M\u00fcsli ada"
+        answer = await browser.post("/api/notes", {"title": "Eggs"}, "application/json")
+        assert answer.status_code == 201
+        assert (await browser.get("/no-such-\u20ac")).status_code == 404
+        assert (await browser.get("/", headers={"host": "evil.example"})).status_code == 400
+        strict = AsyncClient(enforce_csrf_checks=True)
+        await strict.aforce_login(ada)
+        assert (await strict.post("/logout")).status_code == 403
+
+    async_to_sync(go)()
+
+
+def test_asgi_application_of_django_says_what_to_run_instead(client: Client) -> None:
+    """It reads a body of any size before anybody is asked."""
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"localhost")]}
+    handler = get_asgi_application()
+    with pytest.raises(RuntimeError, match=rf"let the server run {SERVICE}.app.wsgi:application"):
+        async_to_sync(handler.get_response_async)(ASGIRequest(scope, BytesIO()))
+
+
+def test_request_factory_renders_templates(client: Client, ada: Any) -> None:
+    request = RequestFactory().get("/")
+    request.user = ada
+    text = "{{ user }}, {{ service.name }}, {% csrf_token %}"
+    page = engines["django"].from_string(text).render({}, request)
+    assert page.startswith("ada, ")
+    assert "csrfmiddlewaretoken" in page
+    assert "<form" in render(request, "login.html").content.decode()
+
+
+def test_form_for_new_users_says_that_a_name_is_taken(client: Client, ada: Any) -> None:
+    class SignUp(UserCreationForm):  # type: ignore[type-arg] # no generic while it runs
+        class Meta:
+            model = get_user_model()
+            fields = ("username",)
+
+    fields = {"username": "Ada", "password1": PASSWORD, "password2": PASSWORD}
+    form = SignUp(fields)
+    assert not form.is_valid()
+    assert list(form.errors) == ["username"]
+    assert SignUp({**fields, "username": "Bea"}).is_valid()
 
 
 def test_session_store_works_outside_of_requests(client: Client) -> None:

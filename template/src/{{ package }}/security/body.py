@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from math import isinf
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -248,7 +249,7 @@ def _check_json(body: bytes, max_depth: int) -> None:
             depth += 1 if bracket in "[{" else -1
             if depth > max_depth:
                 raise ValueError("nested too deep")
-    json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
 
 
 def _check_form(body: bytes, most: int) -> None:
@@ -270,6 +271,14 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) != len(pairs):
         raise ValueError("a name that occurs twice")
     return fields
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if isinf(value):
+        # Such as 1e999: every parser makes infinity of it, by another name.
+        raise ValueError("a number that is too big for a float")
+    return value
 
 
 def _refuse(constant: str) -> Any:

@@ -52,6 +52,7 @@ _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
+_FINAL = range(200, 600)
 _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -251,7 +252,7 @@ class Boundary:
         if trusted:
             context._claimed_id = head.header("x-request-id")
         if not allowed:
-            shown = head.header("host")[:_SHOWN]
+            shown = context.host[:_SHOWN]
             raise Problem(400, reason=f"host {shown!r}: APP_HOSTS lists those of the service")
 
     def _place(self, origin: Origin) -> _Place:
@@ -589,6 +590,7 @@ class Boundary:
         if (
             status >= _ERROR
             or status in _EMPTY
+            or status not in _FINAL
             or not context.access_decided
             or context._failure is not None
             or _NOTHING in own
@@ -642,6 +644,11 @@ class Boundary:
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
         if special:
             own = self._judge_cookies(context, own)
+        if status not in _FINAL:
+            # Servers send such a thing without a header of ours, or wait for what follows.
+            wrong = ValueError(f"a view answers with status {status}; 200 to 599 end a request")
+            refusal = self.crash(context, wrong)
+            status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
         if status < _CRASH and context._session is not None:
             try:
                 own = self._commit(context, own)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from contextvars import ContextVar
 from typing import Protocol, TextIO
 
@@ -61,6 +62,7 @@ _WARNINGS = frozenset(
 )
 _MOST_NOTES = 1000
 _log = structlog.get_logger("security")
+_python = logging.getLogger("python")
 
 
 def emit(event: str, **facts: str | int | None) -> None:
@@ -127,7 +129,10 @@ def _readable(logger: WrappedLogger, name: str, line: EventDict) -> str:
 
 
 def configure(*, production: bool) -> None:
-    """Send all log lines, also those of libraries, to standard error: JSON in production."""
+    """Send all log lines, also those of libraries, to standard error: JSON in production.
+
+    There also what Python itself writes: warnings, and what threads and finalisers fail with.
+    """
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -156,3 +161,26 @@ def configure(*, production: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    if production:
+        _take_over()
+
+
+def _take_over() -> None:
+    """Log what Python would write beside the log, with words of a client's in it (LOG-2)."""
+    logging.captureWarnings(True)
+    # Another one is that of a test runner, or of what reports errors.
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = _thread_failed
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _unraisable
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    if failed.exc_value is not None and not isinstance(failed.exc_value, SystemExit):
+        name = failed.thread.name if failed.thread else ""
+        _python.error("sys_crash in the thread %r", name, exc_info=failed.exc_value)
+
+
+def _unraisable(failed: sys.UnraisableHookArgs) -> None:
+    where = f"{failed.err_msg or 'Exception ignored in'}: {failed.object!r}"
+    _python.error("sys_crash: %s", where, exc_info=failed.exc_value)

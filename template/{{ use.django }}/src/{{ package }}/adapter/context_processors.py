@@ -7,7 +7,8 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from .current import exchange_of
+from .compose import KEY
+from .current import exchange_of, own_boundary
 
 _NO_TOKEN = "visitor"  # noqa: S105 - no secret
 
@@ -18,6 +19,13 @@ def policy(request: HttpRequest) -> dict[str, Any]:
     For a visitor without a session `{% csrf_token %}` is a word that nobody checks: there is
     nothing to forge, and the page is the same for all.
     """
+    if KEY not in request.META:
+        # Of `RequestFactory`, or made for a mail: it has no session and gets no headers.
+        return {
+            "service": own_boundary().policy.service,
+            "csp_nonce": "",
+            "csrf_token": _NO_TOKEN,
+        }
     boundary, context = exchange_of(request)
     variables: dict[str, Any] = {"service": boundary.policy.service, "csp_nonce": context.nonce}
     if not (context.session.user or context.session):

@@ -32,6 +32,7 @@ from ..security.passwords import Busy
 from ..security.responses import Response
 from ..security.stores import StoreError
 from .authorship import author_wrote
+from .compose import KEY
 from .current import exchange_of
 from .database import ERRORS
 
@@ -78,8 +79,10 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer an unhandled exception, which is logged."""
-    boundary, context = exchange_of(request)
     error = sys.exc_info()[1] or RuntimeError("handler500 was called without an exception")
+    if KEY not in request.META:
+        raise error
+    boundary, context = exchange_of(request)
     # What a middleware asks for, such as who the user is, does not come by `answer_exception`.
     away = StoreError(f"database: {error}") if _is_away(error) else None
     return to_django(boundary.crash(context, away or error))

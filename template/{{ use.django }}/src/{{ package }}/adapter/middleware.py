@@ -39,6 +39,7 @@ from .wsgi import Environ, StartResponse, WsgiRequestHead, open_body
 _SEE_OTHER, _NOT_FOUND, _CRASH = 303, 404, 500
 _REQUEST = f"{KEY}.request"
 _ERROR = f"{KEY}.error"
+_SERVED = f"{__name__.partition('.')[0]}.app.wsgi:application"
 _log = logging.getLogger(__name__)
 
 
@@ -56,6 +57,8 @@ class BoundaryMiddleware:
     def __call__(self, request: WSGIRequest) -> HttpResponseBase:
         if KEY in request.META:
             return self._answer(request, request.META[KEY])
+        if "wsgi.input" not in request.META:
+            _as_wsgi(request)
         try:
             return self._enter(request)
         finally:
@@ -156,12 +159,26 @@ class BoundaryMiddleware:
         return _with_headers(sent, chunks, made[0] if made else None, context.origin)
 
 
+def _as_wsgi(request: HttpRequest) -> None:
+    """Give a request of Django's `AsyncClient` what one of `Client` has.
+
+    Raises `RuntimeError` for one that an ASGI server sent: its body was read before anybody asked.
+    """
+    stream = getattr(request, "_stream", None)
+    if not isinstance(stream, LimitedStream):
+        raise RuntimeError(
+            f"get_asgi_application() is outside of the policy: let the server run {_SERVED} (WSGI)"
+        )
+    request.META |= {"wsgi.input": stream, "wsgi.url_scheme": request.scheme}
+
+
 def _complete(environ: Environ) -> str:
     """Add what every browser sends and Django's test client does not; return its own host name.
 
     Known by the class of its body, which nothing that comes over a network can have.
     """
-    if type(environ["wsgi.input"]).__module__ != "django.test.client":
+    body = environ["wsgi.input"]
+    if not isinstance(body, LimitedStream) and type(body).__module__ != "django.test.client":
         return ""
     if "HTTP_ORIGIN" not in environ:
         environ.setdefault("HTTP_SEC_FETCH_SITE", "same-origin")

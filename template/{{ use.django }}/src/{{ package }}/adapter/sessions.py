@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 from django.middleware.csrf import CSRF_SESSION_KEY
@@ -116,6 +117,27 @@ class SessionStore(SessionBase):
             emit("session_revoked", user=user)
         if not self._exchange:
             self.save()
+
+    # What async views call. Django's own would keep what they write in a dictionary of its own.
+
+    async def _aget_session(self, no_load: bool = False) -> Session:  # noqa: ARG002 - loads itself
+        return self._ours
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        return self.get(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        # In a thread: of who logs in the database is asked.
+        await sync_to_async(self.__setitem__)(key, value)
+
+    async def aset_expiry(self, value: Any) -> None:
+        await sync_to_async(self.set_expiry)(value)
+
+    async def acycle_key(self) -> None:
+        self.cycle_key()
+
+    async def aflush(self) -> None:
+        self.flush()
 
     def is_empty(self) -> bool:
         return not self

@@ -70,6 +70,6 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.email = self.email or None
 
     @classmethod
-    def normalize_username(cls, username: str) -> str:
-        """Return one form of all spellings."""
-        return normalise_username(username)
+    def normalize_username(cls, username: str | None) -> str:
+        """Return one form of all spellings; a form has None where it has refused the name."""
+        return normalise_username(username or "")

@@ -100,6 +100,10 @@ def settings(names):
         names["SPECTACULAR_SETTINGS"] = {"TITLE": "Your Project API", "VERSION": "1.0.0"}
     if "celery" in PARTS:
         names["CELERY_BROKER_URL"] = names["CELERY_RESULT_BACKEND"] = os.environ["PARTS_REDIS"]
+    if "more" in PARTS:
+        names["INSTALLED_APPS"] += ["django.contrib.sitemaps"]
+        names["INSTALLED_APPS"] += ["django_tables2", "formtools", "hijack", "ninja"]
+        names["MIDDLEWARE"] += ["hijack.middleware.HijackUserMiddleware"]
     if "toolbar" in PARTS:
         names["INSTALLED_APPS"] += ["debug_toolbar"]
         after = names["MIDDLEWARE"].index("django.middleware.gzip.GZipMiddleware") + 1

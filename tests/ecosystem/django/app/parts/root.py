@@ -29,6 +29,10 @@ urlpatterns = [
         name="password_reset_complete",
     ),
 ]
+if "ninja" in settings.INSTALLED_APPS:
+    from . import more
+
+    urlpatterns += [path("more/", include(more.urlpatterns))]
 if "debug_toolbar" in settings.INSTALLED_APPS:
     from debug_toolbar.toolbar import debug_toolbar_urls
 

@@ -1,0 +1,57 @@
+"""What Python itself would write beside the log, with words of a client's in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import sys, threading, warnings
+from my_service.security import events
+
+forged = 'eve\\n{"event": "forged"}\\n'
+class Fails:
+    def __del__(self):
+        raise ValueError(forged)
+
+def fail():
+    raise ValueError(forged)
+
+events.configure(production=True)
+warnings.warn(forged)
+failing = threading.Thread(target=fail, name=forged)
+failing.start()
+failing.join()
+leaving = threading.Thread(target=sys.exit)
+leaving.start()
+leaving.join()
+Fails()
+"""
+
+
+@pytest.mark.contract("LOG-1")
+@pytest.mark.contract("LOG-2")
+def test_warnings_and_threads_write_lines_of_the_log() -> None:
+    command = [sys.executable, "-W", "default", "-c", PROGRAM]
+    done = subprocess.run(
+        command, env=dict(os.environ), capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["level"] for line in lines] == ["warning", "error", "error"], lines
+    for line in lines:
+        assert line["event"] != "forged"
+        assert "eve" in json.dumps(line)
+        assert line["timestamp"]
+
+
+def test_threads_that_fail_under_a_test_runner_stay_its_own() -> None:
+    program = (
+        "import threading; threading.excepthook = mine = lambda failed: None\n"
+        "from my_service.security import events; events.configure(production=True)\n"
+        "assert threading.excepthook is mine"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
