@@ -156,3 +156,7 @@ def configure(*, production: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    # Warnings of libraries are lines like others, where they would be text between JSON. First off:
+    # it remembers that it was on, while a test may have put another function in its place.
+    logging.captureWarnings(False)
+    logging.captureWarnings(production)
