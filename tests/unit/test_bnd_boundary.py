@@ -266,7 +266,7 @@ def test_header_that_no_server_would_send_is_our_error(
     assert sign[0] not in answer.headers.get("location", "")
 
 
-@pytest.mark.contract("BND-2")
+@pytest.mark.contract("BND-2", "HDR-1")
 def test_header_that_does_not_leave_may_have_any_value(stage: Inside) -> None:
     answer = ask("answer", "X-Signs: \x01", "Link: <\u00e9>\t", stage=stage, body="a")
     assert (answer.status_code, answer.text) == (200, "a")

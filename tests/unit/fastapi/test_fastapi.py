@@ -213,7 +213,7 @@ def more(tmp_path: Path) -> Iterator[Inside]:
         yield service
 
 
-@pytest.mark.contract("RED-4")
+@pytest.mark.contract("BND-2", "RED-4")
 def test_exception_may_lead_on_but_not_astray(more: Inside) -> None:
     visitor = more.visitor()
     answer = visitor.get("/stage/led?to=/login")
