@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,7 +40,7 @@ from tests.ecosystem.service import (
     window,
     with_parts,
 )
-from tests.live.service import ORIGIN, Edge
+from tests.live.service import HOST, ORIGIN, Edge
 from tests.live.websocket import TEXT
 from tests.projects import Project
 
@@ -71,6 +73,15 @@ FACTS = Facts(
         *map(public, ("/metrics", "/auth/")),
     ],
 )
+FACTS_MORE = Facts(
+    service={"response-headers": ["x-custom", "x-request-id", "x-fastapi-cache"]},
+    routes=[
+        {"path": "/sum", "body": ["application/json"]},
+        {"path": "/socket/", "websocket": True},
+        public("/front/"),
+    ],
+)
+"""For `tutorial` and `extras`."""
 ALLOWED = "access-control-allow-origin"
 
 
@@ -114,6 +125,25 @@ def packages(project: Project) -> Iterator[tuple[Service, Client]]:
     """Run the service with packages that go together."""
     with with_parts(project, "packages", FACTS) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def tutorial(project: Project) -> Iterator[tuple[Service, Client]]:
+    """Run the service with more of the tutorial."""
+    hosts = f"{HOST},api.example.org"
+    with with_parts(project, "tutorial", FACTS_MORE, APP_HOSTS=hosts) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def extras(project: Project) -> Iterator[tuple[Service, Client]]:
+    """Run the service with packages that go together; one worker, which has all counts."""
+    with (
+        production(project, FACTS_MORE, workers=1, PARTS="extras") as service,
+        service.client() as client,
+    ):
+        assert client.login(service.add_user()).status_code == 303
+        yield service, client
 
 
 # FastAPI itself -----------------------------------------------------------------------------------
@@ -369,6 +399,133 @@ def test_middlewares_of_starlette(project: Project) -> None:
         assert "content-encoding" not in client.get("/long", headers=GZIP).headers
 
 
+# The tutorial, gone on with -----------------------------------------------------------------------
+
+
+def test_oauth2_with_scopes_and_jwt(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        form = {"grant_type": "password", "username": "joe", "password": "secret", "scope": "me"}
+        token = visitor.post("/scoped/token", data=form).json()["access_token"]
+        bearer = {"authorization": f"Bearer {token}", **JSON}
+        assert visitor.get("/scoped/me", headers=bearer).json() == "joe"
+        refused = visitor.get("/scoped/items", headers=bearer)
+        assert (refused.status_code, refused.json()["detail"]) == (401, "Not enough permissions")
+        assert refused.headers["www-authenticate"] == 'Bearer scope="items"'
+        wrong = visitor.post("/scoped/token", data={**form, "password": "no"}, headers=JSON)
+        assert wrong.json()["detail"] == "Incorrect username or password"
+        assert visitor.get("/digest", headers={"authorization": "Digest a"}).json() == "a"
+        assert visitor.get("/digest").headers["www-authenticate"] == "Digest"
+
+
+def test_parameter_models_and_bodies(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        headers = {"cookie": "session_id=1", "save-data": "true", "x-tag": "a"}
+        cookies, seen = visitor.get("/models", headers=headers).json()
+        assert (cookies["session_id"], seen["host"], seen["x_tag"]) == ("1", HOST, ["a"])
+        extra = visitor.get("/models", headers={**headers, "cookie": "session_id=1; b=2"})
+        assert extra.status_code == 422
+        assert visitor.post("/optional").json() == {"file": None, "small": 0}
+        files = {"file": ("../\xe4.txt", b"abc"), "small": b"de"}
+        assert visitor.post("/optional", files=files).json() == {"file": "../\xe4.txt", "small": 2}
+        assert visitor.put("/embed", json={"name": "n"}).json() == {"name": "n"}
+        assert visitor.delete("/nothing").content == b""
+
+
+def test_custom_route_class(tutorial: tuple[Service, Client]) -> None:
+    service = tutorial[0]
+    with service.client() as visitor:
+        answer = visitor.post("/sum", json=[1, 2])
+        assert (answer.json(), answer.headers["x-custom"]) == (3, "by the route")
+        assert asks_for_login(visitor.get("/sum/closed"))
+        # No body may unpack to more than it says.
+        packed = {"content-type": "application/json", "content-encoding": "gzip"}
+        assert (
+            visitor.post("/sum", content=gzip.compress(b"[1]"), headers=packed).status_code == 415
+        )
+
+
+def test_exceptions_that_lead_on(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        answer = visitor.get("/leads?to=/login")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+        astray = visitor.get("/leads?to=https://evil.example/")
+        assert (astray.status_code, title(astray)) == (400, "400 Bad request")
+
+
+def test_header_values_of_a_client(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        name = visitor.get("/attachment", params={"name": 'a"\r\nb: c'})
+        assert "b" not in name.headers
+        assert name.status_code == 200
+        for value in ("a\r\nb: c", "\x7f"):
+            answer = visitor.get("/disposition", params={"name": value})
+            assert (answer.status_code, title(answer)) == (500, "500 Internal error")
+            assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_limits_of_fastapi_itself(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        assert visitor.post("/small", data={"name": "a"}).json() == "a"
+        large = visitor.post("/small", data={"name": "a" * 9})
+        assert (large.status_code, title(large)) == (413, "413 Too large")
+        wrong = visitor.get("/attachment?name=a", headers={"range": "bytes=5-2"})
+        assert (wrong.status_code, title(wrong)) == (400, "400 Bad request")
+
+
+def test_event_source_response(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        assert visitor.get("/events").text.count("data: ") == 3
+        assert visitor.get("/events", headers={"last-event-id": "1"}).text.count("data: ") == 1
+
+
+def test_websocket_with_a_token(tutorial: tuple[Service, Client]) -> None:
+    service, client = tutorial
+    with socket_of(client, service, "/socket/token") as refused:
+        assert refused.status == 403
+    with socket_of(client, service, "/socket/token?token=abc") as opened:
+        opened.send(b"hello")
+        assert opened.read() == (TEXT, b"abc hello")
+
+
+def test_classes_mounts_and_hosts_of_starlette(tutorial: tuple[Service, Client]) -> None:
+    service, client = tutorial
+    assert client.get("/endpoint").text == "got"
+    assert client.put("/endpoint").headers["allow"] == "GET, HEAD, OPTIONS"
+    assert client.get("/nested/deep/a").text == f"{ORIGIN}/nested/deep/a"
+    assert client.get("/around/page").json() == "inside"
+    for path in ("/around/docs", "/around/openapi.json"):
+        assert client.get(path).status_code == 404
+    other = {"host": "api.example.org"}
+    assert client.get("/of-host", headers=other).text == "https://api.example.org/of-host"
+    with service.client() as visitor:
+        for path in ("/endpoint", "/nested/deep/a", "/around/page"):
+            assert asks_for_login(visitor.get(path))
+        assert asks_for_login(visitor.get("/of-host", headers=other))
+
+
+def test_frontend(tutorial: tuple[Service, Client]) -> None:
+    service = tutorial[0]
+    with service.client() as visitor:
+        assert visitor.get("/front/app.js").headers["content-type"].startswith("text/javascript")
+        page = visitor.get("/front/some/where", headers={"accept": "text/html"})
+        assert page.text.startswith("<script")
+        # Its scripts have no nonce.
+        assert "'strict-dynamic'" in page.headers["content-security-policy"]
+        assert visitor.get("/front/%2e%2e/main.py").status_code == 404
+    listed = service.command("check", "--json").stdout
+    assert "/front/" not in listed
+    assert "/front/*" in service.command("routes").stdout
+
+
+def test_pages_about_the_api_of_your_own(tutorial: tuple[Service, Client]) -> None:
+    with tutorial[0].client() as visitor:
+        page = visitor.get("/own-docs")
+        assert "SwaggerUIBundle" in page.text
+        # Its script has no nonce, and in production there is nothing to load.
+        assert "'unsafe-inline'" not in page.headers["content-security-policy"]
+        assert visitor.get("/openapi.json").status_code == 404
+
+
 # Packages -----------------------------------------------------------------------------------------
 
 
@@ -488,6 +645,118 @@ def test_fastapi_users(project: Project) -> None:
         bearer = {"authorization": f"Bearer {token}"}
         greeting = {"message": "Hello ada@example.com!"}
         assert visitor.get("/auth/route", headers=bearer).json() == greeting
+
+
+def test_fastapi_pagination(extras: tuple[Service, Client]) -> None:
+    page = extras[1].get("/paged?page=2&size=3").json()
+    assert [item["name"] for item in page["items"]] == ["n3", "n4", "n5"]
+    assert extras[1].get("/paged?size=1000").status_code == 422
+
+
+def test_fastapi_cache(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        first, second = visitor.get("/kept-answer"), visitor.get("/kept-answer")
+        assert first.json() == second.json()
+        assert second.headers["cache-control"].startswith("max-age=")
+        same = visitor.get("/kept-answer", headers={"if-none-match": second.headers["etag"]})
+        assert same.status_code == 304
+
+
+def test_apscheduler(extras: tuple[Service, Client]) -> None:
+    deadline = time.monotonic() + 30
+    while not extras[1].get("/ticks").json():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_fastapi_limiter(extras: tuple[Service, Client]) -> None:
+    """It looks at each route's `path`, and what `include_router` adds has none."""
+    service, client = extras
+    mark = service.mark()
+    assert client.get("/per-minute").status_code == 500
+    (line,) = service.events("sys_crash", mark)
+    assert "has no attribute 'path'" in line["exception"]
+
+
+def test_fastapi_csrf_protect(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        assert submit(visitor, "/token-form", {"token": "wrong"}).status_code in {400, 401, 403}
+        page = visitor.get("/token-form")
+        assert all("Secure" in line for line in page.headers.get_list("set-cookie"))
+        assert submit(visitor, "/token-form", {}, known_by="token").json() == "fine"
+
+
+def test_fastapi_login(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        form = {"username": "ada", "password": "p"}
+        refused = visitor.get("/manager/me")
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
+        answer = visitor.post("/manager/token", data=form)
+        assert "Secure" in answer.headers["set-cookie"]
+        assert visitor.get("/manager/me").json() == "ada"
+
+
+def test_fasthx(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        answer = visitor.get("/fragment", headers={"hx-request": "true"})
+        assert answer.text == "<p>&lt;b&gt;</p>"
+        assert visitor.get("/fragment").json() == {"name": "<b>"}
+
+
+def test_authentication_middleware(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        known = {"authorization": "ada"}
+        assert visitor.get("/by-backend", headers=known).json() == "ada"
+        assert visitor.get("/by-backend").status_code == 403
+        # What it answers itself no view has opened.
+        assert asks_for_login(visitor.get("/by-backend", headers={"authorization": "bad"}))
+
+
+def test_flash_messages(extras: tuple[Service, Client]) -> None:
+    with extras[0].client() as visitor:
+        assert (
+            visitor.post("/flash", data={"message": "<b>"}).headers["location"].endswith("/flash")
+        )
+        assert visitor.get("/flash").json() == ["<b>"]
+        assert visitor.get("/flash").json() == []
+        assert not visitor.cookies
+
+
+def test_loguru(extras: tuple[Service, Client]) -> None:
+    service, client = extras
+    mark = service.mark()
+    client.get("/logs", params={"text": "a\nb"})
+    assert "loguru: a\nb" in [line["event"] for line in service.lines(mark)]
+
+
+def test_asgi_correlation_id(extras: tuple[Service, Client]) -> None:
+    assert len(extras[1].get("/ticks").headers["x-request-id"]) == 32
+
+
+def test_flask_mounted_by_a2wsgi(extras: tuple[Service, Client]) -> None:
+    service, client = extras
+    assert client.get("/wsgi/?name=<b>").text.startswith(f"Hello, &lt;b&gt;! {ORIGIN}/wsgi/")
+    assert client.get("/wsgi/leads?to=//evil.example").status_code == 400
+    with service.client() as visitor:
+        assert asks_for_login(visitor.get("/wsgi/"))
+
+
+def test_ariadne(extras: tuple[Service, Client]) -> None:
+    service, client = extras
+    asked = {"query": "{ hello }"}
+    assert client.post("/ariadne/", json=asked).json() == {"data": {"hello": "Hello /ariadne/"}}
+    with service.client() as visitor:
+        assert asks_for_login(visitor.post("/ariadne/", json=asked))
+
+
+def test_python_socketio(extras: tuple[Service, Client]) -> None:
+    service, client = extras
+    opened = client.get("/sio/?EIO=4&transport=polling")
+    assert opened.text.startswith('0{"sid":')
+    # It writes the names of its headers in capitals.
+    assert opened.headers["content-type"].startswith("text/plain")
+    with service.client() as visitor:
+        assert asks_for_login(visitor.get("/sio/?EIO=4&transport=polling"))
 
 
 # Tools --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ may see them. Parameters come in the query.
 | GET answer | responds with `status`, `body` and each `header` (`name: value`, sent as UTF-8) |
 | GET raise | raises the framework's HTTP exception with `status`, and with `text` where given |
 | GET document | the same with 409 and the document `{"left": 2}` |
-| GET problem | raises the door's `Problem` with `status` and `detail` |
+| GET problem | raises the door's `Problem` with `status`, `detail`, and a Location `to` |
 | GET crash | raises `ValueError("secret-4711")` |
 | GET slow | "slow" after `seconds`; with `begin` it is sent in pieces, the first at once |
 | GET broken | streams "first", then fails |

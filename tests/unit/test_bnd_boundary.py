@@ -14,6 +14,8 @@ import httpx
 import pytest
 from typing_extensions import override
 
+from my_service.adapter import Problem
+
 from .. import expect
 from ..conftest import Make
 from ..driver import (
@@ -243,6 +245,39 @@ def test_error_without_a_body_keeps_the_headers_of_its_view(stage: Inside) -> No
     assert expect.once(answer, "x-total-count") == "3"
     assert expect.once(answer, "content-range") == "bytes */9"
     assert "HttpOnly" in expect.once(answer, "set-cookie")
+
+
+@pytest.mark.contract("HDR-1", "FPR-2")
+@pytest.mark.parametrize("sign", ["\x01", "\x1b", "\x7f", "\r\nX-Frame-Options: ALLOW", "\nb: c"])
+def test_header_that_no_server_would_send_is_our_error(
+    stage: Inside, log: pytest.LogCaptureFixture, sign: str
+) -> None:
+    """A server refuses the whole response for it, and answers in its own words."""
+    answer = ask("answer", f"Link: <a{sign}>", stage=stage, body="a")
+    expect.error(answer, 500)
+    assert "link" not in answer.headers
+    assert "sys_crash" in log.text
+    if "\n" not in sign:
+        # Some frameworks refuse line breaks by themselves.
+        assert "the response's headers: link" in log.text
+    # Werkzeug escapes what it takes for an address.
+    answer = ask("problem", stage=stage, status=409, to=f"/a{sign}")
+    expect.error(answer, 409, 500)
+    assert sign[0] not in answer.headers.get("location", "")
+
+
+@pytest.mark.contract("BND-2", "HDR-1")
+def test_header_that_does_not_leave_may_have_any_value(stage: Inside) -> None:
+    answer = ask("answer", "X-Signs: \x01", "Link: <\u00e9>\t", stage=stage, body="a")
+    assert (answer.status_code, answer.text) == (200, "a")
+    assert expect.once(answer, "link")
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("status", [100, 200, 303, 304, 399, 600])
+def test_status_of_a_problem_is_one_of_an_error(status: int) -> None:
+    with pytest.raises(ValueError, match=f"400 to 599, not {status}"):
+        Problem(status)
 
 
 @pytest.mark.contract("BND-2")
@@ -571,6 +606,20 @@ def test_other_headers_that_lead_on_are_judged_too(stage: Inside, line: str) -> 
     assert name not in answer.headers
     if name != "content-location":
         expect.error(answer, 400, echo="evil.example")
+
+
+@pytest.mark.contract("RED-4")
+def test_error_page_leads_no_further_than_a_view(
+    stage: Inside, log: pytest.LogCaptureFixture
+) -> None:
+    """It is ours, but the application has given it a header."""
+    answer = ask("problem", stage=stage, status=409, to=EVIL)
+    expect.error(answer, 400, echo="evil.example")
+    assert "location" not in answer.headers
+    assert len(events(log, "malicious_redirect")) == 1
+    answer = ask("problem", stage=stage, status=409, to="/account")
+    expect.error(answer, 409)
+    assert expect.place(answer) == f"{ORIGIN}/account"
 
 
 @pytest.mark.contract("RED-4")

@@ -70,7 +70,9 @@ def document(_: HttpRequest) -> HttpResponse:
 
 @login_not_required
 def problem(request: HttpRequest) -> HttpResponse:
-    raise Problem(int(request.GET["status"]), detail=request.GET.get("detail", ""))
+    headers = [("location", to) for to in request.GET.getlist("to")]
+    detail = request.GET.get("detail", "")
+    raise Problem(int(request.GET["status"]), detail=detail, headers=headers)
 
 
 @login_not_required

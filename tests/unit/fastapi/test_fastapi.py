@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.testclient import TestClient
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
+from my_service.adapter import listing, login_not_required
 from my_service.app import main
 
 from .. import expect
@@ -158,3 +162,153 @@ def test_own_page_about_what_is_not_there_is_for_everybody(tmp_path: Path) -> No
         assert visitor.get("/account").status_code == 303
         assert visitor.get("/stage/included/mounted/unknown").status_code == 303
         assert service.member().get("/unknown?spa=yes").text == "mine"
+def led(to: str, status: int = 303) -> None:
+    raise HTTPException(status, headers={"Location": to})
+
+
+class Endpoint(HTTPEndpoint):
+    """A class with a method of its own for each of HTTP."""
+
+    async def get(self, _: Request) -> PlainTextResponse:
+        return PlainTextResponse("got")
+
+
+async def shouting(_: Scope, __: Receive, send: Send) -> None:
+    headers = [(b"Content-Type", b"text/plain"), (b"LOCATION", b"https://evil.example/")]
+    await send({"type": "http.response.start", "status": 201, "headers": headers[:1]})
+    await send({"type": "http.response.body", "body": b"shouted"})
+
+
+async def leading(_: Scope, __: Receive, send: Send) -> None:
+    headers = [(b"Location", b"https://evil.example/"), (b"Set-Cookie", b"a=b")]
+    await send({"type": "http.response.start", "status": 302, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Around:
+    """As Starlette's documentation writes a middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+class More(Stage):
+    """The stage, with more of what the documentation shows."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        app: FastAPI = super().build(settings)
+        folder = self.files.folder / "dist"
+        folder.mkdir()
+        page = folder / "index.html"
+        page.write_text("<p>front", "utf-8")
+
+        @app.get("/stage/file")
+        @login_not_required
+        def file() -> FileResponse:
+            return FileResponse(page)
+
+        @app.post("/stage/small", max_body_size=9)
+        @login_not_required
+        def small(item: dict[str, str]) -> dict[str, str]:
+            return item
+
+        app.add_api_route("/stage/led", login_not_required(led))
+        app.router.routes.append(Route("/stage/endpoint", login_not_required(Endpoint)))
+        # Before the other one there.
+        app.router.routes.insert(0, Mount("/stage/opened/shouting", shouting))
+        app.router.routes.insert(0, Mount("/stage/opened/leading", leading))
+        inner = FastAPI(debug=True)
+        inner.add_api_route("/public", login_not_required(lambda: "public"))
+        inner.add_api_route("/closed", lambda: "closed")
+        app.mount("/stage/around", Around(inner))
+        app.router.routes.append(Mount("/stage/within", inner, middleware=[Middleware(Around)]))
+        app.frontend("/stage/front", directory=folder)
+        router = APIRouter(prefix="/front")
+        router.frontend("/more", directory=folder)
+        app.include_router(router, prefix="/stage")
+        return app
+
+
+@pytest.fixture
+def more(tmp_path: Path) -> Iterator[Inside]:
+    with closing(More(Files(tmp_path, facts=FACTS))) as service:
+        yield service
+
+
+@pytest.mark.contract("BND-2", "RED-4")
+def test_exception_may_lead_on_but_not_astray(more: Inside) -> None:
+    visitor = more.visitor()
+    answer = visitor.get("/stage/led?to=/login")
+    assert (answer.status_code, expect.once(answer, "location")) == (303, "/login")
+    expect.headers(answer)
+    for status in (303, 307, 404):
+        astray = visitor.get(f"/stage/led?to=https://evil.example/&status={status}")
+        expect.error(astray, 400, echo="evil.example")
+        assert "location" not in astray.headers
+    assert visitor.get("/stage/led?to=/a&status=304").status_code == 304
+
+
+@pytest.mark.contract("FPR-2")
+def test_what_handlers_of_errors_do_not_see_is_ours(more: Inside) -> None:
+    visitor = more.visitor()
+    for value in ("items=0-1", "bytes=x", "bytes=5-2"):
+        expect.error(visitor.get("/stage/file", (("Range", value),)), 400)
+    assert visitor.get("/stage/file", (("Range", "bytes=3-"),)).text == "front"
+    large = visitor.api("POST", "/stage/small", b'{"a": "0123456789"}')
+    expect.error(large, 413)
+    assert visitor.api("POST", "/stage/small", b'{"a":1}').status_code == 422
+
+
+@pytest.mark.contract("FPR-2")
+def test_class_of_handlers_says_which_methods_it_has(more: Inside) -> None:
+    visitor = more.visitor()
+    assert visitor.get("/stage/endpoint").text == "got"
+    wrong = visitor.send("DELETE", "/stage/endpoint", (("Sec-Fetch-Site", "same-origin"),))
+    expect.error(wrong, 405)
+    assert expect.once(wrong, "allow") == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.contract("HDR-1", "RED-4", "SES-11")
+def test_headers_of_a_raw_application_are_judged_whatever_their_case(more: Inside) -> None:
+    visitor = more.visitor()
+    answer = visitor.get("/stage/opened/shouting/")
+    assert (answer.status_code, answer.text) == (201, "shouted")
+    assert expect.once(answer, "content-type") == "text/plain"
+    expect.error(visitor.get("/stage/opened/leading/"), 400, echo="evil.example")
+
+
+@pytest.mark.contract("FPR-4", "RTE-2")
+@pytest.mark.parametrize("mount", ["around", "within"])
+def test_application_in_a_middleware_is_mounted_as_any(more: Inside, mount: str) -> None:
+    visitor, member = more.visitor(), more.member()
+    for path in ("docs", "redoc", "openapi.json", "nothing"):
+        expect.error(member.get(f"/stage/{mount}/{path}"), 404)
+    assert visitor.get(f"/stage/{mount}/public").json() == "public"
+    assert visitor.get(f"/stage/{mount}/closed").headers["location"].startswith("/login")
+    assert member.get(f"/stage/{mount}/closed").json() == "closed"
+
+
+@pytest.mark.contract("RTE-3")
+def test_routes_in_a_middleware_and_frontends_are_listed(more: More) -> None:
+    found = {each.path: each for each in listing.endpoints(lambda: more.application)}
+    assert found["/stage/around/public"].public
+    assert not found["/stage/within/closed"].public
+    for path in ("/stage/front/*", "/stage/front/more/*"):
+        assert found[path].methods == {"GET"}
+        assert not found[path].public
+        assert more.visitor().get(path.replace("*", "")).headers["location"].startswith("/login")
+        assert more.member().get(path.replace("*", "")).text == "<p>front"
+
+
+@pytest.mark.contract("BND-8")
+def test_test_client_raises_what_a_view_raises(stage: Stage) -> None:
+    client = TestClient(stage.application, base_url=stage.origin)
+    with pytest.raises(ValueError, match="secret-4711"):
+        client.get("/stage/crash")
+    quiet = TestClient(stage.application, stage.origin, raise_server_exceptions=False)
+    expect.error(quiet.get("/stage/crash"), 500, echo="4711")
+    assert client.get("/stage/problem?status=503").status_code == 503

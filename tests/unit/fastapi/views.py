@@ -64,8 +64,8 @@ def document() -> None:
 
 @router.get("/problem")
 @login_not_required
-def problem(status: int, detail: str = "") -> None:
-    raise Problem(status, detail=detail)
+def problem(status: int, detail: str = "", to: str = "") -> None:
+    raise Problem(status, detail=detail, headers=[("location", to)] if to else ())
 
 
 @router.get("/crash")

@@ -54,6 +54,16 @@ KEY = "_user_id"
 """Where Flask-Login keeps the user's id."""
 
 
+class Found(HTTPException):
+    """An exception of one's own that leads on."""
+
+    code = 302
+
+    @override
+    def get_headers(self, *_: Any) -> list[tuple[str, str]]:
+        return [("Location", request.args["to"])]
+
+
 class Kept(Stage):
     """The stage, with its application at hand.
 
@@ -85,6 +95,10 @@ class Kept(Stage):
             raise Conflict(response=make_response({"left": 2}, 409))
 
         @login_not_required
+        def leading() -> ResponseReturnValue:
+            raise Found
+
+        @login_not_required
         def pieces() -> ResponseReturnValue:
             def made() -> Iterator[str]:
                 for _ in range(3):
@@ -99,6 +113,7 @@ class Kept(Stage):
         self.application.add_url_rule("/stage/pieces", view_func=pieces)
         self.application.add_url_rule("/stage/from", view_func=asked_from, methods=["GET", "POST"])
         self.application.add_url_rule("/stage/given", view_func=given)
+        self.application.add_url_rule("/stage/leading", view_func=leading)
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
         self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
         return self.application
@@ -172,6 +187,14 @@ def test_document_in_an_exception_is_the_authors(kept: Kept) -> None:
     assert answer.status_code == 409
     assert answer.json() == {"left": 2}
     expect.headers(answer)
+
+
+@pytest.mark.contract("BND-2", "RED-4")
+def test_exception_may_lead_on_but_not_astray(kept: Kept) -> None:
+    answer = kept.visitor().get("/stage/leading?to=/login")
+    assert (answer.status_code, expect.once(answer, "location")) == (302, "/login")
+    astray = kept.visitor().get("/stage/leading?to=https://evil.example/")
+    expect.error(astray, 400, echo="evil.example")
 
 
 @pytest.mark.contract("BND-4")

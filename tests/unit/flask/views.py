@@ -62,7 +62,9 @@ def document() -> ResponseReturnValue:
 @blueprint.get("/problem")
 @login_not_required
 def problem() -> ResponseReturnValue:
-    raise Problem(int(request.args["status"]), detail=request.args.get("detail", ""))
+    headers = [("location", to) for to in request.args.getlist("to")]
+    detail = request.args.get("detail", "")
+    raise Problem(int(request.args["status"]), detail=detail, headers=headers)
 
 
 @blueprint.get("/crash")

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from litestar import Litestar, Request, asgi, get, post
+from litestar.exceptions import HTTPException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
-from litestar.params import FromPath
+from litestar.params import FromPath, FromQuery
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash, get_flashes
 from litestar.types import Receive, Scope, Send
 from typing_extensions import override
@@ -21,6 +22,7 @@ from typing_extensions import override
 from my_service.adapter import templates
 from my_service.app import main
 
+from .. import expect
 from ..conftest import Make
 from ..driver import COOKIE_SESSIONS, Files, Inside, run_cli
 
@@ -71,6 +73,7 @@ class Documented:
     openapi_url, docs_url, redoc_url = "/openapi.json", "/docs", None
 
     def __init__(self) -> None:
+        self.app: Documented | None = None
         routes = [SimpleNamespace(path=path) for path in ("/openapi.json", "/docs", "/page")]
         self.router = SimpleNamespace(routes=routes)
 
@@ -79,6 +82,13 @@ class Documented:
 
 
 DOCUMENTED = Documented()
+DOCUMENTED.app = Documented()
+"""As if it stood around another one."""
+
+
+@get("/led", exclude_from_auth=True)
+async def led(to: FromQuery[str], status: FromQuery[int] = 303) -> None:
+    raise HTTPException(status_code=status, headers={"Location": to})
 
 
 class Configured(Inside):
@@ -92,7 +102,7 @@ class Configured(Inside):
 
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
-            more = [fill, show, layer, flashing, flashed, mounted]
+            more = [fill, show, layer, flashing, flashed, led, mounted]
             return made([*handlers, *more], plugins=[*plugins, plugin], **options)
 
         with pytest.MonkeyPatch.context() as patch:
@@ -137,4 +147,17 @@ def test_plugin_for_flash_messages_works(configured: Inside) -> None:
 @pytest.mark.contract("FPR-4")
 @pytest.mark.usefixtures("configured")
 def test_documentation_of_an_application_of_another_framework_is_gone() -> None:
-    assert [route.path for route in DOCUMENTED.router.routes] == ["/page"]
+    assert DOCUMENTED.app
+    for documented in (DOCUMENTED, DOCUMENTED.app):
+        assert [route.path for route in documented.router.routes] == ["/page"]
+
+
+@pytest.mark.contract("BND-2", "RED-4")
+def test_exception_may_lead_on_but_not_astray(configured: Inside) -> None:
+    visitor = configured.visitor()
+    answer = visitor.get("/led?to=/login")
+    assert (answer.status_code, expect.once(answer, "location")) == (303, "/login")
+    for status in (303, 307, 404):
+        astray = visitor.get(f"/led?to=https://evil.example/&status={status}")
+        expect.error(astray, 400, echo="evil.example")
+        assert "location" not in astray.headers

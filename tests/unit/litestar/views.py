@@ -102,8 +102,10 @@ class Stage(Controller):
         raise HTTPException(status_code=409, extra={"left": 2})
 
     @get("/problem")
-    async def problem(self, status: FromQuery[int], detail: FromQuery[str] = "") -> None:
-        raise Problem(status, detail=detail)
+    async def problem(
+        self, status: FromQuery[int], detail: FromQuery[str] = "", to: FromQuery[str] = ""
+    ) -> None:
+        raise Problem(status, detail=detail, headers=[("location", to)] if to else ())
 
     @get("/crash")
     async def crash(self) -> None:

@@ -144,6 +144,8 @@ class Boundary:
         """What the framework's adapter makes sessions of."""
         self.render_error: RenderError = lambda _context, _problem: None
         """The application's own error page, where an adapter knows how to make it."""
+        self.stock: frozenset[tuple[int, bytes]] = frozenset()
+        """Status and body of errors that a framework answers past its error handlers."""
         self._routes = Routes(policy.routes, policy.input, production=production)
         self._exposed = ", ".join(policy.service.response_headers)
         self._formats = {
@@ -604,7 +606,9 @@ class Boundary:
                 own = [pair for pair in own if pair[0] != b"cache-control"]
                 own.append(_PRIVATE)
         plan = self._headers.plan(own)
-        return None if plan.judged else self._finish(context, status, own, plan)
+        if plan.judged or self._headers.unfit(own):
+            return None
+        return self._finish(context, status, own, plan)
 
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
@@ -640,7 +644,11 @@ class Boundary:
         status, own, body = response.status, response.headers, response.body
         special = not _SPECIAL.isdisjoint([name for name, _ in own])
         ours = special and self._is_ours(own)
-        if not ours and (refusal := self._refusal(context, response, special=special)):
+        refusal = None if ours else self._refusal(context, status)
+        refusal = refusal or self._misled(context, response, special=special)
+        if not ours:
+            refusal = refusal or self._replaced(context, response, special=special)
+        if refusal:
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
         if special:
             own = self._judge_cookies(context, own)
@@ -665,23 +673,42 @@ class Boundary:
     def _is_ours(self, own: Headers) -> bool:
         return any(name == MARK and value == self._mark for name, value in own)
 
-    def _refusal(
+    def _refusal(self, context: RequestContext, status: int) -> Response | None:
+        """Return what is sent instead of a response to who may not see it, or to half a body."""
+        if context._failure is not None:
+            return self.crash(context, context._failure)
+        told = context._absent and status >= _ERROR
+        if not (context.access_decided or told) and context.path:
+            try:
+                self._undecided(context)
+            except Problem as problem:
+                return self.error_response(context, problem)
+        return None
+
+    def _misled(
         self, context: RequestContext, response: Response, *, special: bool
     ) -> Response | None:
-        """Return what is sent in the place of a response that may not leave, or None."""
-        try:
-            if context._failure is not None:
-                return self.crash(context, context._failure)
-            told = context._absent and response.status >= _ERROR
-            if not (context.access_decided or told) and context.path:
-                self._undecided(context)
-            if special:
+        """Return what is sent instead of a response with headers that must not leave.
+
+        Also of an error page of ours: an exception may have brought them.
+        """
+        if unfit := self._headers.unfit(response.headers):
+            reason = f"control characters in the response's headers: {', '.join(unfit)}"
+            return self.crash(context, ValueError(reason))
+        if special:
+            try:
                 response.headers[:] = [
                     (name, self._location(context, name, value) if name in _TARGETS else value)
                     for name, value in response.headers
                 ]
-        except Problem as problem:
-            return self.error_response(context, problem)
+            except Problem as problem:
+                return self.error_response(context, problem)
+        return None
+
+    def _replaced(
+        self, context: RequestContext, response: Response, *, special: bool
+    ) -> Response | None:
+        """Return our page for what nobody wrote or only looks like an answer, or None."""
         target = response.header(b"location").decode() if special else ""
         if self._is_guess(context, response.status, target):
             return self.error_response(context, Problem(503, reason="store away"))
@@ -689,7 +716,9 @@ class Boundary:
         answered = response.status < _ERROR or response.status == _CRASH
         if answered and (half := self._after_half(context, response)):
             return half
-        if response.status >= _ERROR and response.body == b"":
+        if response.status >= _ERROR and (
+            response.body == b"" or (response.status, response.body) in self.stock
+        ):
             # An error without a body is one that nobody wrote; what its headers say stands.
             kept = [_kept(*pair) for pair in response.headers if not _is_of_body(pair[0])]
             return self.error_response(context, Problem(response.status, headers=kept))

@@ -40,6 +40,7 @@ _TEXTS = {
     500: ("Internal error", "Something went wrong on our side."),
     503: ("Not available", "The service cannot answer this now. Try again later."),
 }
+_ERRORS = range(400, 600)
 _WRONG_METHOD, _TOO_MANY = 405, 429
 _OTHER = {4: "The request cannot be answered.", 5: "The service cannot answer this now."}
 _PAGE = Template(files(__package__).joinpath("error.html").read_text("utf-8"))
@@ -60,8 +61,11 @@ class Problem(Exception):
         """Take the HTTP status and what the page says besides.
 
         `detail` is shown instead of our own sentence, `fields` are the names of invalid fields,
-        `headers` further headers (lower-case names). `reason` is for the log alone.
+        `headers` further headers (lower-case names). `reason` is for the log alone. Raises
+        `ValueError` for a status that says of no error.
         """
+        if status not in _ERRORS:
+            raise ValueError(f"a problem has a status of 400 to 599, not {status}")
         super().__init__(status, detail or reason)
         self.status = status
         self.detail = detail

@@ -167,6 +167,8 @@ def configure(*, production: bool) -> None:
 
 def _take_over() -> None:
     """Log what Python would write beside the log, with words of a client's in it (LOG-2)."""
+    # First off: it remembers that it was on, while a test may have put another function there.
+    logging.captureWarnings(False)
     logging.captureWarnings(True)
     # Another one is that of a test runner, or of what reports errors.
     if threading.excepthook is threading.__excepthook__:

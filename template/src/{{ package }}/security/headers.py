@@ -7,6 +7,7 @@ response of every framework. What does not depend on the request is computed onc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from .policy import Policy, PolicyError, Route
 from .responses import Headers
 
 _NOT_MODIFIED = 304
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 _NAME = itemgetter(0)
 """Of a header, as names and values come."""
 _OF_SERVER = frozenset({b"connection", b"keep-alive", b"date"})
@@ -38,7 +40,7 @@ class Plan:
     """What becomes of the headers that an application made, by their names alone."""
 
     judged: bool
-    """True if one of them is to be judged before."""
+    """True if one of them is to be judged before, or is not in lower case."""
     kept: Callable[[Headers], Iterable[tuple[bytes, bytes]]]
     """Returns those that leave, in policy order."""
     shared: tuple[int, ...]
@@ -114,6 +116,18 @@ class SecureHeaders:
             for pair in each.pairs
         }
 
+    def unfit(self, own: Headers) -> list[str]:
+        """Return the names of those that would leave with a value that no header can have.
+
+        A server refuses the whole response then, headers of the policy and all, or lets a line
+        break begin another header (RFC 9110 section 5.5).
+        """
+        if not _CONTROL(b"".join([value for _, value in own])):
+            return []
+        leaving = self._rank.keys() | self._known
+        found = dict.fromkeys(name for name, value in own if name in leaving and _CONTROL(value))
+        return [name.decode() for name in found]
+
     def plan(self, own: Headers) -> Plan:
         """Return what becomes of headers with these names, which are lower-case."""
         return self._plan(tuple(map(_NAME, own)))
@@ -178,7 +192,7 @@ class SecureHeaders:
             if name not in self._rank and name not in self._known and name not in _OF_SERVER
         )
         typed = typed if typed in kept else -1
-        judged = not self._judged.isdisjoint(names)
+        judged = not self._judged.isdisjoint(names) or any(name != name.lower() for name in names)
         is_open = _BOUND.isdisjoint(names)
         return Plan(judged, _picking(kept), shared, typed, tuple(gone), is_open)
 

@@ -27,7 +27,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-IsPublic = Callable[[Scope], bool]
+OfScope = Callable[[Scope], bool]
+IsPublic = OfScope
 """Tells from a scope in which the framework has found the view whether the view is public."""
 ContentOf = Callable[[Any], dict[str, Any] | None]
 """Takes what a framework put in the place of our session; returns its content, None for none."""
@@ -130,13 +131,13 @@ class BoundaryMiddleware:
         is_public: IsPublic,
         *,
         content_of: ContentOf | None = None,
-        propagate: bool = False,
+        propagate: OfScope = lambda _: False,
         answers_crashes: bool = False,
-        finds_ours: Callable[[Scope], bool] = lambda _: True,
+        finds_ours: OfScope = lambda _: True,
     ) -> None:
-        """Take the application; with `propagate` its exceptions are raised after the answer.
+        """Take the application; where `propagate`, its exceptions are raised after the answer.
 
-        Test clients and development servers show them; ours has logged them. `answers_crashes`
+        Test clients show them; ours has logged them. `answers_crashes`
         says that what comes before such an exception is a page of the application's own;
         `finds_ours` tells whether the view has found our session in the scope.
         """
@@ -364,14 +365,16 @@ class _Exchange:
 
     async def _begin_error(self, start: Message, message: Message) -> None:
         """Judge an error by its first piece: one without a body is one that nobody wrote."""
-        more = message.get("more_body", False)
-        if more and not message.get("body"):
+        more, content = message.get("more_body", False), message.get("body", b"")
+        if more and not content:
             return
         if start["status"] >= _CRASH:
             self._held = [start, message]
             self._start = None
             return
-        await self._begin(start, None if more else message.get("body", b""))
+        # A middleware hands the whole on before it knows that nothing follows.
+        whole = not more or (start["status"], content) in self._boundary.stock
+        await self._begin(start, content if whole else None)
         await self._pass_on(message)
 
     async def _pass_on(self, message: Message) -> None:
@@ -389,7 +392,9 @@ class _Exchange:
             self._adopt_session(context)
         if not context.access_decided and self._middleware.is_public(self._scope):
             self._boundary.allow(context, public=True)
-        response = Response(start["status"], list(start.get("headers", ())), body)
+        # As servers do it: some applications do not know that ASGI wants lower case.
+        own = [(name.lower(), value) for name, value in start.get("headers", ())]
+        response = Response(start["status"], own, body)
         if self._session.fetched:
             sent = await self._leave(response)
         else:
@@ -456,7 +461,7 @@ class _Exchange:
             await self._release()
         else:
             await self._respond(response)
-        if self._middleware.propagate and response.status == _CRASH:
+        if response.status == _CRASH and self._middleware.propagate(self._scope):
             raise error
 
     async def _respond(self, response: Response) -> None:

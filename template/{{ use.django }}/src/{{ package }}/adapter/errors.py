@@ -136,8 +136,9 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
 
 def to_django(response: Response) -> HttpResponse:
     """Return a response of the boundary as Django's own."""
-    target = response.header(b"location").decode()
-    made = SeeOther(target) if target else HttpResponse(response.body, status=response.status)
+    leads = response.status == SeeOther.status_code
+    target = response.header(b"location").decode() if leads else ""
+    made = SeeOther(target) if leads else HttpResponse(response.body, status=response.status)
     set_headers(made, response)
     return made
 

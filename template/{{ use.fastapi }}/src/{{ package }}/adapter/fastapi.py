@@ -45,7 +45,19 @@ from .compose import KEY, Exchange, compose
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
 _SESSIONS = "starlette.middleware.sessions.SessionMiddleware"
-_UNPROCESSABLE, _WRONG_METHOD = 422, 405
+_ERROR, _UNPROCESSABLE, _WRONG_METHOD = 400, 422, 405
+_STOCK = frozenset(
+    {
+        (413, b"Content Too Large"),
+        (400, b"Malformed range header."),
+        (400, b"Only support bytes range"),
+        (400, b"Range header: range must be requested"),
+        (400, b"Range header: start must be less than end"),
+    }
+)
+"""What `max_body_size` and `FileResponse` answer, which no handler of errors sees."""
+_LAYERS = 32
+"""How deep a mounted application is looked for in what is put around it."""
 
 
 class _Session(Session):
@@ -69,6 +81,7 @@ def install(
     app.description = boundary.policy.service.description
     app.state.boundary = boundary
     boundary.session_class = _Session
+    boundary.stock = _STOCK
     _raise_limits(app, boundary)
     _Face(app, boundary).take_over(app)
     build = app.build_middleware_stack
@@ -85,7 +98,12 @@ def install(
         # In debug mode Starlette shows its page instead.
         own = own and boundary.production
         return BoundaryMiddleware(
-            build(), boundary, _is_public, answers_crashes=own, finds_ours=finds_ours
+            build(),
+            boundary,
+            _is_public,
+            propagate=_is_test_client,
+            answers_crashes=own,
+            finds_ours=finds_ours,
         )
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
@@ -111,6 +129,11 @@ def _raise_limits(app: FastAPI, boundary: Boundary) -> None:
     known = signature(Request.form).parameters
     raised = {name: most for name, most in limits.items() if most > known[name].default}
     setattr(app.router, "form_limits", {**raised, **app.router.form_limits})  # noqa: B010 - typed
+
+
+def _is_test_client(scope: Scope) -> bool:
+    """Tell whether Starlette's test client asks, which raises what a view raises."""
+    return "http.response.debug" in scope.get("extensions", ())
 
 
 def _is_public(scope: Scope) -> bool:
@@ -148,7 +171,7 @@ def _close(app: Starlette, boundary: Boundary) -> None:
         # What handles a request is private in FastAPI; where it is called otherwise, see above.
         route = getattr(found, "_effective_route", None)
         inner = getattr(route, "app", None)
-        if inner is not None and not isinstance(inner, Starlette | _Closed):
+        if inner is not None and not (isinstance(inner, _Closed) or application_in(inner)):
             closed = _Closed(inner, boundary, public=_is_open(found.endpoint or inner))
             setattr(route, "app", closed)  # noqa: B010 - of several kinds of routes
 
@@ -193,10 +216,21 @@ class _SlashAdded:
 def _mounted(app: Starlette) -> Iterator[Starlette]:
     """Return the applications of this kind that are mounted, however deep."""
     for found in iter_route_contexts(app.routes):
-        part = getattr(found.original_route, "app", None)
-        if isinstance(part, Starlette):
+        if part := application_in(getattr(found.original_route, "app", None)):
             yield part
             yield from _mounted(part)
+
+
+def application_in(app: object) -> Starlette | None:
+    """Return the application of this kind that a mount leads to, also with middlewares around it.
+
+    They keep what they are around as `app`, as Starlette's documentation has it.
+    """
+    for _ in range(_LAYERS):
+        if app is None or isinstance(app, Starlette):
+            return app
+        app = getattr(app, "app", None)
+    return None
 
 
 def _documented(app: App) -> App:
@@ -286,12 +320,16 @@ class _Face:
         if not isinstance(error, HTTPException):
             raise error
         detail: object = error.detail
-        if not isinstance(detail, str):
-            # A document that the author gave leaves as FastAPI writes it.
+        if not isinstance(detail, str) or error.status_code < _ERROR:
+            # A document that the author gave, or a redirect, leaves as FastAPI writes it.
             return await http_exception_handler(request, error)
         headers = [(name.lower(), value) for name, value in (error.headers or {}).items()]
         if error.status_code == _WRONG_METHOD:
-            headers = [("allow", allow_header(self._methods(request)))]
+            methods = self._methods(request)
+            if request.method in methods:
+                # A class of handlers, or a view, says by itself what it takes.
+                methods = dict(headers).get("allow", ",".join(methods)).split(",")
+            headers = [("allow", allow_header(methods))]
         words = detail if author_wrote(error, detail, "starlette", "fastapi") else ""
         return self._answer(request, Problem(error.status_code, detail=words, headers=headers))
 

@@ -12,6 +12,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import WebSocketRoute
 
+from .fastapi import application_in
 from .inventory import REST, Endpoint, Said, beside, methods_of, name_of, path_of
 
 _OWN = ("fastapi.", "starlette.")
@@ -32,8 +33,8 @@ def _walk(app: Starlette, prefix: str) -> Iterator[Endpoint]:
         path = prefix + path_of(found.path or getattr(found.original_route, "path", "") or "")
         mounted = getattr(found.original_route, "app", None)
         endpoint = found.endpoint or mounted
-        if isinstance(mounted, Starlette):
-            yield from _walk(mounted, path)
+        if part := application_in(mounted):
+            yield from _walk(part, path)
             continue
         opaque = found.endpoint is None
         public, said = _access(endpoint, getattr(found.route, "dependant", None))
@@ -45,6 +46,17 @@ def _walk(app: Starlette, prefix: str) -> Iterator[Endpoint]:
             name_of(endpoint),
             isinstance(found.original_route, WebSocketRoute),
         )
+    yield from _frontends(app, prefix)
+
+
+def _frontends(app: Starlette, prefix: str) -> Iterator[Endpoint]:
+    """Return what `frontend()` serves where no route answers; FastAPI keeps it to itself."""
+    for found in getattr(app.router, "_iter_low_priority_routes", tuple)():
+        group = getattr(found, "original_route", found)
+        below = prefix + getattr(found, "frontend_prefix", "")
+        for route in getattr(group, "routes", ()):
+            path = (below + route.path).rstrip("/") + REST
+            yield Endpoint(path, methods_of(route.methods), False, "default", name_of(route.app))
 
 
 def _access(endpoint: object, dependant: Dependant | None) -> tuple[bool, Said]:

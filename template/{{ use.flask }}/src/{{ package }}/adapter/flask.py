@@ -35,7 +35,7 @@ from .compose import KEY, Exchange, compose
 from .templates import ERROR_PAGE, JINJA_OPTIONS, error_variables, has_error_page, variables
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
-_WRONG_METHOD = 405
+_ERROR, _WRONG_METHOD = 400, 405
 _TAGS = TaggedJSONSerializer()
 _MADE_UP = "security.made_up"
 """In the environ of a request that `test_request_context` has made."""
@@ -311,8 +311,8 @@ def _store_error(error: StoreError) -> Response:
 
 
 def _http_exception(error: HTTPException) -> Any:
-    if error.response is not None or error.code is None:
-        # `abort(make_response(...))`: the author's own.
+    if error.response is not None or error.code is None or error.code < _ERROR:
+        # `abort(make_response(...))`, or a class of one's own that leads on: the author's.
         return error
     response = error.get_response()
     names = ("Content-Range", "Retry-After", "WWW-Authenticate")

@@ -17,7 +17,7 @@ from .authorship import author_wrote, raised_in
 from .requests import AnyRequest, exchange, is_public, scope_of
 
 _PACKAGE = "litestar"
-_UNPROCESSABLE, _WRONG_METHOD, _CRASH = 422, 405, 500
+_ERROR, _UNPROCESSABLE, _WRONG_METHOD, _CRASH = 400, 422, 405, 500
 
 
 def ends_with_slash(path: str) -> bool:
@@ -56,8 +56,9 @@ def _error(request: AnyRequest, error: Exception) -> Response[Any]:
         return _crash(request, error)
     if raised_in(error, _PACKAGE):
         return _framework_error(request, error)
-    if error.extra is not None or not isinstance(error.detail, str):
-        # A document that the author gave leaves as Litestar writes it.
+    written = error.extra is not None or not isinstance(error.detail, str)
+    if written or error.status_code < _ERROR:
+        # A document that the author gave, or a redirect, leaves as Litestar writes it.
         return create_exception_response(request, error)
     detail = error.detail if author_wrote(error, error.detail, _PACKAGE) else ""
     return _answer(request, Problem(error.status_code, detail=detail, headers=_headers(error)))

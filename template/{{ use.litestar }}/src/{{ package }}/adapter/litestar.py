@@ -67,6 +67,8 @@ ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
 _LIMIT = 10_000_000
 """Bytes of a body that Litestar takes where nobody said anything else."""
+_LAYERS = 32
+"""How deep a mounted application is looked for in what is put around it."""
 _THREADS = 40
 """For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
 
@@ -285,12 +287,17 @@ def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
 
 
 def _drop_documentation(app: Any) -> None:
-    """Take schema and documentation pages from an application of FastAPI's (FPR-4)."""
+    """Take schema and documentation pages from an application of FastAPI's (FPR-4).
+
+    Also from one with middlewares around it, which keep what they are around as `app`.
+    """
     names = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
-    paths = {getattr(app, name, None) for name in names} - {None}
-    if paths:
-        routes = app.router.routes
-        routes[:] = [each for each in routes if getattr(each, "path", None) not in paths]
+    for _ in range(_LAYERS):
+        paths = {getattr(app, name, None) for name in names} - {None}
+        if paths:
+            routes = app.router.routes
+            routes[:] = [each for each in routes if getattr(each, "path", None) not in paths]
+        app = getattr(app, "app", None)
 
 
 def _handlers(route: BaseRoute) -> Sequence[BaseRouteHandler]:
