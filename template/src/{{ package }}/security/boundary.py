@@ -716,13 +716,15 @@ class Boundary:
         answered = response.status < _ERROR or response.status == _CRASH
         if answered and (half := self._after_half(context, response)):
             return half
-        if response.status >= _ERROR and (
-            response.body == b"" or (response.status, response.body) in self.stock
-        ):
-            # An error without a body is one that nobody wrote; what its headers say stands.
+        if response.status >= _ERROR and self._is_unwritten(response):
+            # What its headers say stands.
             kept = [_kept(*pair) for pair in response.headers if not _is_of_body(pair[0])]
             return self.error_response(context, Problem(response.status, headers=kept))
         return None
+
+    def _is_unwritten(self, response: Response) -> bool:
+        """Tell whether nobody wrote an error: it has no body, or the one of the server's stock."""
+        return response.body == b"" or (response.status, response.body) in self.stock
 
     def _after_half(self, context: RequestContext, response: Response) -> Response | None:
         """Ask for the second factor in the place of what a view answers to half a login."""
