@@ -162,6 +162,8 @@ def test_own_page_about_what_is_not_there_is_for_everybody(tmp_path: Path) -> No
         assert visitor.get("/account").status_code == 303
         assert visitor.get("/stage/included/mounted/unknown").status_code == 303
         assert service.member().get("/unknown?spa=yes").text == "mine"
+
+
 def led(to: str, status: int = 303) -> None:
     raise HTTPException(status, headers={"Location": to})
 

@@ -652,11 +652,6 @@ class Boundary:
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
         if special:
             own = self._judge_cookies(context, own)
-        if status not in _FINAL:
-            # Servers send such a thing without a header of ours, or wait for what follows.
-            wrong = ValueError(f"a view answers with status {status}; 200 to 599 end a request")
-            refusal = self.crash(context, wrong)
-            status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
         if status < _CRASH and context._session is not None:
             try:
                 own = self._commit(context, own)
@@ -688,10 +683,14 @@ class Boundary:
     def _misled(
         self, context: RequestContext, response: Response, *, special: bool
     ) -> Response | None:
-        """Return what is sent instead of a response with headers that must not leave.
+        """Return what is sent instead of a response with a status or headers that must not leave.
 
         Also of an error page of ours: an exception may have brought them.
         """
+        if response.status not in _FINAL and not context.is_socket:
+            # Servers send such a thing without a header of ours, or wait for what follows.
+            reason = f"a view answers with status {response.status}; 200 to 599 end a request"
+            return self.crash(context, ValueError(reason))
         if unfit := self._headers.unfit(response.headers):
             reason = f"control characters in the response's headers: {', '.join(unfit)}"
             return self.crash(context, ValueError(reason))
@@ -723,7 +722,7 @@ class Boundary:
         return None
 
     def _is_unwritten(self, response: Response) -> bool:
-        """Tell whether nobody wrote an error: it has no body, or the one of the server's stock."""
+        """Tell whether nobody wrote an error: it has no body, or a stock one of the framework's."""
         return response.body == b"" or (response.status, response.body) in self.stock
 
     def _after_half(self, context: RequestContext, response: Response) -> Response | None:

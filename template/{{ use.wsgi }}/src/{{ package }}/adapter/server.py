@@ -116,7 +116,9 @@ class WsgiServer:
                 await _send(send, sent, b"".join(chunks), is_head=is_head)
             else:
                 streaming = self._stream(context, sent, chunks, receive, send)
-                await (_within(deadline, context, 0, streaming) if deadline else streaming)
+                if deadline:
+                    streaming = _within(deadline, context, 503, streaming, begun=True)
+                await streaming
         if incoming and not incoming.over:
             await linger(receive, self._pause)
 
@@ -252,15 +254,21 @@ def _late(context: RequestContext, status: int) -> Problem:
 
 
 async def _within(
-    deadline: float, context: RequestContext, status: int, work: Coroutine[Any, Any, _T]
+    deadline: float,
+    context: RequestContext,
+    status: int,
+    work: Coroutine[Any, Any, _T],
+    *,
+    begun: bool = False,
 ) -> _T:
-    """Return what `work` does, or raise `Problem`; a `status` of 0 breaks off what has begun."""
+    """Return what `work` does, or raise `Problem`: that breaks off an answer that has begun."""
     try:
         async with asyncio.timeout_at(deadline):
             return await work
     except TimeoutError:
         problem = _late(context, status)
-        if not status:
+        if begun:
+            # Nobody else says so any more.
             note("request_refused", reason=problem.reason)
         raise problem from None
 
