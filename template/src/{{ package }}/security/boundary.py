@@ -8,6 +8,7 @@ made. Everything in between is the framework's own: the boundary checks, the fra
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
@@ -68,6 +69,7 @@ _OF_BODY = frozenset({b"etag", b"last-modified", b"cache-control", b"transfer-en
 _TARGETS = frozenset({b"location", b"hx-redirect", b"hx-location", b"refresh", b"content-location"})
 MARK = b"x-boundary-error"
 """Header by which the boundary knows a response of its own again; it never leaves."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _SPECIAL = frozenset({MARK, b"set-cookie", *_TARGETS})
 
@@ -604,7 +606,9 @@ class Boundary:
                 own = [pair for pair in own if pair[0] != b"cache-control"]
                 own.append(_PRIVATE)
         plan = self._headers.plan(own)
-        return None if plan.judged else self._finish(context, status, own, plan)
+        if plan.judged or _malformed(own):
+            return None
+        return self._finish(context, status, own, plan)
 
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
@@ -638,6 +642,11 @@ class Boundary:
     ) -> tuple[int, Headers, bytes | None]:
         """Return what is sent of a response that has something to judge. Stores the session."""
         status, own, body = response.status, response.headers, response.body
+        if broken := _malformed(own):
+            # Before the server finds it, which would answer by itself.
+            error = ValueError(f"header {broken!r}: its value has a control character")
+            response = self.crash(context, error)
+            status, own, body = response.status, response.headers, response.body
         special = not _SPECIAL.isdisjoint([name for name, _ in own])
         ours = special and self._is_ours(own)
         if not ours and (refusal := self._refusal(context, response, special=special)):
@@ -831,6 +840,13 @@ def _lengths(values: Iterable[str | bytes]) -> int:
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else str(value, "latin-1")
+
+
+def _malformed(headers: Headers) -> str:
+    """Return the name of a header that no server may send (RFC 9110 section 5.5), "" for none."""
+    if not _CONTROL.search(b"".join([value for _, value in headers])):
+        return ""
+    return next(name.decode("latin-1") for name, value in headers if _CONTROL.search(value))
 
 
 def _random_mark() -> bytes:
