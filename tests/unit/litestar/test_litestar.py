@@ -23,7 +23,7 @@ from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
-from my_service.adapter import templates
+from my_service.adapter import CurrentAuth, templates
 from my_service.app import main
 
 from .. import expect
@@ -209,6 +209,22 @@ def test_loggers_of_requests_and_application(
     assert "written by the application" in written
 
 
+COUNTS: list[str] = []
+
+
+@get("/kept", exclude_from_auth=True, cache=60)
+async def kept(auth: CurrentAuth) -> str:
+    COUNTS.append(auth.user.name if auth.user else "visitor")
+    return f"{COUNTS[-1]} {len(COUNTS)}"
+
+
+@get("/kept", exclude_from_auth=True, cache=60)
+async def kept_there(request: Request[Any, Any, Any]) -> str:
+    session: Any = request.scope["session"]
+    COUNTS.append(session.user_name if session.user else "visitor")
+    return f"{COUNTS[-1]} {len(COUNTS)}"
+
+
 class Plugins(Inside):
     """The service with plugins that come after the policy's."""
 
@@ -217,8 +233,10 @@ class Plugins(Inside):
 
     @override
     def build(self, settings: Any) -> Any:
+        kept_inside = asgi("/inside", is_mount=True, copy_scope=True)(Litestar([kept_there]))
+
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
-            more = [logs_structured, classes, parsed]
+            more = [logs_structured, classes, parsed, kept, kept_inside]
             return Litestar(
                 [*handlers, *more], plugins=[*plugins, *self.plugins], **options, **self.options
             )
@@ -277,3 +295,19 @@ def test_structlog_and_what_it_logs_of_requests(
     assert {"structured", "HTTP Request", "HTTP Response"} <= {line["event"] for line in lines}
     assert next(line["number"] for line in lines if line["event"] == "structured") == 4711
     assert not [each for each in (member.session, user.password) if each in told]
+
+
+@pytest.mark.contract("HDR-4")
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("path", ["/kept", "/inside/kept/"])
+def test_kept_response_is_for_its_session_alone(tmp_path: Path, path: str) -> None:
+    with closing(Plugins(Files(tmp_path))) as service:
+        users = [service.add_user() for _ in range(2)]
+        browsers = [*map(service.member, users), service.visitor(), service.visitor()]
+        first, other, visitor, stranger = [browser.get(path).text for browser in browsers]
+        assert first.startswith(f"{users[0].name} ")
+        assert other.startswith(f"{users[1].name} ")
+        assert visitor.startswith("visitor ")
+        # Kept it is.
+        assert stranger == visitor
+        assert [browser.get(path).text for browser in browsers] == [first, other, visitor, visitor]

@@ -66,7 +66,7 @@ from .requests import (
     scope_of,
 )
 from .secrets_in_log import keep_secrets
-from .session_backend import offer_sessions, take_over_sessions
+from .session_backend import kept_by_session, offer_sessions, take_over_sessions
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
@@ -152,6 +152,8 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             return
         take_over(app.exception_handlers)
         app.after_exception.insert(0, _keep_error)
+        if kept := app.response_cache_config:
+            app.response_cache_config = kept_by_session(kept)
         _set_debug(app, production=production)
         _take_over_log(production=production)
         if production and app.openapi_config:
@@ -197,6 +199,8 @@ class _Last(InitPlugin):
         chosen = app_config.request_class or Request
         app_config.request_class = policy_request(chosen)
         app_config.logging_config = None
+        if kept := app_config.response_cache_config:
+            app_config.response_cache_config = kept_by_session(kept)
         return app_config
 
 
