@@ -66,7 +66,7 @@ from .requests import (
     scope_of,
 )
 from .secrets_in_log import keep_secrets
-from .session_backend import kept_by_session, offer_sessions, take_over_sessions
+from .session_backend import keep_by_session, offer_sessions, take_over_sessions
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
@@ -152,8 +152,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             return
         take_over(app.exception_handlers)
         app.after_exception.insert(0, _keep_error)
-        if kept := app.response_cache_config:
-            app.response_cache_config = kept_by_session(kept)
+        keep_by_session(app.response_cache_config)
         _set_debug(app, production=production)
         _take_over_log(production=production)
         if production and app.openapi_config:
@@ -199,8 +198,7 @@ class _Last(InitPlugin):
         chosen = app_config.request_class or Request
         app_config.request_class = policy_request(chosen)
         app_config.logging_config = None
-        if kept := app_config.response_cache_config:
-            app_config.response_cache_config = kept_by_session(kept)
+        keep_by_session(app_config.response_cache_config)
         return app_config
 
 

@@ -7,7 +7,7 @@ Litestar's own would go on beside it: ids that a client may choose, alive after 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from litestar.config.app import AppConfig
@@ -54,14 +54,13 @@ def offer_sessions(config: AppConfig) -> None:
         config.middleware.insert(0, PolicySessions().middleware)
 
 
-def kept_by_session(config: ResponseCacheConfig) -> ResponseCacheConfig:
+def keep_by_session(config: ResponseCacheConfig | None) -> None:
     """Let the cache of responses hand nobody what was made for another session (HDR-4).
 
     A key that the application makes itself stays.
     """
-    if config.key_builder is default_cache_key_builder:
-        return replace(config, key_builder=_cache_key)
-    return config
+    if config and config.key_builder is default_cache_key_builder:
+        config.key_builder = _cache_key
 
 
 def _cache_key(request: AnyRequest) -> str:
