@@ -330,6 +330,62 @@ def test_cors_of_litestar(project: Project) -> None:
         assert visitor.get("/long", headers=origin).headers[allowed] == origin["origin"]
 
 
+def test_problem_details(project: Project) -> None:
+    with production(project, FACTS, PARTS="problems") as service, service.client() as visitor:
+        answer = visitor.get("/purchase")
+        assert (answer.status_code, answer.json()["balance"]) == (403, 30)
+        missing = visitor.get("/nothing")
+        assert (missing.status_code, missing.json()["title"]) == (404, "Not Found")
+        assert "content-security-policy" in missing.headers
+        assert asks_for_login(visitor.get("/account"))
+
+
+@pytest.fixture(scope="module")
+def plugged(project: Project) -> Iterator[tuple[Service, Client]]:
+    """Run the service with plugins that come with Litestar."""
+    with with_parts(project, "plugins", FACTS) as found:
+        yield found
+
+
+def test_structlog(plugged: tuple[Service, Client]) -> None:
+    service, client = plugged
+    assert client.get("/logs").status_code == 200
+    (line,) = service.events("inside a request")
+    assert line["number"] == 4711
+    assert service.events("HTTP Request")
+    assert client.cookies["__Host-session"] not in service.log.read_text("utf-8")
+
+
+def test_htmx_plugin(plugged: tuple[Service, Client]) -> None:
+    part = plugged[1].get("/form", headers={"hx-request": "true"})
+    assert (part.text, part.headers["hx-push-url"]) == ("<p>part</p>", "/pushed")
+    assert plugged[1].get("/form").text == "<html>whole</html>"
+
+
+def test_listeners_and_lifespan(plugged: tuple[Service, Client]) -> None:
+    assert plugged[1].post("/created?email=a@example.com").json() == 1
+    assert plugged[1].get("/created").json() == ["a@example.com"]
+
+
+def test_cache_keeps_the_nonce_of_another_answer(plugged: tuple[Service, Client]) -> None:
+    service, client = plugged
+    assert "Log out" in client.get("/kept").text
+    with service.client() as visitor:
+        first, second = visitor.get("/kept"), visitor.get("/kept")
+    # It is not what the member got.
+    assert "Log out" not in first.text
+    assert first.text == second.text
+    assert first.headers["content-security-policy"] != second.headers["content-security-policy"]
+
+
+def test_strawberry(plugged: tuple[Service, Client]) -> None:
+    service, client = plugged
+    asked = {"query": "{ hello }"}
+    assert client.post("/graphql", json=asked).json() == {"data": {"hello": "Hello World"}}
+    with service.client() as visitor:
+        assert asks_for_login(visitor.get("/graphql"))
+
+
 # Packages -----------------------------------------------------------------------------------------
 
 
@@ -339,6 +395,16 @@ def test_jwt_auth(project: Project) -> None:
         assert visitor.get("/jwt/me").status_code == 401
         answer = visitor.get("/jwt/me", headers={"authorization": bearer})
         assert answer.json() == {"id": "ada", "sub": "ada"}
+
+
+def test_jwt_cookie_auth(project: Project) -> None:
+    with production(project, FACTS, PARTS="tokens") as service, service.client() as visitor:
+        assert visitor.get("/jwt/me").status_code == 401
+        (line,) = visitor.post("/jwt/login", json={"id": "ada"}).headers.get_list("set-cookie")
+        assert "Secure" in line
+        assert visitor.get("/jwt/me").json() == {"id": "ada"}
+        # It opens nothing of the service's.
+        assert not visitor.logged_in()
 
 
 def test_session_auth(project: Project) -> None:

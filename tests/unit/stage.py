@@ -45,6 +45,11 @@ may see them. Parameters come in the query.
 | WebSocket socket/header | accepts with the headers `x-secret: 1` and `x-total-count: 1` |
 | WebSocket socket/refuses | closes instead of accepting |
 | WebSocket socket/crash | raises `ValueError("secret-4711")` |
+| WebSocket socket/late | the same, once it has accepted |
+| WebSocket socket/raises | raises the framework's HTTP exception with 409 |
+| WebSocket socket/problem | raises `Problem(409)` |
+| WebSocket socket/member | asks the door for the user, by an argument |
+| WebSocket socket/number | takes a `number` from the query |
 | opened/ | the raw application again; a fact opens it |
 """  # noqa: E501 - a table
 

@@ -314,6 +314,18 @@ def test_answer_that_is_still_being_made_is_private(stage: Inside) -> None:
     assert expect.once(answer, "cache-control") == "no-store"
 
 
+@pytest.mark.contract("HDR-1")
+@pytest.mark.parametrize("code", ["%01", "%0a", "%0d%0aset-cookie:%20a=b", "%1f", "%7f"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_header_that_no_server_may_send_is_our_error(
+    stage: Inside, caplog: pytest.LogCaptureFixture, code: str, status: int
+) -> None:
+    """Some frameworks refuse it, and so does each server, by an answer without our headers."""
+    said = f"/stage/answer?status={status}&body=a&header=x-total-count:a{code}b"
+    expect.error(stage.visitor().get(said), 500)
+    assert any("sys_crash" in record.getMessage() for record in caplog.records)
+
+
 @pytest.mark.contract("FPR-1")
 def test_header_leaves_only_where_a_fact_says_so(inside: Inside, stage: Inside) -> None:
     assert "x-total-count" in stage.policy.service.response_headers

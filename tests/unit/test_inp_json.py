@@ -27,7 +27,8 @@ def test_json_that_is_too_deep(stage: Inside, shape: str) -> None:
     [b"{", b"nonsense", b'{"title": NaN}', b'{"title":"a","title":"b"}', b"\xff\xfe", b"{}{}",
      b"{'title':'a'}", b'{"title":"a",}', b'{"title":"\xff"}', b'"\x01"',
      b'{"title": 1e999}', b'[-1E400]', b"9" * 400 + b".0",
-     '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig")],
+     '{"title":"a"}'.encode("utf-16"), '{"title":"a"}'.encode("utf-8-sig"),
+     b'{"title":"\\ud800"}', b'{"\\uDFFF":1}', b'["\\ude00\\ud83d"]'],
     ids=repr,
 )  # fmt: skip
 def test_json_that_is_none(stage: Inside, content: bytes) -> None:
@@ -36,3 +37,19 @@ def test_json_that_is_none(stage: Inside, content: bytes) -> None:
         answer = stage.visitor().send("POST", "/stage/json", (SAME, kind), content)
         expect.error(answer, 400)
         expect.no_words_about_bodies(answer)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (rb'{"a":"\ud83d\uDE00"}', {"a": "\U0001f600"}),
+        (rb'{"a":"\\ud800"}', {"a": "\\ud800"}),
+        (b'{"a":1e300}', {"a": 1e300}),
+        (b'{"a":12345678901234567890123}', {"a": 12345678901234567890123}),
+    ],
+    ids=repr,
+)
+def test_json_that_looks_like_none(stage: Inside, content: bytes, read: object) -> None:
+    answer = stage.visitor().api("POST", "/stage/json", content)
+    assert answer.json() == {"got": read}

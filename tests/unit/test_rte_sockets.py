@@ -56,9 +56,9 @@ class Connection:
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
             "scheme": "wss",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
+            "path": path.partition("?")[0],
+            "raw_path": path.partition("?")[0].encode(),
+            "query_string": path.partition("?")[2].encode(),
             "root_path": "",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
             "client": (address, 50000),
@@ -319,6 +319,40 @@ def test_headers_of_the_answer_are_on_the_list(stage: Inside, connect: Open) -> 
 def test_refusal_and_crash_have_our_face(stage: Inside, connect: Open) -> None:
     assert connect("/stage/socket/refuses").refused() == 404
     assert connect("/stage/socket/crash").refused() == 500
+    # Raised in the framework's way or in ours, before it accepts.
+    assert connect("/stage/socket/raises").refused() == 409
+    assert connect("/stage/socket/problem").refused() == 409
+    assert connect("/stage/socket/member").refused() == 401
+    assert connect("/stage/socket/number?number=a").refused() in {403, 422}
+    assert connect("/stage/socket/none").refused() in {403, 404}
+
+
+@has_sockets
+@pytest.mark.contract("DAT-3")
+@pytest.mark.parametrize("path", ["crash", "late"])
+def test_crash_of_a_socket_is_in_the_log(
+    stage: Inside, connect: Open, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    socket = connect(f"/stage/socket/{path}")
+    if path == "late":
+        assert socket.read()["type"] == "websocket.accept"
+        assert socket.closed() in {1011, 4500}
+    else:
+        assert socket.refused() == 500
+    socket.leave()
+    (line,) = [record for record in caplog.records if "sys_crash" in str(record.msg)]
+    assert "secret-4711" in str(line.msg) + str(line.exc_info)
+
+
+@has_sockets
+@pytest.mark.contract("DAT-3")
+def test_client_that_leaves_is_no_crash(
+    stage: Inside, connect: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    socket = connect(ECHO)
+    socket.opened()
+    socket.leave()
+    assert not [record for record in caplog.records if "sys_crash" in str(record.msg)]
 
 
 @has_sockets

@@ -33,7 +33,7 @@ from fastapi.responses import (
 from fastapi.security import HTTPBasic, HTTPBasicCredentials
 from starlette.types import Receive, Scope, Send
 
-from my_service.adapter import CurrentAuth, Problem, login_not_required
+from my_service.adapter import CurrentAuth, CurrentUser, Problem, login_not_required
 
 router = APIRouter(prefix="/stage")
 
@@ -302,6 +302,39 @@ async def refusing_socket(socket: WebSocket) -> None:
 @login_not_required
 async def crashing_socket(_: WebSocket) -> None:
     raise ValueError("secret-4711")
+
+
+@router.websocket("/socket/late")
+@login_not_required
+async def late_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise ValueError("secret-4711")
+
+
+@router.websocket("/socket/raises")
+@login_not_required
+async def raising_socket(_: WebSocket) -> None:
+    raise HTTPException(409)
+
+
+@router.websocket("/socket/problem")
+@login_not_required
+async def problem_socket(_: WebSocket) -> None:
+    raise Problem(409)
+
+
+@router.websocket("/socket/member")
+@login_not_required
+async def member_socket(socket: WebSocket, user: CurrentUser) -> None:
+    await socket.accept()
+    await socket.send_text(user.name)
+
+
+@router.websocket("/socket/number")
+@login_not_required
+async def number_socket(socket: WebSocket, number: int) -> None:
+    await socket.accept()
+    await socket.send_text(str(number))
 
 
 async def middleware(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
@@ -11,20 +12,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from litestar import Litestar, Request, asgi, get, post
+from litestar import Litestar, MediaType, Request, asgi, get, post
+from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.params import FromPath, FromQuery
+from litestar.plugins import InitPlugin
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash, get_flashes
+from litestar.plugins.structlog import StructlogPlugin
+from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
 from typing_extensions import override
 
-from my_service.adapter import templates
+from my_service.adapter import CurrentAuth, templates
 from my_service.app import main
 
 from .. import expect
 from ..conftest import Make
-from ..driver import COOKIE_SESSIONS, Files, Inside, run_cli
+from ..driver import COOKIE_SESSIONS, FORM, Files, Inside, run_cli
 
 
 @pytest.mark.contract("FPR-4")
@@ -67,6 +72,43 @@ async def flashed(request: Request[Any, Any, Any]) -> list[Any]:
     return messages
 
 
+@get("/pieces", exclude_from_auth=True)
+async def pieces() -> Stream:
+    def make() -> Iterator[str]:
+        yield "first"
+        raise ValueError("secret-4711")
+
+    return Stream(make(), media_type=MediaType.TEXT)
+
+
+@get(["/decimal/{value:decimal}", "/length/{value:timedelta}"], exclude_from_auth=True)
+async def converted(value: FromPath[Any]) -> str:
+    return str(value)
+
+
+@get("/logs", exclude_from_auth=True)
+async def logs(request: Request[Any, Any, Any]) -> bool:
+    request.logger.info("written for %s", "4711")
+    request.app.logger.info("written by the application")  # type: ignore[union-attr]
+    return True
+
+
+@get("/logs/structured", exclude_from_auth=True)
+async def logs_structured(request: Request[Any, Any, Any]) -> bool:
+    request.logger.info("structured", number=4711)
+    return True
+
+
+@get("/classes", exclude_from_auth=True)
+async def classes(request: Request[Any, Any, Any]) -> list[str]:
+    return [each.__name__ for each in type(request).mro()]
+
+
+@post("/classes", exclude_from_auth=True)
+async def parsed(request: Request[Any, Any, Any]) -> Any:
+    return await request.json()
+
+
 class Documented:
     """An application of another framework, which writes documentation as FastAPI does."""
 
@@ -103,6 +145,7 @@ class Configured(Inside):
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
             more = [fill, show, layer, flashing, flashed, led, mounted]
+            more += [pieces, converted, logs, classes]
             return made([*handlers, *more], plugins=[*plugins, plugin], **options)
 
         with pytest.MonkeyPatch.context() as patch:
@@ -161,3 +204,133 @@ def test_exception_may_lead_on_but_not_astray(configured: Inside) -> None:
         astray = visitor.get(f"/led?to=https://evil.example/&status={status}")
         expect.error(astray, 400, echo="evil.example")
         assert "location" not in astray.headers
+
+
+@pytest.mark.contract("BND-4")
+def test_piece_that_is_a_value_error_is_no_end(configured: Inside) -> None:
+    """Litestar's own sign of the end."""
+    with pytest.raises(RuntimeError):
+        configured.visitor().get("/pieces")
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("path", ["/decimal/a", "/length/99999999999999999999"])
+def test_part_of_an_address_that_cannot_be_converted(configured: Inside, path: str) -> None:
+    expect.error(configured.visitor().get(path), 404)
+    assert configured.visitor().get("/decimal/1.5").text == "1.5"
+
+
+@pytest.mark.contract("BND-8")
+@pytest.mark.usefixtures("restored_logging")
+def test_loggers_of_requests_and_application(
+    configured: Inside, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    assert configured.visitor().get("/logs").json() is True
+    written = [record.getMessage() for record in caplog.records]
+    assert "written for 4711" in written
+    assert "written by the application" in written
+
+
+COUNTS: list[str] = []
+
+
+@get("/kept", exclude_from_auth=True, cache=60)
+async def kept(auth: CurrentAuth) -> str:
+    COUNTS.append(auth.user.name if auth.user else "visitor")
+    return f"{COUNTS[-1]} {len(COUNTS)}"
+
+
+@get("/kept", exclude_from_auth=True, cache=60)
+async def kept_there(request: Request[Any, Any, Any]) -> str:
+    session: Any = request.scope["session"]
+    COUNTS.append(session.user_name if session.user else "visitor")
+    return f"{COUNTS[-1]} {len(COUNTS)}"
+
+
+class Plugins(Inside):
+    """The service with plugins that come after the policy's."""
+
+    plugins: tuple[Any, ...] = ()
+    options: dict[str, Any] = {}  # noqa: RUF012 - set by the tests
+
+    @override
+    def build(self, settings: Any) -> Any:
+        kept_inside = asgi("/inside", is_mount=True, copy_scope=True)(Litestar([kept_there]))
+
+        def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
+            more = [logs_structured, classes, parsed, kept, kept_inside]
+            return Litestar(
+                [*handlers, *more], plugins=[*plugins, *self.plugins], **options, **self.options
+            )
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(main, "Litestar", create)
+            return super().build(settings)
+
+
+class Requests(InitPlugin):
+    """Chooses the class of requests where nobody has, as that for htmx does."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Choose it."""
+        app_config.request_class = app_config.request_class or Chosen
+        return app_config
+
+
+class Chosen(Request[Any, Any, Any]):
+    """A class of requests."""
+
+
+@pytest.mark.contract("BND-8")
+@pytest.mark.parametrize("way", ["plugin", "option"])
+def test_class_of_requests_that_somebody_chose(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    if way == "plugin":
+        monkeypatch.setattr(Plugins, "plugins", (Requests(),))
+    else:
+        monkeypatch.setattr(Plugins, "options", {"request_class": Chosen})
+    with closing(Plugins(Files(tmp_path))) as service:
+        visitor = service.visitor()
+        assert "Chosen" in visitor.get("/classes").json()
+        # It reads a body as the policy does.
+        kind = ("Content-Type", FORM)
+        same = ("Sec-Fetch-Site", "same-origin")
+        expect.error(visitor.send("POST", "/classes", (same, kind), b"a=b"), 415)
+        assert visitor.api("POST", "/classes", b"[1]").json() == [1]
+
+
+@pytest.mark.contract("LOG-1")
+@pytest.mark.usefixtures("restored_logging")
+def test_structlog_and_what_it_logs_of_requests(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Plugins, "plugins", (StructlogPlugin(),))
+    with closing(Plugins(Files(tmp_path))) as service:
+        visitor = service.visitor()
+        assert visitor.get("/logs/structured").json() is True
+        user = service.add_user()
+        member = service.member(user)
+        assert member.get("/account").status_code == 200
+    told = capfd.readouterr().err
+    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    assert {"structured", "HTTP Request", "HTTP Response"} <= {line["event"] for line in lines}
+    assert next(line["number"] for line in lines if line["event"] == "structured") == 4711
+    assert not [each for each in (member.session, user.password) if each in told]
+
+
+@pytest.mark.contract("HDR-4")
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("path", ["/kept", "/inside/kept/"])
+def test_kept_response_is_for_its_session_alone(tmp_path: Path, path: str) -> None:
+    with closing(Plugins(Files(tmp_path))) as service:
+        users = [service.add_user() for _ in range(2)]
+        browsers = [*map(service.member, users), service.visitor(), service.visitor()]
+        first, other, visitor, stranger = [browser.get(path).text for browser in browsers]
+        assert first.startswith(f"{users[0].name} ")
+        assert other.startswith(f"{users[1].name} ")
+        assert visitor.startswith("visitor ")
+        # Kept it is.
+        assert stranger == visitor
+        assert [browser.get(path).text for browser in browsers] == [first, other, visitor, visitor]

@@ -36,7 +36,7 @@ from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 from pydantic import BaseModel
 
-from my_service.adapter import Auth, CurrentAuth, Problem, Request, single_values
+from my_service.adapter import Auth, CurrentAuth, CurrentUser, Problem, Request, single_values
 
 Socket = WebSocket[Any, Any, Any]
 
@@ -82,6 +82,29 @@ class Stage(Controller):
     @websocket("/socket/crash")
     async def crashing_socket(self, socket: Socket) -> None:  # noqa: ARG002 - Litestar wants it
         raise ValueError("secret-4711")
+
+    @websocket("/socket/late")
+    async def late_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        raise ValueError("secret-4711")
+
+    @websocket("/socket/raises")
+    async def raising_socket(self, socket: Socket) -> None:  # noqa: ARG002 - Litestar wants it
+        raise HTTPException(status_code=409)
+
+    @websocket("/socket/problem")
+    async def problem_socket(self, socket: Socket) -> None:  # noqa: ARG002 - Litestar wants it
+        raise Problem(409)
+
+    @websocket("/socket/member")
+    async def member_socket(self, socket: Socket, user: CurrentUser) -> None:
+        await socket.accept()
+        await socket.send_text(user.name)
+
+    @websocket("/socket/number")
+    async def number_socket(self, socket: Socket, number: FromQuery[int]) -> None:
+        await socket.accept()
+        await socket.send_text(str(number))
 
     @get("/answer")
     async def answer(self, request: Request) -> ASGIApp:

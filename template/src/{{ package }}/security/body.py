@@ -33,6 +33,8 @@ _CHARSET = re.compile(rb";[ \t]*charset=[\"']?([^;\"'\r\n \t]*)", re.IGNORECASE)
 _CODED_CONTROL = re.compile(rb"\*=[^;\r\n]*%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
 _NO_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[^]["{}]+', re.DOTALL)
 """Strings of JSON, ended or not, and what is neither a string nor a bracket."""
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""What may be one half of a character's two, in JSON."""
 _CHARSETS = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _LONGEST_HEAD = 4096
 """Bytes of the headers of a part."""
@@ -249,7 +251,13 @@ def _check_json(body: bytes, max_depth: int) -> None:
             depth += 1 if bracket in "[{" else -1
             if depth > max_depth:
                 raise ValueError("nested too deep")
-    json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    if _HALF.search(text):
+        # No character alone: parsers differ, and what is to store or answer it crashes (RFC 7493).
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half a character") from None
 
 
 def _check_form(body: bytes, most: int) -> None:

@@ -8,7 +8,6 @@ policy's limits, and ends with the session that it began in.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -36,7 +35,6 @@ _LETTER = 4
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
-_log = logging.getLogger(__name__)
 
 
 def objection(policy: Policy) -> str:  # noqa: ARG001 - elsewhere it depends on the facts
@@ -159,14 +157,15 @@ class _Socket:
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
         error = app.exception() if app.done() and not app.cancelled() else None
-        if error and not self._code and not isinstance(error, Problem):
-            _log.error("sys_crash", exc_info=error)
+        crash = None
+        if error and not self._code:
+            crash = self._boundary.crash(self._context, error)
         if self._code:
             pass
         elif self._accepted:
             await self._close(_CRASH if error else 1000)
-        elif isinstance(error, Exception):
-            await self._deny(self._boundary.crash(self._context, error))
+        elif crash:
+            await self._deny(crash)
         else:
             await self._refuse(Problem(403, reason="the application did not accept"))
         if self._accepted and self._context.session.unsaved:

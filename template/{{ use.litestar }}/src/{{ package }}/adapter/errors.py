@@ -33,6 +33,17 @@ def take_over(handlers: Any) -> None:
     handlers.setdefault(Exception, _error)
 
 
+def status_of(error: Exception) -> int | None:
+    """Return the status that something raised stands for, None of what is a crash."""
+    if isinstance(error, Problem):
+        return error.status
+    if isinstance(error, ValidationException) and raised_in(error, _PACKAGE):
+        return _UNPROCESSABLE
+    if isinstance(error, HTTPException) and error.status_code < _CRASH:
+        return error.status_code
+    return None
+
+
 def _answer(request: AnyRequest, problem: Problem) -> Response[bytes]:
     boundary, context = exchange(request)
     scope = scope_of(request)
@@ -52,6 +63,9 @@ def _problem(request: AnyRequest, error: Problem) -> Response[bytes]:
 def _error(request: AnyRequest, error: Exception) -> Response[Any]:
     if isinstance(error, UnicodeDecodeError) and raised_in(error, _PACKAGE):
         return _answer(request, Problem(400, reason="a form with text that is none"))
+    if isinstance(error, ArithmeticError) and "route_handler" not in scope_of(request):
+        # Part of an address that is no Decimal or no timedelta: Litestar minds a ValueError alone.
+        return _answer(request, Problem(404))
     if not isinstance(error, HTTPException):
         return _crash(request, error)
     if raised_in(error, _PACKAGE):

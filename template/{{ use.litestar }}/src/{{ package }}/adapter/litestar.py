@@ -14,23 +14,26 @@ from typing import Any, cast
 
 import jinja2
 import litestar
+import structlog
 from litestar import Litestar, Router
 from litestar._parsers import parse_url_encoded_form_data
 from litestar.app import DEFAULT_OPENAPI_CONFIG
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.config.app import AppConfig
 from litestar.di import Provide
-from litestar.exceptions import HTTPException, LitestarException
+from litestar.exceptions import HTTPException, LitestarException, WebSocketException
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig, ResponseSpec
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.plugins import InitPlugin, ReceiveRoutePlugin
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.pydantic import PydanticInitPlugin, PydanticPlugin
+from litestar.plugins.structlog import StructlogPlugin
 from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute
 from litestar.template import TemplateConfig
 from litestar.types import Scope as LitestarScope
 from litestar.utils import normalize_path
+from litestar.utils.sync import AsyncIteratorWrapper
 
 from ..config import ConfigError, Settings
 from ..security import events
@@ -51,7 +54,7 @@ from .asgi import (
     view_begins,
 )
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
-from .errors import ends_with_slash, take_over
+from .errors import ends_with_slash, status_of, take_over
 from .requests import (
     PUBLIC,
     Connection,
@@ -59,9 +62,11 @@ from .requests import (
     content_of,
     exchange,
     is_public,
+    policy_request,
     scope_of,
 )
-from .session_backend import offer_sessions, take_over_sessions
+from .secrets_in_log import keep_secrets
+from .session_backend import keep_by_session, offer_sessions, take_over_sessions
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
@@ -69,6 +74,10 @@ _LIMIT = 10_000_000
 """Bytes of a body that Litestar takes where nobody said anything else."""
 _LAYERS = 32
 """How deep a mounted application is looked for in what is put around it."""
+_ERROR = "security.error"
+"""In a scope: what ended a WebSocket."""
+_HTTP = 4000
+"""A handshake is refused by a close with this and HTTP's status."""
 _THREADS = 40
 """For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
 
@@ -115,7 +124,6 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         offer_sessions(config)
         # As their documentation shows it, a handler may return it.
         config.type_encoders = {Session: dict, **(config.type_encoders or {})}
-        config.request_class = config.request_class or Request
         config.template_config = config.template_config or TemplateConfig(
             instance=JinjaTemplateEngine.from_environment(ENVIRONMENT)
         )
@@ -126,12 +134,16 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             if isinstance(plugin, PydanticPlugin | PydanticInitPlugin):
                 # False, the default, overrides a model that says that it is strict.
                 setattr(plugin, "validate_strict", plugin.validate_strict or None)  # noqa: B010
+        # Litestar calls what is added meanwhile, too.
+        config.plugins.append(_Last())
         return config
 
     def receive_route(self, route: BaseRoute) -> None:
         """Give an application that is mounted our face, too; sessions are the policy's."""
         for handler in _handlers(route):
             take_over_sessions(handler)
+            if self.boundary.production:
+                keep_secrets(handler)
             _spare_guard(handler)
             if isinstance(handler, HTTPRouteHandler):
                 _name_problems(route, handler)
@@ -141,11 +153,10 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
                 _drop_documentation(route.route_handler.fn)
             return
         take_over(app.exception_handlers)
+        app.after_exception.insert(0, _keep_error)
+        keep_by_session(app.response_cache_config)
         _set_debug(app, production=production)
-        # It has set up a log of its own when it was made.
-        log = logging.getLogger("litestar")
-        log.handlers, log.propagate = [], True
-        events.configure(production=production)
+        _take_over_log(production=production)
         if production and app.openapi_config:
             app.asgi_handler = cast("Any", _without_documentation(app, app.openapi_config))
         # Of handlers that it gets later, and of those that have resolved theirs.
@@ -181,11 +192,24 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         return config
 
 
+class _Last(InitPlugin):
+    """Sets what plugins have set that come after the policy's."""
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Let requests be the policy's, whatever class of them was chosen."""
+        chosen = app_config.request_class or Request
+        app_config.request_class = policy_request(chosen)
+        app_config.logging_config = None
+        keep_by_session(app_config.response_cache_config)
+        return app_config
+
+
 def install(app: Litestar) -> Litestar:
     """Put the policy around the application; see `adapter.secure`."""
     boundary = app.plugins.get(SecurityPlugin).boundary
     _set_debug(app, production=boundary.production)
-    app.get_logger = logging.getLogger
+    app.get_logger = _loggers(app, production=boundary.production)
+    app.logger = app.get_logger("litestar")
     if app.request_max_body_size == _LIMIT:
         # A [[route]] says how much it takes.
         app.request_max_body_size = None
@@ -209,6 +233,21 @@ def install(app: Litestar) -> Litestar:
     return app
 
 
+def _loggers(app: Litestar, *, production: bool) -> Any:
+    """Return what makes loggers, of the kind that the application has chosen."""
+    if not any(isinstance(each, StructlogPlugin) for each in app.plugins):
+        return logging.getLogger
+    _take_over_log(production=production)
+    return structlog.get_logger
+
+
+def _take_over_log(*, production: bool) -> None:
+    """Send to the policy's log what a plugin or another application has set up of its own."""
+    log = logging.getLogger("litestar")
+    log.handlers, log.propagate = [], True
+    events.configure(production=production)
+
+
 def _set_debug(app: Litestar, *, production: bool) -> None:
     """Let no switch show the inside of the service to everybody."""
     app.debug = not production
@@ -224,6 +263,8 @@ def _inside(app: Litestar) -> App:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if ends_with_slash(scope["path"]):
             _refuse_slash(app, scope)
+        if scope["type"] == "websocket":
+            send = _telling(scope, send)
         try:
             await handler(scope, receive, _hooked(hooks, scope, send) if hooks else send)
         except (LitestarException, ExceptionGroup) as error:
@@ -241,6 +282,32 @@ def _hooked(hooks: Sequence[Any], scope: Scope, send: Send) -> Send:
     async def call(message: Message) -> None:
         for hook in hooks:
             await hook(message, scope)
+        await send(message)
+
+    return call
+
+
+def _telling(scope: Scope, send: Send) -> Send:
+    """Say why a WebSocket ends: Litestar calls all that is raised a 500, and logs nothing."""
+    accepted = False
+
+    async def call(message: Message) -> None:
+        nonlocal accepted
+        accepted = accepted or message["type"] == "websocket.accept"
+        if message["type"] != "websocket.close" or (error := scope.pop(_ERROR, None)) is None:
+            await send(message)
+            return
+        boundary, context = scope[KEY]
+        status = status_of(error)
+        if accepted and status is None:
+            # First, since it fails where the client is gone, which is no crash.
+            await send(message)
+            boundary.crash(context, error)
+            return
+        if status is None:
+            status = boundary.crash(context, error).status
+        if not accepted or isinstance(error, Problem):
+            message = {**message, "code": _HTTP + status}
         await send(message)
 
     return call
@@ -380,8 +447,15 @@ async def _check_access(connection: Connection, handler: BaseRouteHandler) -> No
         scope.setdefault("auth", found.auth)
 
 
-async def _nothing_found(_: Exception, scope: Any) -> None:
+async def _keep_error(error: Exception, scope: Any) -> None:
+    """Remember what ends a WebSocket."""
+    if scope["type"] == "websocket" and not isinstance(error, WebSocketException):
+        scope[_ERROR] = error
+
+
+async def _nothing_found(error: Exception, scope: Any) -> None:
     """Let everybody see the application's own page for what no handler answers."""
+    await _keep_error(error, scope)
     if "route_handler" not in scope:
         boundary, context = scope[KEY]
         boundary.allow(context, public=True)
@@ -421,4 +495,18 @@ class _Template(jinja2.Template):
         return super().new_context(given, shared, locals)
 
 
+def _next_of(wrapper: AsyncIteratorWrapper[Any]) -> Any:
+    """Return the next piece; by a `ValueError` Litestar says that there is none.
+
+    One of the view's own would end the answer as if it were whole (BND-4).
+    """
+    try:
+        return next(wrapper.iterator)
+    except StopIteration as end:
+        raise ValueError from end
+    except ValueError as error:
+        raise RuntimeError("what an answer is made of broke off") from error
+
+
 ENVIRONMENT.template_class = _Template
+setattr(AsyncIteratorWrapper, "_call_next", _next_of)  # noqa: B010 - it is generic

@@ -78,6 +78,13 @@ class Request(litestar.Request[User, Auth, Any]):
             raise
 
 
+def policy_request(chosen: type[AnyRequest]) -> type[AnyRequest]:
+    """Return a class of requests with what the policy's does where the chosen one says nothing."""
+    if issubclass(chosen, Request):
+        return chosen
+    return type(chosen.__name__, (chosen, Request), {"__module__": chosen.__module__})
+
+
 def content_of(app: Litestar, session: Any) -> dict[str, Any] | None:
     """Return the content of what `set_session` was given: a dictionary or a model of any kind."""
     if session is None or session is Empty:

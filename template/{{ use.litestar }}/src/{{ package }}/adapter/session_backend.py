@@ -6,10 +6,12 @@ Litestar's own would go on beside it: ids that a client may choose, alive after 
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from litestar.config.app import AppConfig
+from litestar.config.response_cache import ResponseCacheConfig, default_cache_key_builder
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.middleware.session import SessionMiddleware
@@ -19,7 +21,7 @@ from litestar.plugins.flash import FlashPlugin
 from litestar.security.session_auth.middleware import MiddlewareWrapper
 
 from ..security.events import note
-from .requests import Connection, exchange
+from .requests import AnyRequest, Connection, exchange
 
 
 class PolicyBackend(BaseSessionBackend[Any]):
@@ -50,6 +52,22 @@ def offer_sessions(config: AppConfig) -> None:
     """Let a plugin that insists on a middleware for sessions find one."""
     if any(isinstance(plugin, FlashPlugin) for plugin in config.plugins):
         config.middleware.insert(0, PolicySessions().middleware)
+
+
+def keep_by_session(config: ResponseCacheConfig | None) -> None:
+    """Let the cache of responses hand nobody what was made for another session (HDR-4).
+
+    A key that the application makes itself stays.
+    """
+    if config and config.key_builder is default_cache_key_builder:
+        config.key_builder = _cache_key
+
+
+def _cache_key(request: AnyRequest) -> str:
+    key = default_cache_key_builder(request)
+    cookie = exchange(request).context.session.cookie
+    # By a hash, since the cache is no place for what logs somebody in.
+    return f"{key} {hashlib.sha256(cookie.encode()).hexdigest()}" if cookie else key
 
 
 def take_over_sessions(handler: BaseRouteHandler) -> None:
