@@ -314,6 +314,17 @@ def test_answer_that_is_still_being_made_is_private(stage: Inside) -> None:
     assert expect.once(answer, "cache-control") == "no-store"
 
 
+@pytest.mark.contract("SES-12")
+def test_what_is_written_too_late_is_not_lost_in_silence(
+    stage: Inside, log: pytest.LogCaptureFixture
+) -> None:
+    """Its cookie and its headers have left: nobody stores it, and the log says so, once."""
+    member = stage.member()
+    for begin, notes in (("yes", 0), ("write", 1)):
+        assert member.get(f"/stage/slow?seconds=0&begin={begin}").text == "firstsecond"
+        assert len(events(log, "response_dropped")) == notes
+
+
 @pytest.mark.contract("HDR-1")
 @pytest.mark.parametrize("code", ["%01", "%0a", "%0d%0aset-cookie:%20a=b", "%1f", "%7f"])
 @pytest.mark.parametrize("status", [200, 404])

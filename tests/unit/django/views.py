@@ -90,6 +90,8 @@ def slow(request: HttpRequest) -> HttpResponseBase:
     def parts() -> Iterator[str]:
         yield "first"
         time.sleep(seconds)
+        if request.GET["begin"] == "write":
+            request.session["late"] = 1
         yield "second"
 
     return StreamingHttpResponse(parts(), content_type="text/plain")

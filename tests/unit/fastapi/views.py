@@ -76,7 +76,7 @@ def crash() -> None:
 
 @router.get("/slow")
 @login_not_required
-def slow(seconds: float, begin: str = "") -> Response:
+def slow(request: Request, seconds: float, begin: str = "") -> Response:
     if not begin:
         time.sleep(seconds)
         return PlainTextResponse("slow")
@@ -84,6 +84,8 @@ def slow(seconds: float, begin: str = "") -> Response:
     async def parts() -> AsyncIterator[str]:
         yield "first"
         await asyncio.sleep(seconds)
+        if begin == "write":
+            request.session["late"] = 1
         yield "second"
 
     return StreamingResponse(parts(), media_type="text/plain")

@@ -19,6 +19,7 @@ from flask import (
     render_template_string,
     request,
     session,
+    stream_with_context,
     url_for,
 )
 from flask.typing import ResponseReturnValue
@@ -84,9 +85,11 @@ def slow() -> ResponseReturnValue:
     def parts() -> Iterator[str]:
         yield "first"
         time.sleep(seconds)
+        if request.args["begin"] == "write":
+            session["late"] = 1
         yield "second"
 
-    return parts(), {"Content-Type": "text/plain"}
+    return stream_with_context(parts()), {"Content-Type": "text/plain"}
 
 
 @blueprint.get("/broken")

@@ -135,7 +135,9 @@ class Stage(Controller):
         raise ValueError("secret-4711")
 
     @get("/slow", sync_to_thread=True)
-    def slow(self, seconds: FromQuery[float], begin: FromQuery[str] = "") -> Response[str] | Stream:
+    def slow(
+        self, request: Request, seconds: FromQuery[float], begin: FromQuery[str] = ""
+    ) -> Response[str] | Stream:
         if not begin:
             time.sleep(seconds)
             return Response("slow", media_type=MediaType.TEXT)
@@ -143,6 +145,8 @@ class Stage(Controller):
         async def parts() -> AsyncIterator[str]:
             yield "first"
             await asyncio.sleep(seconds)
+            if begin == "write":
+                request.session["late"] = 1
             yield "second"
 
         return Stream(parts())

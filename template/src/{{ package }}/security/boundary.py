@@ -608,7 +608,17 @@ class Boundary:
         plan = self._headers.plan(own)
         if plan.judged or self._headers.unfit(own):
             return None
+        context._left = True
         return self._finish(context, status, own, plan)
+
+    def end(self, context: RequestContext) -> None:
+        """Note what was written into the session once the response had left: it is lost."""
+        session = context._session
+        if session is not None and session.fetched and context._left and session.written_late:
+            note(
+                "response_dropped",
+                reason="what was written into the session after the response had begun",
+            )
 
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
@@ -658,6 +668,7 @@ class Boundary:
             except Exception as error:  # noqa: BLE001 - also content that is not JSON
                 refusal = self.crash(context, error)
                 status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
+        context._left = status < _CRASH
         if ours:
             own = [pair for pair in own if pair[0] != MARK]
         if status >= _ERROR:

@@ -58,6 +58,8 @@ class RequestContext:
     _claimed_id = ""
     _nonce = ""
     _absent = False
+    _left = False
+    """True once the response has left as something that is no crash."""
     address = ""
     """The client for code that wants an address, "" where there is none."""
     https = False

@@ -220,6 +220,14 @@ class Session(MutableMapping[str, Any]):
         except TypeError:
             return True
 
+    @property
+    def written_late(self) -> bool:
+        """True if something was written after the response had left, which nobody stores."""
+        try:
+            return self._rotate or (self._touched and self._text() != self._before)
+        except TypeError:
+            return True
+
     def lives(self, *, used: bool) -> bool:
         """Tell whether the session that was read is still there; `used` counts as a use.
 
@@ -405,6 +413,7 @@ class Session(MutableMapping[str, Any]):
             if value != self.cookie:
                 line = write(value, row.created + self._sessions.policy.absolute_timeout - now)
         self._sessions.store.update(row.id_hash, seen=now, data=data)
+        self._before = text
         return line
 
     def _begin(self, text: str, now: int, write: Callable[[str, int], str], client: str) -> str:

@@ -71,6 +71,8 @@ def slow(request: Request) -> Response:
     async def parts() -> AsyncIterator[str]:
         yield "first"
         await asyncio.sleep(seconds)
+        if request.query_params["begin"] == "write":
+            request.session["late"] = 1
         yield "second"
 
     return StreamingResponse(parts(), media_type="text/plain")

@@ -225,6 +225,7 @@ class _Exchange:
                         await self._finish(received)
             except Exception as error:  # noqa: BLE001 - nobody else is left to answer
                 await self._crash(error)
+            boundary.end(context)
             if self._reader and not self._reader.over:
                 await linger(receive, boundary.policy.input.body_pause)
         finally:

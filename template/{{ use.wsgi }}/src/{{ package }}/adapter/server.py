@@ -119,6 +119,7 @@ class WsgiServer:
                 if deadline:
                     streaming = _within(deadline, context, 503, streaming, begun=True)
                 await streaming
+                self._boundary.end(context)
         if incoming and not incoming.over:
             await linger(receive, self._pause)
 
