@@ -33,12 +33,18 @@ left: dict[str, int] = {}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what waits for the weekly job, and run mutations last.
+    """Leave what waits for the weekly job; what takes a minute comes first, what is short last.
 
-    They are many and short, so that no process waits long for another.
+    So that no process waits long for another at the end.
     """
     left[""] = weekly.leave(config, items)
-    items.sort(key=lambda item: "tests/mutation/" in item.nodeid)
+    items.sort(key=lambda item: _turn(item.nodeid))
+
+
+def _turn(nodeid: str) -> int:
+    if nodeid.startswith(("tests/generated/", "tests/update/")):
+        return 0
+    return 2 if nodeid.startswith("tests/mutation/") else 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

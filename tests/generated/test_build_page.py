@@ -23,6 +23,7 @@ from tests.generated.snippets import Snippet
 from tests.live.service import Client, Service, free_port, running
 from tests.needs import has_libraries, needs_libraries
 from tests.projects import BIN, CHOICES, Project
+from tests.weekly import frameworks
 
 PAGE = "docs/build.md"
 GZIP = {"accept-encoding": "gzip"}
@@ -131,6 +132,7 @@ def shown(project: Project, language: str) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("project", frameworks("fastapi", "django"), indirect=True)
 def test_what_was_built_passes_the_checks(project: Project, mypy: tuple[str, ...]) -> None:
     ruff = str(BIN / "ruff")
     project.run(ruff, "format", "--check", "--diff", "--no-cache", "src", "tests/app")

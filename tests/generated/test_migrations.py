@@ -62,7 +62,7 @@ def postgres() -> Iterator[PostgresServer]:
         server.stop()
 
 
-@pytest.fixture(params=some(FRAMEWORKS, ["django"]))
+@pytest.fixture(params=some(FRAMEWORKS, ["flask"]))
 def framework(request: pytest.FixtureRequest) -> str:
     """Return the framework."""
     return str(request.param)

@@ -82,7 +82,7 @@ def test_copier_alone_changes_neither_names_nor_facts(project: Project, name: st
         projects.update(project)
 
 
-@pytest.mark.parametrize("name", some(FREE, ["storage", "mail"]))
+@pytest.mark.parametrize("name", some(FREE, ["mail"]))
 def test_what_is_the_templates_alone_follows(project: Project, tmp_path: Path, name: str) -> None:
     projects.update(project, data={name: FREE[name]})
     assert project.answers[name] == FREE[name]
