@@ -63,7 +63,7 @@ def matrix() -> Iterator[dict[str, str]]:
                 "storage": distributed if sessions else embedded,
                 "python": line or OWN,
                 # With the pages that need mail, and without.
-                **(BY_MAIL if sessions == CHOICES["sessions"][1] else {}),
+                **(BY_MAIL if sessions != CHOICES["sessions"][0] else {}),
             }
 
 

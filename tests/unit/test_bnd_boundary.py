@@ -15,6 +15,7 @@ import pytest
 from typing_extensions import override
 
 from my_service.adapter import Problem
+from my_service.security import events as security_events
 
 from .. import expect
 from ..conftest import Make
@@ -323,6 +324,19 @@ def test_what_is_written_too_late_is_not_lost_in_silence(
     for begin, notes in (("yes", 0), ("write", 1)):
         assert member.get(f"/stage/slow?seconds=0&begin={begin}").text == "firstsecond"
         assert len(events(log, "response_dropped")) == notes
+
+
+@pytest.mark.contract("SES-12")
+def test_usual_ways_with_a_session_are_not_too_late(
+    stage: Inside, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is noted once may have been in another test.
+    monkeypatch.setattr(security_events._once, "seen", set())
+    member = stage.member()
+    for way in ("set?key=a&value=1", "append?key=list&value=1", "replace", "clear", "replace"):
+        member.post(f"/stage/session/{way}")
+    stage.member().post("/logout")
+    assert events(log, "response_dropped") == []
 
 
 @pytest.mark.contract("HDR-1")

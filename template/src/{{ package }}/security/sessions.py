@@ -399,6 +399,7 @@ class Session(MutableMapping[str, Any]):
             if row is None:
                 return ""
             self._sessions.store.delete(row.id_hash)
+            self._before, self._rotate = self._text(), False
             return write("", 0)
         text = self._text() if self._touched else self._before
         if row is None or self._rotate:
@@ -435,6 +436,7 @@ class Session(MutableMapping[str, Any]):
             self._row, self._user, self._name, self.new_device = None, "", "", ""
             self._content.clear()
             self._facts = {}
+            self._before, self._rotate = self._text(), False
             return write("", 0)
         self._before, self.cookie, self._rotate = text, value, False
         return line

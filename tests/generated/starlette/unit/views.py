@@ -53,7 +53,8 @@ async def document(_: Request) -> Response:
 @login_not_required
 async def problem(request: Request) -> Response:
     query = request.query_params
-    raise Problem(int(query["status"]), detail=query.get("detail", ""))
+    headers = [("location", query["to"])] if "to" in query else ()
+    raise Problem(int(query["status"]), detail=query.get("detail", ""), headers=headers)
 
 
 @login_not_required
@@ -335,12 +336,46 @@ async def crashing_socket(_: WebSocket) -> None:
     raise ValueError("secret-4711")
 
 
+@login_not_required
+async def late_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise ValueError("secret-4711")
+
+
+@login_not_required
+async def raising_socket(_: WebSocket) -> None:
+    raise HTTPException(409)
+
+
+@login_not_required
+async def problem_socket(_: WebSocket) -> None:
+    raise Problem(409)
+
+
+@login_not_required
+async def member_socket(socket: WebSocket) -> None:
+    user = current_auth(socket).require_user()
+    await socket.accept()
+    await socket.send_text(user.name)
+
+
+@login_not_required
+async def number_socket(socket: WebSocket) -> None:
+    if not socket.query_params["number"].isdecimal():
+        await socket.close(1008)
+
+
 SOCKETS = {
     "echo": echo,
     "silent": silent_socket,
     "header": header_socket,
     "refuses": refusing_socket,
     "crash": crashing_socket,
+    "late": late_socket,
+    "raises": raising_socket,
+    "problem": problem_socket,
+    "member": member_socket,
+    "number": number_socket,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
@@ -18,6 +19,11 @@ from .mail_database import transactions
 class EmailBackend(BaseEmailBackend):
     """Queues mails in the transaction that is open: sent if it is committed, and only then."""
 
+    def __init__(self, fail_silently: bool = False, **options: Any) -> None:
+        """Take what Django gives; of it `fail_silently` alone means something for a queue."""
+        super().__init__(**options)
+        self._is_silent = fail_silently
+
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         """Queue mails for each of their recipients; return how many mails.
 
@@ -30,7 +36,7 @@ class EmailBackend(BaseEmailBackend):
                 for mail in written:
                     queue(execute, mail.message(), int(time.time()), mail.recipients())
         except ValueError:
-            if self.fail_silently:
+            if self._is_silent:
                 return 0
             raise
         transaction.on_commit(WAKE.set)
