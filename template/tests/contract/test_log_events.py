@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -56,18 +55,6 @@ def one(lines: list[dict[str, Any]], event: str) -> dict[str, Any]:
     found = [line for line in lines if line["event"] == event]
     assert len(found) == 1, lines
     return found[0]
-
-
-@pytest.mark.contract("LOG-1", "LOG-2")
-def test_warning_of_a_library_is_a_line_like_others(make: Make, log: Log) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        make()
-        log()
-        warnings.warn("first\nsecond", UserWarning, stacklevel=1)
-    (line,) = log()
-    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
-    assert "UserWarning: first\nsecond" in line["event"]
 
 
 @pytest.mark.contract("LOG-1")

@@ -8,6 +8,7 @@ line. No password, cookie, token or body is logged.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from contextvars import ContextVar
@@ -167,9 +168,9 @@ def configure(*, production: bool) -> None:
 
 def _take_over() -> None:
     """Log what Python would write beside the log, with words of a client's in it (LOG-2)."""
-    # First off: it remembers that it was on, while a test may have put another function there.
-    logging.captureWarnings(False)
-    logging.captureWarnings(True)
+    # pytest shows them itself, and hooks/verify those about former names.
+    if "PYTEST_VERSION" not in os.environ:
+        logging.captureWarnings(True)
     # Another one is that of a test runner, or of what reports errors.
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_failed
