@@ -17,7 +17,7 @@ UNIT = Path(__file__).parent / "starlette" / "unit"
 GUIDE = ROOT / "docs" / "add-a-framework.md"
 LAYER = "template/{{{{ use.{} }}}}"
 ADAPTER = "src/{{ package }}/adapter"
-LONGEST_ADAPTER = 2200
+LONGEST_ADAPTER = 2100
 ALL_OF_ITS_OWN = {"django"}
 """Frameworks with users, sessions, data and settings of their own, each of which is connected."""
 

@@ -89,7 +89,7 @@ async def converted(value: FromPath[Any]) -> str:
 @get("/logs", exclude_from_auth=True)
 async def logs(request: Request[Any, Any, Any]) -> bool:
     request.logger.info("written for %s", "4711")
-    request.app.logger.info("written by the application")  # type: ignore[union-attr]
+    request.app.logger.info("written by the application")  # type: ignore[union-attr] # it is set
     return True
 
 

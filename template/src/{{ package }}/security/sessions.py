@@ -215,10 +215,7 @@ class Session(MutableMapping[str, Any]):
     @property
     def unsaved(self) -> bool:
         """True if something was written that `commit` has not stored."""
-        try:
-            return self.ended or self._rotate or (self._touched and self._text() != self._before)
-        except TypeError:
-            return True
+        return self.ended or self.written_late
 
     @property
     def written_late(self) -> bool:
