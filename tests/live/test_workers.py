@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from tests.conftest import Render
 from tests.live import probing
 from tests.live.probing import children, connection, eventually, head
-from tests.live.service import Service, free_port, running
+from tests.live.service import STOP_SECONDS, Service, free_port, running
 from tests.projects import Project
 from tests.weekly import some
 
@@ -148,6 +149,16 @@ def test_systemd_hears_of_working_workers_alone(plain: Project, tmp_path: Path) 
                 service.process.send_signal(signal.SIGCONT)
             systemd.settimeout(60)
             assert systemd.recv(100) == b"WATCHDOG=1"
+
+
+def test_it_ends_by_a_signal_that_another_thread_gets(plain: Project) -> None:
+    # As the kernel does it where the main thread has yet to wake up from SIGSTOP.
+    with running(plain, workers=1) as service:
+        assert service.process
+        process = service.process.pid
+        others = {int(task.name) for task in Path(f"/proc/{process}/task").iterdir()} - {process}
+        ctypes.CDLL(None).tgkill(process, min(others), signal.SIGTERM)
+        assert service.process.wait(STOP_SECONDS) == 0
 
 
 def test_password_hashes_keep_no_memory(plain: Project) -> None:

@@ -89,6 +89,17 @@ class Watch:
                 workers[pid].kill()
 
 
+def hear_signals() -> None:
+    """Have the main thread look for signals once a second: call it there.
+
+    The kernel may hand SIGTERM to another thread, for example while the process goes on after
+    SIGSTOP. Python acts on it in the main thread, which waits for the workers and would sleep on.
+    """
+    signal.signal(signal.SIGALRM, lambda _number, _frame: None)
+    # Workers do not inherit it.
+    signal.setitimer(signal.ITIMER_REAL, _BEAT, _BEAT)
+
+
 def keep_memory_apart() -> None:
     """Have large blocks go back to the system when they are freed.
 
