@@ -18,7 +18,8 @@ import struct
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from ..security.events import emit
 
@@ -89,8 +90,9 @@ class Watch:
                 workers[pid].kill()
 
 
-def hear_signals() -> None:
-    """Have the main thread look for signals once a second: call it there.
+@contextmanager
+def hearing_signals() -> Iterator[None]:
+    """Have the main thread, which this is, look for signals once a second.
 
     The kernel may hand SIGTERM to another thread, for example while the process goes on after
     SIGSTOP. Python acts on it in the main thread, which waits for the workers and would sleep on.
@@ -98,6 +100,10 @@ def hear_signals() -> None:
     signal.signal(signal.SIGALRM, lambda _number, _frame: None)
     # Workers do not inherit it.
     signal.setitimer(signal.ITIMER_REAL, _BEAT, _BEAT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def keep_memory_apart() -> None:
