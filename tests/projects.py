@@ -19,7 +19,7 @@ import copier
 import pytest
 import yaml
 
-from tests import compiled
+from tests import quicker
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -55,7 +55,7 @@ DEPENDENT: dict[str, tuple[str, ...]] = {"signup": ("closed", "open")}
 BY_MAIL = {"mail": "smtp", "signup": "open"}
 """All that a service may have by mail."""
 
-compiled.remember()
+quicker.begin()
 
 
 @dataclass(frozen=True)

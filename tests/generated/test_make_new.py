@@ -52,7 +52,9 @@ def make_new(
 
 def test_generates_and_verifies(clone: Path, tmp_path: Path) -> None:
     target = tmp_path / "made here" / "shop"
-    answers = "project_name=shop framework=flask description='Sells tea, 24/7'"
+    # No other test verifies this framework at each change: see test_verify.py.
+    kind = "framework=litestar sessions=cookie mail=smtp signup=open"
+    answers = f"project_name=shop {kind} description='Sells tea, 24/7'"
     done = make_new(clone, target, answers, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "  ok    tests" in done.stdout

@@ -73,10 +73,7 @@ class Ci:
 
     def release(self, tag: str, files: dict[str, str]) -> None:
         """Release a version of the template."""
-        for name, text in files.items():
-            self.template.write(f"template/{name}", text)
-        self.template.commit(tag)
-        self.template.git("tag", tag)
+        release(self.template, files, tag)
 
     def edit(self, name: str, text: str) -> None:
         """Push a change of a person to main."""
@@ -86,17 +83,48 @@ class Ci:
         job.git("push", "--quiet", "origin", "main")
 
 
-@pytest.fixture
-def ci(tmp_path: Path, environment: dict[str, str]) -> Ci:
-    """Return a repository on the first version of a template that has a second one."""
-    template = make_project(tmp_path / "template" / "template", environment)
-    template.path = tmp_path / "template"
+@pytest.fixture(scope="session")
+def born(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Return a folder with a template of two versions and, not in git, a service of its first.
+
+    They are copied for each test: to make them takes longer than most tests do.
+    """
+    folder = tmp_path_factory.mktemp("born")
+    template = make_project(folder / "template" / "template", environment)
+    template.path = folder / "template"
     template.write("copier.yml", "_subdirectory: template\n")
     template.write(
         "template/{{ _copier_conf.answers_file }}.jinja", "{{ _copier_answers | to_nice_yaml }}"
     )
     template.write("template/.gitignore", FILES[".gitignore"] + "/var/\n")
     template.git("init", "--quiet")
+    release(template, {BASELINE: FIRST}, "v1.0.0")
+    source, target = str(template.path), str(folder / "service")
+    assert not template.run("copier", "copy", "--defaults", source, target).returncode
+    release(template, {BASELINE: SECOND}, "v2.0.0")
+    return folder
+
+
+def release(template: Project, files: dict[str, str], tag: str) -> None:
+    """Release a version of the template."""
+    for name, text in files.items():
+        template.write(f"template/{name}", text)
+    template.commit(tag)
+    template.git("tag", tag)
+
+
+@pytest.fixture
+def ci(tmp_path: Path, born: Path, environment: dict[str, str]) -> Ci:
+    """Return a repository on the first version of a template that has a second one."""
+    for name in ("template", "service"):
+        shutil.copytree(born / name, tmp_path / name, symlinks=True)
+    template = Project(tmp_path / "template", dict(environment))
+    service = Project(tmp_path / "service", environment)
+    answers = (service.path / ".copier-answers.yml").read_text("utf-8")
+    assert answers.count(str(born / "template")) == 1
+    service.write(
+        ".copier-answers.yml", answers.replace(str(born / "template"), str(template.path))
+    )
     folder = tmp_path / "ci"
     gh = Gh(folder / "gh")
     runner = environment | {
@@ -109,14 +137,9 @@ def ci(tmp_path: Path, environment: dict[str, str]) -> Ci:
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
     }
     made = Ci(tmp_path / "origin.git", template, runner, folder, gh)
-    made.release("v1.0.0", {BASELINE: FIRST})
-    service = Project(tmp_path / "service", environment)
-    source, target = str(template.path), str(service.path)
-    assert not template.run("copier", "copy", "--defaults", source, target).returncode
     service.git("init", "--quiet")
     service.commit("Begin")
     service.git("clone", "--quiet", "--bare", str(service.path), str(made.origin))
-    made.release("v2.0.0", {BASELINE: SECOND})
     return made
 
 
