@@ -21,8 +21,8 @@ YEAR_ARGS ?=
 ADOPT_ARGS ?=
 URL ?=
 RUNS ?= 10
-# Processes that run tests; on two cores three, since many of them wait for servers.
-WORKERS ?= 3
+# Processes that run tests; on two cores four, since many of them wait for servers.
+WORKERS ?= 4
 MINUTES ?=
 # By the environment, not by the command line: an answer may hold any character.
 export DEST ANSWERS
@@ -38,7 +38,7 @@ new: $(VENV)/.new ## Generate a project and verify it: make new DEST=../myapp [A
 adopt: $(VENV)/.new ## Say what it takes to bring a service of yours under the template: make adopt DEST=../service ANSWERS="framework=flask ..." [ADOPT_ARGS=--write]
 	@PYTHONPATH=hooks $(BIN)/python -m scripts.adopt $(ADOPT_ARGS)
 
-test: $(VENV)/.dev packages ## Run the tests of each change, installing what they need [TESTS=tests/hooks WORKERS=3]
+test: $(VENV)/.dev packages ## Run the tests of each change, installing what they need [TESTS=tests/hooks WORKERS=4]
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS) $(TESTS)
 
 weekly: $(VENV)/.dev packages ## Run all tests, those too that each change leaves to the weekly job: before a release [TESTS=tests/live]

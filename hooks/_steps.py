@@ -75,8 +75,8 @@ LONGER = {
 """Families of the contract whose tests take longer: hashes, processes, waiting."""
 WITHOUT_SERVERS = ("-m", "not servers")
 DISTRIBUTED = re.compile("^storage: distributed$", re.MULTILINE)
-AT_ONCE = 2
-"""How many steps run side by side."""
+AT_ONCE = 3
+"""How many steps run side by side: tests wait often, and leave two processors to a third step."""
 WITHOUT_HOOKS = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
@@ -210,7 +210,7 @@ def installed_python() -> str:
 
 
 def checks(python: str, package: str, *, everything: bool = False) -> list[Step]:
-    """Return what `verify` checks, in the order in which two at a time take least.
+    """Return what `verify` checks, in the order in which they take least side by side.
 
     `everything`: also what needs servers that the service has not.
     `check` is early: it compiles the libraries, which the tests would do once for each process.
@@ -256,7 +256,7 @@ def workers() -> str:
     """Return how many processes of xdist each step has, "0" for none."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return "auto"
-    own = (os.cpu_count() or 1) // AT_ONCE
+    own = -(-(os.cpu_count() or 1) // AT_ONCE)
     return str(own if own > 1 else 0)
 
 
@@ -329,12 +329,12 @@ def report(result: Result) -> None:
 
 
 def run_all(steps: Sequence[Step]) -> bool:
-    """Run independent steps two at a time, report each as it ends, then show what failed."""
+    """Run independent steps side by side, report each as it ends, then show what failed."""
     return show_failed(run_each(steps))
 
 
 def run_each(steps: Sequence[Step]) -> list[Result]:
-    """Run independent steps two at a time, and report each as it ends."""
+    """Run independent steps side by side, and report each as it ends."""
     results = []
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         for future in as_completed([pool.submit(run, step) for step in steps]):

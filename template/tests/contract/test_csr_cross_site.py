@@ -59,15 +59,26 @@ def end_others(browser: Browser, headers: tuple[Header, ...]) -> httpx.Response:
     return browser.send("POST", "/account/sessions/end-others", (("Content-Type", FORM), *headers))
 
 
+@pytest.fixture(scope="module")
+def staying(service: Service, user: User) -> Browser:
+    """A browser whose session is still there after each test: nothing was done in its name."""
+    return service.login(user)
+
+
+@pytest.fixture(scope="module")
+def other(service: Service, user: User) -> Browser:
+    """The same user, in another browser."""
+    return service.login(user)
+
+
 @pytest.mark.contract("CSR-1")
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED.keys())
 def test_forged_request_is_refused(
-    service: Service, member: Browser, user: User, headers: tuple[Header, ...]
+    service: Service, staying: Browser, other: Browser, headers: tuple[Header, ...]
 ) -> None:
-    other = service.login(user)
-    expect.error(end_others(member, named(headers, service)), 403)
-    expect.error(member.send("POST", "/logout", named(headers, service)), 403)
-    assert member.logged_in()
+    expect.error(end_others(staying, named(headers, service)), 403)
+    expect.error(staying.send("POST", "/logout", named(headers, service)), 403)
+    assert staying.logged_in()
     assert other.logged_in()
 
 
@@ -84,12 +95,12 @@ def test_own_pages_may_do_it(inside: Inside, headers: tuple[Header, ...]) -> Non
 @pytest.mark.parametrize("request_", UNSAFE, ids=lambda each: f"{each[0]} {each[1]}")
 @pytest.mark.parametrize("form", ["cross-site", "foreign origin", "neither header"])
 def test_every_address_that_changes_something_is_guarded(
-    service: Service, member: Browser, request_: tuple[str, str, str, bytes], form: str
+    service: Service, staying: Browser, request_: tuple[str, str, str, bytes], form: str
 ) -> None:
     method, target, kind, content = request_
     headers = named(FORGED[form], service) + ((("Content-Type", kind),) if kind else ())
-    expect.error(member.send(method, target, headers, content), 403)
-    assert member.logged_in()
+    expect.error(staying.send(method, target, headers, content), 403)
+    assert staying.logged_in()
 
 
 @pytest.mark.contract("CSR-1")
@@ -189,11 +200,11 @@ def test_get_changes_no_note(inside: Inside) -> None:
     ["text/plain", "text/json", "application/xml", "application/x-pickle", "multipart/mixed", ""],
 )
 @pytest.mark.parametrize("target", ["/api/unknown", "/unknown", "/account/sessions/end-others"])
-def test_body_of_another_type_is_not_read(inside: Inside, target: str, kind: str) -> None:
+def test_body_of_another_type_is_not_read(
+    staying: Browser, other: Browser, target: str, kind: str
+) -> None:
     """Forms and JSON go to any route; more only where a fact says so."""
-    user = inside.add_user()
-    member, other = inside.login(user), inside.login(user)
     same = ("Sec-Fetch-Site", "same-origin")
     headers = (same, ("Content-Type", kind)) if kind else (same,)
-    expect.error(member.send("POST", target, headers, b'{"a": "b"}'), 415)
+    expect.error(staying.send("POST", target, headers, b'{"a": "b"}'), 415)
     assert other.logged_in()
