@@ -6,6 +6,7 @@ They stand in an urlconf of their own, which has the service's addresses too.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -45,7 +46,8 @@ def answer(request: HttpRequest) -> HttpResponse:
         del response["Content-Type"]
     for name, _, value in lines:
         text = value.strip().encode().decode("latin-1")
-        if name == "Set-Cookie":
+        # Others are dropped there without a word.
+        if name == "Set-Cookie" and re.match(r"[\w-]+=", text):
             response.cookies.load(text)
         elif name in response:
             # More than Django's dictionary holds: `more_headers` adds it.

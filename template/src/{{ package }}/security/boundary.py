@@ -23,7 +23,7 @@ from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body, is_json, media_type
 from .context import Origin, RequestContext, RequestHead
-from .cookies import CookieFormat, breaks_prefix, cookie_name
+from .cookies import CookieFormat, breaks_prefix, cookie_name, is_cookie_name
 from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
@@ -823,28 +823,33 @@ class Boundary:
         kept: Headers = []
         cookies = self.policy.cookies
         core = {
-            f"{context.cookies.prefix}{name}"
+            f"{context.cookies.prefix}{name}".lower()
             for name in (cookies.session_name, cookies.device_name)
         }
-        for name, value in own:
-            if name != b"set-cookie":
-                kept.append((name, value))
+        for header, value in own:
+            if header != b"set-cookie":
+                kept.append((header, value))
                 continue
             line = value.decode("latin-1")
-            if cookie_name(line) in core or context.without_session:
+            name = cookie_name(line)
+            reason = ""
+            if not is_cookie_name(name):
+                reason = "no name for a cookie: browsers and servers would take it for another"
+            elif name.lower() in core or context.without_session:
                 reason = "this cookie is the policy's alone"
-                note("response_dropped", cookie=cookie_name(line), reason=reason)
+            if reason:
+                note("response_dropped", cookie=name[:_SHOWN], reason=reason)
                 continue
             line, added = context.cookies.harden(line, self._script_cookies)
             if added:
-                note("response_changed", cookie=cookie_name(line), added=", ".join(added))
+                note("response_changed", cookie=name, added=", ".join(added))
             if breaks_prefix(line):
                 note(
                     "response_changed",
-                    cookie=cookie_name(line),
+                    cookie=name,
                     reason="browsers drop it: its prefix needs Secure, and __Host- also Path=/",
                 )
-            kept.append((name, line.encode("latin-1")))
+            kept.append((header, line.encode("latin-1")))
         return kept
 
 
