@@ -21,6 +21,8 @@ may see them. Parameters come in the query.
 | GET closed | "inside"; silent |
 | HEAD count | for HEAD alone: the header `x-total-count: 3` |
 | HEAD count/closed | the same, silent |
+| GET, OPTIONS able | the framework's own way to answer OPTIONS: `{"can": "much"}`; something else for GET |
+| GET, OPTIONS able/closed | the same, silent |
 | POST json | reads a JSON object with the framework's usual means; responds `{"got": ...}` |
 | POST form | reads a form likewise; responds `{"got": {name: value}}` |
 | POST upload | reads a form with files likewise; responds `{"got": {name: text, or bytes of the file}}` |
@@ -49,6 +51,8 @@ may see them. Parameters come in the query.
 | WebSocket socket/raises | raises the framework's HTTP exception with 409 |
 | WebSocket socket/problem | raises `Problem(409)` |
 | WebSocket socket/member | asks the door for the user, by an argument |
+| WebSocket socket/typed | accepts, then the framework's own validation refuses the `number` of the query or, where that can be, the first message, which should be an object of numbers |
+| WebSocket socket/says | accepts, then raises what the framework has for that, with the words "Only two left" |
 | WebSocket socket/number | takes a `number` from the query |
 | opened/ | the raw application again; a fact opens it |
 """  # noqa: E501 - a table

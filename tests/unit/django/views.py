@@ -28,6 +28,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import include, path, re_path, reverse
+from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.generic import View
@@ -164,6 +165,23 @@ def count(_: HttpRequest) -> HttpResponse:
 class ClosedCount(View):
     def head(self, _: HttpRequest) -> HttpResponse:
         return HttpResponse(headers={"X-Total-Count": "3"})
+
+
+@method_decorator(login_not_required, name="dispatch")
+class Able(View):
+    def get(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse("inside")
+
+    def options(self, _: HttpRequest) -> HttpResponse:
+        return JsonResponse({"can": "much"})
+
+
+class ClosedAble(View):
+    def get(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse("inside")
+
+    def options(self, _: HttpRequest) -> HttpResponse:
+        return JsonResponse({"can": "much"})
 
 
 @login_not_required
@@ -330,6 +348,8 @@ urlpatterns = [
     path("stage/closed", closed),
     path("stage/count", count),
     path("stage/count/closed", ClosedCount.as_view()),
+    path("stage/able", Able.as_view()),
+    path("stage/able/closed", ClosedAble.as_view()),
     path("stage/json", json_),
     path("stage/silent", silent),
     path("stage/form", form),

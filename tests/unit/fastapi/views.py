@@ -21,6 +21,7 @@ from fastapi import (
     Response,
     WebSocket,
     WebSocketDisconnect,
+    WebSocketException,
 )
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import (
@@ -157,6 +158,28 @@ def count() -> Response:
 @router.head("/count/closed")
 def count_closed() -> Response:
     return Response(headers={"X-Total-Count": "3"})
+
+
+@router.get("/able")
+@login_not_required
+def able() -> PlainTextResponse:
+    return PlainTextResponse("inside")
+
+
+@router.options("/able")
+@login_not_required
+def options() -> dict[str, str]:
+    return {"can": "much"}
+
+
+@router.get("/able/closed")
+def able_closed() -> PlainTextResponse:
+    return PlainTextResponse("inside")
+
+
+@router.options("/able/closed")
+def options_closed() -> dict[str, str]:
+    return {"can": "much"}
 
 
 @router.post("/json")
@@ -330,6 +353,23 @@ async def problem_socket(_: WebSocket) -> None:
 async def member_socket(socket: WebSocket, user: CurrentUser) -> None:
     await socket.accept()
     await socket.send_text(user.name)
+
+
+async def accepted(socket: WebSocket) -> None:
+    await socket.accept()
+
+
+@router.websocket("/socket/typed")
+@login_not_required
+async def typed_socket(_: Annotated[None, Depends(accepted)], number: int) -> None:
+    """FastAPI looks at the number once the socket is accepted, and does not come here."""
+
+
+@router.websocket("/socket/says")
+@login_not_required
+async def saying_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise WebSocketException(1008, "Only two left")
 
 
 @router.websocket("/socket/number")

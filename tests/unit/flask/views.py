@@ -167,6 +167,22 @@ def count_closed() -> ResponseReturnValue:
     return "", {"X-Total-Count": "3"}
 
 
+@blueprint.route("/able", methods=["GET", "OPTIONS"])
+@login_not_required
+def able() -> ResponseReturnValue:
+    return {"can": "much"} if request.method == "OPTIONS" else "inside"
+
+
+@blueprint.get("/able/closed", provide_automatic_options=False)
+def able_closed() -> ResponseReturnValue:
+    return "inside"
+
+
+@blueprint.route("/able/closed", methods=["OPTIONS"])
+def options_closed() -> ResponseReturnValue:
+    return {"can": "much"}
+
+
 @blueprint.post("/json")
 @login_not_required
 def json() -> ResponseReturnValue:

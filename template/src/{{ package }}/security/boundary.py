@@ -285,14 +285,8 @@ class Boundary:
         context.path = path
         if head.query:
             check_query(head.query)
-        if method == "OPTIONS":
-            if (wanted := head.header("access-control-request-method")) in self._methods:
-                context.route = self._routes.find(wanted, path)
-                self._admit(context, head, preflight=True)
-            # Any alike: what exists is not told, and no site gets leave but by a fact (CORS).
-            return Response.of(
-                204, "", b"", (("allow", self._allow), ("cache-control", "no-store"))
-            )
+        if method == "OPTIONS" and (own := self._options(context, head, is_own=is_own)):
+            return own
         if context.route.origins:
             self._admit(context, head, preflight=False)
         if head.has_body and (length := content_length(head)) != 0:
@@ -302,6 +296,19 @@ class Boundary:
         if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
         return self._own_page(context, path, method) if is_own else None
+
+    def _options(
+        self, context: RequestContext, head: RequestHead, *, is_own: bool
+    ) -> Response | None:
+        """Answer OPTIONS, unless a fact that names it leaves that to the application."""
+        wanted = head.header("access-control-request-method")
+        if context.route.asks_options and not (wanted or is_own):
+            return None
+        if wanted in self._methods:
+            context.route = self._routes.find(wanted, context.path)
+            self._admit(context, head, preflight=True)
+        # Any alike: what exists is not told, and no site gets leave but by a fact (CORS).
+        return Response.of(204, "", b"", (("allow", self._allow), ("cache-control", "no-store")))
 
     def _target(self, asked: tuple[str, bytes]) -> _Target:
         method, raw = asked
