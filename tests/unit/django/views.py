@@ -39,6 +39,12 @@ MORE = "stage.more"
 EXCEPTIONS: dict[int, type[Exception]] = {400: BadRequest, 403: PermissionDenied, 404: Http404}
 
 
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
 @login_not_required
 def answer(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(request.GET.get("body", ""), status=int(request.GET.get("status", 200)))
@@ -262,6 +268,13 @@ def greeted(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def guess(request: HttpRequest) -> HttpResponse:
+    word = request.GET["word"]
+    right = current_auth(request).counted(request.GET["name"], lambda: is_right(word))
+    return HttpResponse("right" if right else "wrong")
+
+
+@login_not_required
 def member(request: HttpRequest) -> HttpResponseBase:
     if request.user.is_authenticated:
         return HttpResponse("inside")
@@ -364,6 +377,7 @@ urlpatterns = [
     path("stage/session/clear", clear),
     path("stage/session/replace", replace),
     path("stage/greeted", greeted),
+    path("stage/guess", guess),
     path("stage/member", member),
     path("stage/enter", enter),
     path("stage/extension", extension),

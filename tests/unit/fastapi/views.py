@@ -39,6 +39,12 @@ from my_service.adapter import CurrentAuth, CurrentUser, Problem, login_not_requ
 router = APIRouter(prefix="/stage")
 
 
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
 @router.get("/answer")
 @login_not_required
 def answer(
@@ -260,6 +266,13 @@ def replace(request: Request) -> None:
 def greeted(auth: CurrentAuth) -> PlainTextResponse:
     user = auth.shown_user
     return PlainTextResponse(f"hello {user.name if user else 'visitor'}")
+
+
+@router.get("/guess")
+@login_not_required
+def guess(name: str, word: str, auth: CurrentAuth) -> PlainTextResponse:
+    right = auth.counted(name, lambda: is_right(word))
+    return PlainTextResponse("right" if right else "wrong")
 
 
 @router.get("/member")

@@ -47,6 +47,12 @@ class Text(BaseModel):
     text: str
 
 
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
 async def answer_all(socket: Socket, auth: Auth) -> None:
     await socket.accept()
     user = auth.user
@@ -236,6 +242,11 @@ class Stage(Controller):
     async def greeted(self, auth: CurrentAuth) -> str:
         user = auth.shown_user
         return f"hello {user.name if user else 'visitor'}"
+
+    @get("/guess", media_type=MediaType.TEXT, sync_to_thread=True)
+    def guess(self, name: FromQuery[str], word: FromQuery[str], auth: CurrentAuth) -> str:
+        right = auth.counted(name, lambda: is_right(word))
+        return "right" if right else "wrong"
 
     @get("/member")
     async def member(
