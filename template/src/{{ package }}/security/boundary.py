@@ -514,6 +514,7 @@ class Boundary:
 
         A `Problem` or `StoreError` behind it is what went wrong: frameworks wrap what they raise.
         """
+        context.handled = None
         cause: BaseException | None = context._failure or error
         while cause is not None:
             if isinstance(cause, Problem):
@@ -664,6 +665,10 @@ class Boundary:
         refusal = None if ours else self._refusal(context, status)
         refusal = refusal or self._misled(context, response, special=special)
         if not ours:
+            if status == _CRASH and context.handled is not None:
+                # The handler's answer stands, but nobody else would say why.
+                _log.error("sys_crash", exc_info=context.handled)
+                context.handled = None
             refusal = refusal or self._replaced(context, response, special=special)
         if refusal:
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True

@@ -448,8 +448,10 @@ async def _check_access(connection: Connection, handler: BaseRouteHandler) -> No
 
 
 async def _keep_error(error: Exception, scope: Any) -> None:
-    """Remember what ends a WebSocket."""
-    if scope["type"] == "websocket" and not isinstance(error, WebSocketException):
+    """Remember what ends a WebSocket, and what a handler of the application's may answer."""
+    if scope["type"] != "websocket":
+        scope[KEY].context.handled = error if status_of(error) is None else None
+    elif not isinstance(error, WebSocketException):
         scope[_ERROR] = error
 
 
