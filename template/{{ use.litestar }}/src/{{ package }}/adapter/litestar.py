@@ -54,7 +54,7 @@ from .asgi import (
     view_begins,
 )
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
-from .errors import ends_with_slash, status_of, take_over
+from .errors import ends_with_slash, reason_of, status_of, take_over
 from .requests import (
     PUBLIC,
     Connection,
@@ -299,6 +299,7 @@ def _telling(scope: Scope, send: Send) -> Send:
             return
         boundary, context = scope[KEY]
         status = status_of(error)
+        message = {**message, "reason": reason_of(error)}
         if accepted and status is None:
             # First, since it fails where the client is gone, which is no crash.
             await send(message)
