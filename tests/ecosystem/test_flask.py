@@ -614,6 +614,22 @@ def test_flask_security(project: Project, tmp_path: Path) -> None:
         again: Any = {"password": "password"}
         astray = submit(client, "/accounts/verify?next=https://evil.example", again, last=True)
         assert "evil.example" not in astray.headers.get("location", "")
+        verify = [
+            submit(client, "/accounts/verify", {"password": "wrong"}, last=True) for _ in range(6)
+        ]
+        # The one that led astray was refused, and so has counted.
+        assert [answer.status_code for answer in verify] == [200] * 4 + [429] * 2
+        login = "/accounts/login"
+        with service.client("198.51.100.79") as guesser:
+            wrong = {**test, "password": "wrong"}
+            answers = [submit(guesser, login, wrong, last=True) for _ in range(5)]
+            assert [answer.status_code for answer in answers] == [200] * 5
+            # The right one is not looked at any more, here.
+            assert submit(guesser, login, test, last=True).status_code == 429
+            asked = guesser.post(f"{login}?include_auth_token", json=test)
+            assert asked.status_code == 429
+        with service.client("198.51.100.80") as owner:
+            assert submit(owner, login, test, last=True).status_code == 302
 
 
 def test_apis(project: Project) -> None:
@@ -664,6 +680,15 @@ def test_flask_httpauth(project: Project) -> None:
         token = {"authorization": "Bearer secret-token-1"}
         assert client.get("/httpauth/multi", headers=token).text == "Hello, john!"
         assert client.get("/httpauth/multi").status_code == 401
+        with service.client("198.51.100.81") as guesser:
+            guesses = [guesser.get("/httpauth/basic", auth=("john", "bye")) for _ in range(5)]
+            assert [answer.status_code for answer in guesses] == [401] * 5
+            for place in ("basic", "multi"):
+                # The right one is not looked at any more, here.
+                refused = guesser.get(f"/httpauth/{place}", auth=("john", "hello"))
+                assert refused.status_code == 429
+                assert refused.headers["retry-after"]
+        assert client.get("/httpauth/basic", auth=("john", "hello")).status_code == 200
 
 
 def test_flask_talisman(project: Project) -> None:

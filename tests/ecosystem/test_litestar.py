@@ -415,10 +415,17 @@ def test_session_auth(project: Project) -> None:
         assert "session" not in visitor.cookies
 
 
-def test_advanced_alchemy(client: Client) -> None:
+def test_advanced_alchemy(everyday: tuple[Service, Client]) -> None:
+    service, client = everyday
     made = client.post("/authors", json={"name": "Ursula"})
     assert (made.status_code, made.json()["name"]) == (201, "Ursula")
     assert client.get("/authors").json() == ["Ursula"]
+    assert client.get("/authors/sorted?orderBy=name").json() == ["Ursula"]
+    # Its handler answers what it has not foreseen; the log says what that was.
+    unknown = client.get("/authors/sorted?orderBy=unknown")
+    assert unknown.status_code == 500
+    (line,) = service.events("sys_crash")
+    assert "unknown" in line["exception"]
 
 
 def test_channels(client: Client) -> None:

@@ -21,6 +21,8 @@ may see them. Parameters come in the query.
 | GET closed | "inside"; silent |
 | HEAD count | for HEAD alone: the header `x-total-count: 3` |
 | HEAD count/closed | the same, silent |
+| GET, OPTIONS able | the framework's own way to answer OPTIONS: `{"can": "much"}`; something else for GET |
+| GET, OPTIONS able/closed | the same, silent |
 | POST json | reads a JSON object with the framework's usual means; responds `{"got": ...}` |
 | POST form | reads a form likewise; responds `{"got": {name: value}}` |
 | POST upload | reads a form with files likewise; responds `{"got": {name: text, or bytes of the file}}` |
@@ -34,6 +36,7 @@ may see them. Parameters come in the query.
 | POST session/clear | empties the session by the framework's idiom |
 | POST session/replace | puts `{"b": "2"}` in the place of the content by the framework's idiom |
 | GET greeted | "hello" and the name of who is signed in, "hello visitor" for all others |
+| GET guess | "right" where `word` is "4711", else "wrong", counted by the door under `name`; "crash" raises meanwhile |
 | GET member | "inside" for who is signed in, as the framework's extensions find that out; for all others the framework's HTTP exception with `status`, a response of its own with `own`, or a redirect to /login |
 | GET, POST enter | logs the user of the `name` in by what the framework's extensions call, without a word of second factors, then as `then` says: answers the page "inside", JSON ("json"), `redirect`s to `to`, `refuse`s (403), or `crash`es |
 | included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET public ("public", which says that it is public), GET problem (`Problem(409)`), GET crash (`ValueError("secret-4711")`), and the documentation pages that it has by default |
@@ -49,6 +52,8 @@ may see them. Parameters come in the query.
 | WebSocket socket/raises | raises the framework's HTTP exception with 409 |
 | WebSocket socket/problem | raises `Problem(409)` |
 | WebSocket socket/member | asks the door for the user, by an argument |
+| WebSocket socket/typed | accepts, then the framework's own validation refuses the `number` of the query or, where that can be, the first message, which should be an object of numbers |
+| WebSocket socket/says | accepts, then raises what the framework has for that, with the words "Only two left" |
 | WebSocket socket/number | takes a `number` from the query |
 | opened/ | the raw application again; a fact opens it |
 """  # noqa: E501 - a table

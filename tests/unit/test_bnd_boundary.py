@@ -65,8 +65,13 @@ NAMELESS = f"--{BOUNDARY}\r\nContent-Disposition: form-data\r\n\r\na\r\n--{BOUND
 
 @pytest.fixture
 def log(
-    stage: Inside, caplog: pytest.LogCaptureFixture, restored_logging: None
+    stage: Inside,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    restored_logging: None,
 ) -> Iterator[pytest.LogCaptureFixture]:
+    # What is noted once may have been in another test.
+    monkeypatch.setattr(security_events._once, "seen", set())
     logging.getLogger().addHandler(caplog.handler)
     with caplog.at_level(logging.INFO):
         yield caplog
@@ -328,10 +333,8 @@ def test_what_is_written_too_late_is_not_lost_in_silence(
 
 @pytest.mark.contract("SES-12")
 def test_usual_ways_with_a_session_are_not_too_late(
-    stage: Inside, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    stage: Inside, log: pytest.LogCaptureFixture
 ) -> None:
-    # What is noted once may have been in another test.
-    monkeypatch.setattr(security_events._once, "seen", set())
     member = stage.member()
     for way in ("set?key=a&value=1", "append?key=list&value=1", "replace", "clear", "replace"):
         member.post(f"/stage/session/{way}")
@@ -765,6 +768,60 @@ def test_cookies_of_the_core_are_its_own(
     assert expect.once(answer, "set-cookie").startswith("a=b;")
     assert member.session == kept
     assert name in [line.get("cookie") for line in events(log, "response_dropped")]
+
+
+@pytest.mark.contract("SES-11")
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        (f"={SESSION}=evil; Secure; Path=/", ""),
+        (f" = {SESSION}=evil", ""),
+        (f"=\t{DEVICE}=evil", ""),
+        (SESSION, ""),
+        (f"{SESSION}; x=y; Path=/", ""),
+        ("", ""),
+        ("; Path=/", ""),
+        (f"a b{SESSION}=evil", f"a b{SESSION}"),
+        (f"a\t{SESSION}=evil", f"a\t{SESSION}"),
+        (f'"{SESSION}"=evil', f'"{SESSION}"'),
+        (f"a,{SESSION}=evil", f"a,{SESSION}"),
+        ("x" * 500 + "(=evil", "x" * 100),
+    ],
+)
+def test_cookie_without_a_proper_name_does_not_leave(
+    stage: Inside, log: pytest.LogCaptureFixture, line: str, shown: str
+) -> None:
+    """What has no name comes back as its value alone: as a cookie of the core's, for example."""
+    answer = ask("answer", f"Set-Cookie: {line}", "Set-Cookie: a=b", stage=stage, body="a")
+    assert (answer.status_code, answer.text) == (200, "a")
+    assert expect.once(answer, "set-cookie").startswith("a=b;")
+    (dropped,) = events(log, "response_dropped")
+    assert dropped["cookie"] == shown
+    assert "no name for a cookie" in str(dropped["reason"])
+
+
+@pytest.mark.contract("SES-11")
+@pytest.mark.parametrize("name", [SESSION.swapcase(), SESSION.lower(), DEVICE.upper()])
+def test_cookies_of_the_core_are_its_own_in_any_case(
+    stage: Inside, log: pytest.LogCaptureFixture, name: str
+) -> None:
+    """As browsers take the prefix, and some programs all of the name."""
+    line = f"Set-Cookie: {name}=evil; Secure; Path=/"
+    answer = ask("answer", line, "Set-Cookie: a=b", stage=stage, body="a")
+    assert expect.once(answer, "set-cookie").startswith("a=b;")
+    assert [each.get("cookie") for each in events(log, "response_dropped")] == [name]
+
+
+@pytest.mark.contract("SES-11")
+@pytest.mark.parametrize("sign", ["\x85", "\xa0"])
+def test_cookie_is_not_the_cores_by_what_python_takes_for_a_blank(stage: Inside, sign: str) -> None:
+    """Browsers do not: the name does not begin with the prefix, so a sibling host may set it."""
+    member = stage.member()
+    assert member.session
+    pair = f"{SESSION}={member.session}"
+    for text, status in ((pair, 200), (f" {pair}\t", 200), (sign + pair, 303)):
+        answer = stage.visitor().get("/stage/closed", (("Cookie", text.encode("latin-1")),))
+        assert answer.status_code == status
 
 
 @pytest.mark.contract("SES-11")

@@ -328,6 +328,27 @@ def test_refusal_and_crash_have_our_face(stage: Inside, connect: Open) -> None:
 
 
 @has_sockets
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("text", ["{", '{"a": "b"}', "[]"])
+def test_end_of_a_socket_says_nothing_in_the_frameworks_words(connect: Open, text: str) -> None:
+    socket = connect("/stage/socket/typed?number=a")
+    assert socket.read()["type"] == "websocket.accept"
+    socket.text(text)
+    closed = socket.read()
+    assert closed["type"] == "websocket.close"
+    assert closed.get("reason", "") == ""
+
+
+@has_sockets
+@pytest.mark.contract("FPR-2", "BND-2")
+def test_end_of_a_socket_says_what_its_author_has_written(connect: Open) -> None:
+    socket = connect("/stage/socket/says")
+    assert socket.read()["type"] == "websocket.accept"
+    closed = socket.read()
+    assert (closed["type"], closed["reason"]) == ("websocket.close", "Only two left")
+
+
+@has_sockets
 @pytest.mark.contract("DAT-3")
 @pytest.mark.parametrize("path", ["crash", "late"])
 def test_crash_of_a_socket_is_in_the_log(

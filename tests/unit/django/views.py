@@ -6,6 +6,7 @@ They stand in an urlconf of their own, which has the service's addresses too.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from django.http import (
 from django.http.response import HttpResponseBase
 from django.test import override_settings
 from django.urls import include, path, re_path, reverse
+from django.utils.decorators import method_decorator
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.generic import View
@@ -37,6 +39,12 @@ MORE = "stage.more"
 EXCEPTIONS: dict[int, type[Exception]] = {400: BadRequest, 403: PermissionDenied, 404: Http404}
 
 
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
 @login_not_required
 def answer(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(request.GET.get("body", ""), status=int(request.GET.get("status", 200)))
@@ -45,7 +53,8 @@ def answer(request: HttpRequest) -> HttpResponse:
         del response["Content-Type"]
     for name, _, value in lines:
         text = value.strip().encode().decode("latin-1")
-        if name == "Set-Cookie":
+        # Others are dropped there without a word.
+        if name == "Set-Cookie" and re.match(r"[\w-]+=", text):
             response.cookies.load(text)
         elif name in response:
             # More than Django's dictionary holds: `more_headers` adds it.
@@ -164,6 +173,23 @@ class ClosedCount(View):
         return HttpResponse(headers={"X-Total-Count": "3"})
 
 
+@method_decorator(login_not_required, name="dispatch")
+class Able(View):
+    def get(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse("inside")
+
+    def options(self, _: HttpRequest) -> HttpResponse:
+        return JsonResponse({"can": "much"})
+
+
+class ClosedAble(View):
+    def get(self, _: HttpRequest) -> HttpResponse:
+        return HttpResponse("inside")
+
+    def options(self, _: HttpRequest) -> HttpResponse:
+        return JsonResponse({"can": "much"})
+
+
 @login_not_required
 @require_POST
 def json_(request: HttpRequest) -> HttpResponse:
@@ -239,6 +265,13 @@ def replace(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def greeted(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"hello {request.user.get_username() or 'visitor'}")
+
+
+@login_not_required
+def guess(request: HttpRequest) -> HttpResponse:
+    word = request.GET["word"]
+    right = current_auth(request).counted(request.GET["name"], lambda: is_right(word))
+    return HttpResponse("right" if right else "wrong")
 
 
 @login_not_required
@@ -328,6 +361,8 @@ urlpatterns = [
     path("stage/closed", closed),
     path("stage/count", count),
     path("stage/count/closed", ClosedCount.as_view()),
+    path("stage/able", Able.as_view()),
+    path("stage/able/closed", ClosedAble.as_view()),
     path("stage/json", json_),
     path("stage/silent", silent),
     path("stage/form", form),
@@ -342,6 +377,7 @@ urlpatterns = [
     path("stage/session/clear", clear),
     path("stage/session/replace", replace),
     path("stage/greeted", greeted),
+    path("stage/guess", guess),
     path("stage/member", member),
     path("stage/enter", enter),
     path("stage/extension", extension),

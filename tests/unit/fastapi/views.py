@@ -21,6 +21,7 @@ from fastapi import (
     Response,
     WebSocket,
     WebSocketDisconnect,
+    WebSocketException,
 )
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import (
@@ -36,6 +37,12 @@ from starlette.types import Receive, Scope, Send
 from my_service.adapter import CurrentAuth, CurrentUser, Problem, login_not_required
 
 router = APIRouter(prefix="/stage")
+
+
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
 
 
 @router.get("/answer")
@@ -159,6 +166,28 @@ def count_closed() -> Response:
     return Response(headers={"X-Total-Count": "3"})
 
 
+@router.get("/able")
+@login_not_required
+def able() -> PlainTextResponse:
+    return PlainTextResponse("inside")
+
+
+@router.options("/able")
+@login_not_required
+def options() -> dict[str, str]:
+    return {"can": "much"}
+
+
+@router.get("/able/closed")
+def able_closed() -> PlainTextResponse:
+    return PlainTextResponse("inside")
+
+
+@router.options("/able/closed")
+def options_closed() -> dict[str, str]:
+    return {"can": "much"}
+
+
 @router.post("/json")
 @login_not_required
 def json(content: Annotated[dict[str, Any], Body()]) -> dict[str, Any]:
@@ -237,6 +266,13 @@ def replace(request: Request) -> None:
 def greeted(auth: CurrentAuth) -> PlainTextResponse:
     user = auth.shown_user
     return PlainTextResponse(f"hello {user.name if user else 'visitor'}")
+
+
+@router.get("/guess")
+@login_not_required
+def guess(name: str, word: str, auth: CurrentAuth) -> PlainTextResponse:
+    right = auth.counted(name, lambda: is_right(word))
+    return PlainTextResponse("right" if right else "wrong")
 
 
 @router.get("/member")
@@ -330,6 +366,23 @@ async def problem_socket(_: WebSocket) -> None:
 async def member_socket(socket: WebSocket, user: CurrentUser) -> None:
     await socket.accept()
     await socket.send_text(user.name)
+
+
+async def accepted(socket: WebSocket) -> None:
+    await socket.accept()
+
+
+@router.websocket("/socket/typed")
+@login_not_required
+async def typed_socket(_: Annotated[None, Depends(accepted)], number: int) -> None:
+    """FastAPI looks at the number once the socket is accepted, and does not come here."""
+
+
+@router.websocket("/socket/says")
+@login_not_required
+async def saying_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise WebSocketException(1008, "Only two left")
 
 
 @router.websocket("/socket/number")

@@ -32,6 +32,12 @@ from my_service.adapter import Problem, current_auth, login_not_required
 blueprint = Blueprint("stage", __name__, url_prefix="/stage")
 
 
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
 @blueprint.get("/answer")
 @login_not_required
 def answer() -> ResponseReturnValue:
@@ -167,6 +173,22 @@ def count_closed() -> ResponseReturnValue:
     return "", {"X-Total-Count": "3"}
 
 
+@blueprint.route("/able", methods=["GET", "OPTIONS"])
+@login_not_required
+def able() -> ResponseReturnValue:
+    return {"can": "much"} if request.method == "OPTIONS" else "inside"
+
+
+@blueprint.get("/able/closed", provide_automatic_options=False)
+def able_closed() -> ResponseReturnValue:
+    return "inside"
+
+
+@blueprint.route("/able/closed", methods=["OPTIONS"])
+def options_closed() -> ResponseReturnValue:
+    return {"can": "much"}
+
+
 @blueprint.post("/json")
 @login_not_required
 def json() -> ResponseReturnValue:
@@ -246,6 +268,14 @@ def replace() -> ResponseReturnValue:
 def greeted() -> ResponseReturnValue:
     user = current_auth.shown_user
     return f"hello {user.name if user else 'visitor'}"
+
+
+@blueprint.get("/guess")
+@login_not_required
+def guess() -> ResponseReturnValue:
+    word = request.args["word"]
+    right = current_auth.counted(request.args["name"], lambda: is_right(word))
+    return "right" if right else "wrong"
 
 
 @blueprint.get("/member")

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from litestar import Litestar, MediaType, Request, asgi, get, post
+from litestar import Litestar, MediaType, Request, Response, asgi, get, post
 from litestar.config.app import AppConfig
 from litestar.exceptions import HTTPException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
@@ -133,6 +133,20 @@ async def led(to: FromQuery[str], status: FromQuery[int] = 303) -> None:
     raise HTTPException(status_code=status, headers={"Location": to})
 
 
+class Mistake(Exception):
+    """As a library raises it, which brings a handler for it."""
+
+
+@get("/mistaken", exclude_from_auth=True)
+async def mistaken() -> None:
+    raise Mistake("secret-4711")
+
+
+def answer_mistake(request: Request[Any, Any, Any], _: Exception) -> Response[dict[str, str]]:
+    status = int(request.query_params.get("status", "500"))
+    return Response({"mine": "sorry"}, status_code=status)
+
+
 class Configured(Inside):
     """The service with what Litestar's documentation says of sessions."""
 
@@ -145,7 +159,8 @@ class Configured(Inside):
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
             more = [fill, show, layer, flashing, flashed, led, mounted]
-            more += [pieces, converted, logs, classes]
+            more += [pieces, converted, logs, classes, mistaken]
+            options["exception_handlers"] = {Mistake: answer_mistake}
             return made([*handlers, *more], plugins=[*plugins, plugin], **options)
 
         with pytest.MonkeyPatch.context() as patch:
@@ -211,6 +226,21 @@ def test_piece_that_is_a_value_error_is_no_end(configured: Inside) -> None:
     """Litestar's own sign of the end."""
     with pytest.raises(RuntimeError):
         configured.visitor().get("/pieces")
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.parametrize(("status", "lines"), [(500, 1), (409, 0), (503, 0)])
+def test_what_a_handler_of_its_own_answers_is_in_the_log(
+    configured: Inside, caplog: pytest.LogCaptureFixture, status: int, lines: int
+) -> None:
+    """Litestar asks nobody else who could say why; a handler that makes something of it knows."""
+    for _ in range(2):
+        caplog.clear()
+        answer = configured.visitor().get(f"/mistaken?status={status}")
+        assert (answer.status_code, answer.json()) == (status, {"mine": "sorry"})
+        logged = [record for record in caplog.records if "sys_crash" in str(record.msg)]
+        assert len(logged) == lines
+        assert all(record.exc_info and record.exc_info[0] is Mistake for record in logged)
 
 
 @pytest.mark.contract("FPR-2")

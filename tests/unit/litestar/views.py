@@ -11,6 +11,7 @@ from typing import Any
 
 from litestar import (
     Controller,
+    HttpMethod,
     Litestar,
     MediaType,
     Response,
@@ -21,6 +22,7 @@ from litestar import (
     post,
     route,
     websocket,
+    websocket_listener,
 )
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import UploadFile
@@ -43,6 +45,12 @@ Socket = WebSocket[Any, Any, Any]
 
 class Text(BaseModel):
     text: str
+
+
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
 
 
 async def answer_all(socket: Socket, auth: Auth) -> None:
@@ -100,6 +108,15 @@ class Stage(Controller):
     async def member_socket(self, socket: Socket, user: CurrentUser) -> None:
         await socket.accept()
         await socket.send_text(user.name)
+
+    @websocket_listener("/socket/typed")
+    async def typed_socket(self, data: dict[str, int]) -> None:
+        """Of what is not that, Litestar says so."""
+
+    @websocket("/socket/says")
+    async def saying_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        raise HTTPException("Only two left", status_code=409)
 
     @websocket("/socket/number")
     async def number_socket(self, socket: Socket, number: FromQuery[int]) -> None:
@@ -212,6 +229,11 @@ class Stage(Controller):
     async def count(self) -> Response[None]:
         return Response(None, headers={"X-Total-Count": "3"})
 
+    # In one: Litestar adds an answer of its own to handlers that it registers before.
+    @route("/able", http_method=[HttpMethod.GET, HttpMethod.OPTIONS], status_code=200)
+    async def able(self, request: Request) -> dict[str, str]:
+        return {"can": "much" if request.method == HttpMethod.OPTIONS else "nothing"}
+
     @post(["/raw", "/callback"], status_code=200)
     async def raw(self, request: Request, auth: CurrentAuth) -> dict[str, Any]:
         return {"size": len(await request.body()), "user": auth.user is not None}
@@ -220,6 +242,11 @@ class Stage(Controller):
     async def greeted(self, auth: CurrentAuth) -> str:
         user = auth.shown_user
         return f"hello {user.name if user else 'visitor'}"
+
+    @get("/guess", media_type=MediaType.TEXT, sync_to_thread=True)
+    def guess(self, name: FromQuery[str], word: FromQuery[str], auth: CurrentAuth) -> str:
+        right = auth.counted(name, lambda: is_right(word))
+        return "right" if right else "wrong"
 
     @get("/member")
     async def member(
@@ -288,6 +315,11 @@ async def count_closed() -> Response[None]:
     return Response(None, headers={"X-Total-Count": "3"})
 
 
+@route("/stage/able/closed", http_method=[HttpMethod.GET, HttpMethod.OPTIONS], status_code=200)
+async def able_closed(request: Request) -> dict[str, str]:
+    return {"can": "much" if request.method == HttpMethod.OPTIONS else "nothing"}
+
+
 @post("/stage/silent", status_code=200)
 async def silent(data: JSONBody[dict[str, Any]]) -> dict[str, Any]:
     return {"got": data}
@@ -352,6 +384,7 @@ def add_views(app: Litestar) -> None:
         Stage,
         closed,
         count_closed,
+        able_closed,
         silent,
         silent_socket,
         raw,

@@ -62,5 +62,6 @@ def beside(handlers: Iterable[Any], *known: str) -> list[Endpoint]:
 
 
 def methods_of(names: Iterable[str] | None) -> frozenset[str]:
-    """Return the methods that a route answers by itself: with GET goes HEAD, and OPTIONS always."""
-    return frozenset(names or ()) - {"HEAD", "OPTIONS"}
+    """Return the methods that a route answers by itself: with GET goes HEAD."""
+    found = frozenset(names or ())
+    return found - {"HEAD"} if "GET" in found else found

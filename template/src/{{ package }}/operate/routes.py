@@ -19,7 +19,9 @@ from ..security.routes import RouteRules, Routes
 from ..security.static import PREFIX
 
 _PACKAGE = __name__.partition(".")[0]
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPTIONS = "OPTIONS"
+_READING = frozenset({"GET", "HEAD", _OPTIONS})
+_ALWAYS = frozenset({"GET", "HEAD"})
 _BELOW = "\x7f"
 """A segment that no fact names: what holds for it, holds for all that is below."""
 # fmt: off
@@ -115,15 +117,25 @@ def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
     for endpoint in [*own, *(each for each in routes if not each.beside)]:
         paths = [endpoint.path, *_narrower(policy.routes, endpoint.path)]
         for path in paths:
-            for method in sorted(endpoint.methods) or [""]:
+            for method in _methods(endpoint, facts.find(_OPTIONS, _probe(path))):
                 rules = facts.find(method or "GET", _probe(path))
                 row = _row(replace(endpoint, path=path), method, rules)
                 key = json.dumps(row.as_dict(), sort_keys=True)
                 merged.setdefault(key, (row, set()))[1].add(method)
     table = [
-        replace(row, methods=tuple(sorted(methods - {""}))) for row, methods in merged.values()
+        replace(row, methods=() if "" in methods else tuple(sorted(methods)))
+        for row, methods in merged.values()
     ]
     return sorted(table, key=lambda row: (row.path, row.websocket, row.methods, row.handler))
+
+
+def _methods(endpoint: Endpoint, options: RouteRules) -> list[str]:
+    """Return those that the application answers, "" for any: OPTIONS where a fact says so."""
+    methods = endpoint.methods - {_OPTIONS}
+    anything = not endpoint.methods
+    asked = options.asks_options and not endpoint.websocket
+    asked = asked and (anything or _OPTIONS in endpoint.methods)
+    return [*([""] if anything else sorted(methods)), *([_OPTIONS] if asked else [])]
 
 
 def _row(endpoint: Endpoint, method: str, rules: RouteRules) -> Row:
@@ -226,7 +238,11 @@ def objections(
                 ("warn", f"{place} origins: {origin} counts in development alone")
                 for origin in local
             )
-        if fact.access == "public" and all(each.public for each in fitting):
+        asked = fitting
+        if _OPTIONS not in fact.methods:
+            # Of what answers nothing else, the policy answers it, and what it says does not count.
+            asked = [each for each in fitting if each.methods != {_OPTIONS}]
+        if fact.access == "public" and asked and all(each.public for each in asked):
             yield "warn", f"{place} access: the views say so themselves; leave it out"
         if dropped := _dropped(fact, policy.routes):
             shorter, names = dropped
@@ -241,7 +257,7 @@ def objections(
 
 def _useless(fact: Route, fitting: list[Endpoint]) -> Iterator[str]:
     pages = [each for each in fitting if not each.websocket]
-    answered = {method for each in pages for method in each.methods} | _READING
+    answered = {method for each in pages for method in each.methods} | _ALWAYS
     anything = any(not each.methods for each in pages)
     if not anything and (unused := [name for name in fact.methods if name not in answered]):
         yield f"methods: no route there answers {', '.join(unused)}; leave it out"

@@ -124,6 +124,20 @@ class LoginService:
         with closed(), self._reserved(normalise(name), counters) as settle:
             yield settle
 
+    def counted_elsewhere(self, name: str, client: str, check: Callable[[], bool]) -> bool:
+        """Return what `check` says of a secret that the application keeps itself (THR-10).
+
+        Raises `Problem` 429 while blocked, before it is asked, and 503.
+        """
+        name = normalise(name)
+        counters = self._throttle.elsewhere(name, client)
+        with closed(), self._reserved(name, counters) as settle:
+            right = bool(check())
+            settle(Outcome.PASSED if right else Outcome.FAILED)
+        if not right:
+            emit("authn_login_fail", user=name)
+        return right
+
     def change_password(
         self, name: str, current: str, new: str, attempt: Attempt
     ) -> tuple[Account | None, dict[str, str]]:

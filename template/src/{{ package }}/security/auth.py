@@ -162,6 +162,14 @@ class Auth:
         device = self._devices.read(self._device_cookie, normalise(name), self._sessions.now())
         return Attempt(self._client, device)
 
+    def counted(self, name: str, check: Callable[[], bool]) -> bool:
+        """Return what `check` says of a password or code that you keep yourself (THR-10).
+
+        Counts by `name` and client like a login, but apart from the service's own users. Raises
+        `Problem` 429 while blocked, without a look at it, and 503.
+        """
+        return self.service.counted_elsewhere(name, self._client, check)
+
     def log_in(self, name: str, password: str) -> Account | None:
         """Check a password and start a session; None if name or password is wrong.
 

@@ -23,7 +23,7 @@ from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body, is_json, media_type
 from .context import Origin, RequestContext, RequestHead
-from .cookies import CookieFormat, breaks_prefix, cookie_name
+from .cookies import CookieFormat, breaks_prefix, cookie_name, is_cookie_name
 from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
@@ -285,14 +285,8 @@ class Boundary:
         context.path = path
         if head.query:
             check_query(head.query)
-        if method == "OPTIONS":
-            if (wanted := head.header("access-control-request-method")) in self._methods:
-                context.route = self._routes.find(wanted, path)
-                self._admit(context, head, preflight=True)
-            # Any alike: what exists is not told, and no site gets leave but by a fact (CORS).
-            return Response.of(
-                204, "", b"", (("allow", self._allow), ("cache-control", "no-store"))
-            )
+        if method == "OPTIONS" and (own := self._options(context, head, is_own=is_own)):
+            return own
         if context.route.origins:
             self._admit(context, head, preflight=False)
         if head.has_body and (length := content_length(head)) != 0:
@@ -302,6 +296,19 @@ class Boundary:
         if method not in csrf.SAFE_METHODS and not context.without_session:
             self._check_origin(context, head)
         return self._own_page(context, path, method) if is_own else None
+
+    def _options(
+        self, context: RequestContext, head: RequestHead, *, is_own: bool
+    ) -> Response | None:
+        """Answer OPTIONS, unless a fact that names it leaves that to the application."""
+        wanted = head.header("access-control-request-method")
+        if context.route.asks_options and not (wanted or is_own):
+            return None
+        if wanted in self._methods:
+            context.route = self._routes.find(wanted, context.path)
+            self._admit(context, head, preflight=True)
+        # Any alike: what exists is not told, and no site gets leave but by a fact (CORS).
+        return Response.of(204, "", b"", (("allow", self._allow), ("cache-control", "no-store")))
 
     def _target(self, asked: tuple[str, bytes]) -> _Target:
         method, raw = asked
@@ -507,6 +514,7 @@ class Boundary:
 
         A `Problem` or `StoreError` behind it is what went wrong: frameworks wrap what they raise.
         """
+        context.handled = None
         cause: BaseException | None = context._failure or error
         while cause is not None:
             if isinstance(cause, Problem):
@@ -657,6 +665,10 @@ class Boundary:
         refusal = None if ours else self._refusal(context, status)
         refusal = refusal or self._misled(context, response, special=special)
         if not ours:
+            if status == _CRASH and context.handled is not None:
+                # The handler's answer stands, but nobody else would say why.
+                _log.error("sys_crash", exc_info=context.handled)
+                context.handled = None
             refusal = refusal or self._replaced(context, response, special=special)
         if refusal:
             status, own, body, ours = refusal.status, refusal.headers, refusal.body, True
@@ -823,28 +835,33 @@ class Boundary:
         kept: Headers = []
         cookies = self.policy.cookies
         core = {
-            f"{context.cookies.prefix}{name}"
+            f"{context.cookies.prefix}{name}".lower()
             for name in (cookies.session_name, cookies.device_name)
         }
-        for name, value in own:
-            if name != b"set-cookie":
-                kept.append((name, value))
+        for header, value in own:
+            if header != b"set-cookie":
+                kept.append((header, value))
                 continue
             line = value.decode("latin-1")
-            if cookie_name(line) in core or context.without_session:
+            name = cookie_name(line)
+            reason = ""
+            if not is_cookie_name(name):
+                reason = "no name for a cookie: browsers and servers would take it for another"
+            elif name.lower() in core or context.without_session:
                 reason = "this cookie is the policy's alone"
-                note("response_dropped", cookie=cookie_name(line), reason=reason)
+            if reason:
+                note("response_dropped", cookie=name[:_SHOWN], reason=reason)
                 continue
             line, added = context.cookies.harden(line, self._script_cookies)
             if added:
-                note("response_changed", cookie=cookie_name(line), added=", ".join(added))
+                note("response_changed", cookie=name, added=", ".join(added))
             if breaks_prefix(line):
                 note(
                     "response_changed",
-                    cookie=cookie_name(line),
+                    cookie=name,
                     reason="browsers drop it: its prefix needs Secure, and __Host- also Path=/",
                 )
-            kept.append((name, line.encode("latin-1")))
+            kept.append((header, line.encode("latin-1")))
         return kept
 
 

@@ -72,6 +72,8 @@ class RequestContext:
     """Context variables of what answers, where that runs in more than one thread."""
     reader: Reader | None = None
     """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
+    handled: BaseException | None = None
+    """What went wrong, where a handler of the application's has been asked to answer it."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
 

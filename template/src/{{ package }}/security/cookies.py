@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from .policy import CookiePolicy
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_BLANKS = " \t"
+"""What browsers take off; Python takes off more, such as bytes that some put before a prefix."""
 
 
 class CookieTooLarge(Exception):
@@ -48,7 +53,7 @@ class CookieFormat:
         wanted = f"{self.prefix}{name}="
         found = [
             part[len(wanted) :]
-            for part in map(str.strip, header.split(";"))
+            for part in (each.strip(_BLANKS) for each in header.split(";"))
             if part.startswith(wanted)
         ]
         return found[0] if len(found) == 1 else ""
@@ -73,9 +78,7 @@ class CookieFormat:
         Added are Secure on https, SameSite where it is missing, and HttpOnly unless the name is
         one of `script_cookies`.
         """
-        pair, *attributes = line.split(";")
-        name = pair.partition("=")[0].strip()
-        present = {part.partition("=")[0].strip().lower() for part in attributes}
+        name, present = cookie_name(line), _attributes(line)
         wanted = [("samesite", f"SameSite={self.same_site}")]
         if self.secure:
             wanted.append(("secure", "Secure"))
@@ -86,17 +89,30 @@ class CookieFormat:
 
 
 def cookie_name(line: str) -> str:
-    """Return the name in a Set-Cookie line."""
-    return line.partition("=")[0].strip()
+    """Return the name in a Set-Cookie line, "" where it has none."""
+    name, named, _ = line.partition(";")[0].partition("=")
+    return name.strip(_BLANKS) if named else ""
+
+
+def is_cookie_name(name: str) -> bool:
+    """Tell whether a cookie may have that name (RFC 6265 section 4.1.1).
+
+    Without a name browsers send the value alone back, which then can look like any other cookie;
+    blanks and separators in a name are read in as many ways as there are programs.
+    """
+    return _TOKEN.fullmatch(name) is not None
 
 
 def breaks_prefix(line: str) -> bool:
     """Tell whether browsers drop the cookie, since its name promises what its attributes lack."""
-    name = cookie_name(line)
-    attributes = {
-        key.strip().lower(): value.strip()
-        for key, _, value in (part.partition("=") for part in line.split(";")[1:])
-    }
-    if name.startswith("__Host-"):
+    # They do not look at the case.
+    name, attributes = cookie_name(line).lower(), _attributes(line)
+    if name.startswith("__host-"):
         return "secure" not in attributes or "domain" in attributes or attributes.get("path") != "/"
-    return name.startswith("__Secure-") and "secure" not in attributes
+    return name.startswith("__secure-") and "secure" not in attributes
+
+
+def _attributes(line: str) -> dict[str, str]:
+    """Return the attributes of a Set-Cookie line by their lower-case names."""
+    pairs = (part.partition("=") for part in line.split(";")[1:])
+    return {key.strip(_BLANKS).lower(): value.strip(_BLANKS) for key, _, value in pairs}

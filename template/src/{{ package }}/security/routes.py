@@ -39,6 +39,8 @@ class RouteRules:
     """The headers that they may send, likewise."""
     max_seconds: int
     """How long an answer may take; 0: only the edge has a limit."""
+    asks_options: bool
+    """The fact names OPTIONS, so the application answers it; preflights stay the policy's."""
 
     @property
     def is_fact(self) -> bool:
@@ -82,7 +84,7 @@ class Routes:
             for origin in fact.origins
             if origin.startswith("https://") or not self._production
         )
-        methods = [*(fact.methods or self._policy.methods)]
+        methods = {*fact.methods} or {*self._policy.methods} - {"OPTIONS"}
         return RouteRules(
             fact=fact,
             number=number,
@@ -92,9 +94,10 @@ class Routes:
             max_fields=fact.max_fields or self._policy.max_form_fields,
             without_session=fact.cross_site == "without-session",
             origins=origins,
-            cors_methods=", ".join(sorted({*methods} - {"OPTIONS"})),
+            cors_methods=", ".join(sorted(methods)),
             cors_headers=", ".join(sorted({*_ALWAYS_SENT, *fact.request_headers})),
             max_seconds=fact.max_seconds or 0,
+            asks_options="OPTIONS" in fact.methods,
         )
 
     def find(self, method: str, path: str) -> RouteRules:

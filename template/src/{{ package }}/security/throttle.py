@@ -81,6 +81,20 @@ class Throttle:
             _counter(self._policy.address, "address", "", address),
         )
 
+    def elsewhere(self, user: str, client: str) -> tuple[Counter, ...]:
+        """Return what a guess at a secret is counted by that the application keeps itself.
+
+        Apart from the users of the service: who has an account there under somebody's name here
+        must not clear what was counted here.
+        """
+        policy = self._policy
+        address = bucket(client, policy.ipv6_prefix)
+        return (
+            _counter(policy.pair, "elsewhere pair", user, address),
+            _counter(policy.address, "address", "", address),
+            _counter(policy.account, "elsewhere account", user, ""),
+        )
+
     def mails(self, to: str, client: str) -> tuple[Counter, ...]:
         """Return what a request for a mail is counted by: to whom it goes, and who asks."""
         address = bucket(client, self._policy.ipv6_prefix)

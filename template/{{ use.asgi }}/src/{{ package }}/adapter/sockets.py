@@ -254,6 +254,9 @@ class _Socket:
         elif kind == "websocket.close":
             self._code = message.get("code") or 1000
             self._end()
+            if not isinstance(message.get("reason") or "", str):
+                # FastAPI would tell what its validation has found: its words, and no text.
+                message = {**message, "reason": ""}
             await self._send_raw(message)
         else:
             self._last = time.monotonic()

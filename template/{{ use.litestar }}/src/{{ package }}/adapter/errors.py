@@ -44,6 +44,13 @@ def status_of(error: Exception) -> int | None:
     return None
 
 
+def reason_of(error: Exception) -> str:
+    """Return the words with which this ends a WebSocket: its author's, or none (FPR-2)."""
+    if isinstance(error, HTTPException) and author_wrote(error, str(error.detail), _PACKAGE):
+        return str(error.detail)
+    return ""
+
+
 def _answer(request: AnyRequest, problem: Problem) -> Response[bytes]:
     boundary, context = exchange(request)
     scope = scope_of(request)

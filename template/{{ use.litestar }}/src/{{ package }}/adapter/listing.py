@@ -37,9 +37,6 @@ def _walk(app: Litestar, prefix: str) -> Iterator[Endpoint]:
 
 def _endpoint(route: BaseRoute, handler: BaseRouteHandler, path: str) -> Iterator[Endpoint]:
     methods = methods_of(getattr(handler, "http_methods", ()))
-    if isinstance(route, HTTPRoute) and not methods:
-        # Its own answer to OPTIONS, which the policy gives.
-        return
     if isinstance(route, ASGIRoute) and getattr(handler, "is_mount", False):
         path = path.rstrip("/") + REST
     public = bool(handler.opt.get(PUBLIC))

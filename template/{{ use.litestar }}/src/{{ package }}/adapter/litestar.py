@@ -54,7 +54,7 @@ from .asgi import (
     view_begins,
 )
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
-from .errors import ends_with_slash, status_of, take_over
+from .errors import ends_with_slash, reason_of, status_of, take_over
 from .requests import (
     PUBLIC,
     Connection,
@@ -299,6 +299,7 @@ def _telling(scope: Scope, send: Send) -> Send:
             return
         boundary, context = scope[KEY]
         status = status_of(error)
+        message = {**message, "reason": reason_of(error)}
         if accepted and status is None:
             # First, since it fails where the client is gone, which is no crash.
             await send(message)
@@ -448,8 +449,10 @@ async def _check_access(connection: Connection, handler: BaseRouteHandler) -> No
 
 
 async def _keep_error(error: Exception, scope: Any) -> None:
-    """Remember what ends a WebSocket."""
-    if scope["type"] == "websocket" and not isinstance(error, WebSocketException):
+    """Remember what ends a WebSocket, and what a handler of the application's may answer."""
+    if scope["type"] != "websocket":
+        scope[KEY].context.handled = error if status_of(error) is None else None
+    elif not isinstance(error, WebSocketException):
         scope[_ERROR] = error
 
 

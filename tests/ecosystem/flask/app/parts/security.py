@@ -1,12 +1,22 @@
 """Flask-Security-Too, as its quick start with Flask-SQLAlchemy shows it."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, render_template_string
-from flask_security import Security, SQLAlchemyUserDatastore, auth_required, hash_password
+from flask_security import (
+    LoginForm,
+    Security,
+    SQLAlchemyUserDatastore,
+    VerifyForm,
+    auth_required,
+    hash_password,
+)
 from flask_security.models import fsqla_v3 as fsqla
 from flask_sqlalchemy import SQLAlchemy
+
+from ...adapter import current_auth
 
 db = SQLAlchemy()
 fsqla.FsModels.set_db_info(db)
@@ -24,6 +34,16 @@ class User(db.Model, fsqla.FsUserMixin):
     pass
 
 
+class CountedLoginForm(LoginForm):
+    def validate(self, **kwargs):
+        return current_auth.counted(self.email.data or "", partial(super().validate, **kwargs))
+
+
+class CountedVerifyForm(VerifyForm):
+    def validate(self, **kwargs):
+        return current_auth.counted(self.user.email, partial(super().validate, **kwargs))
+
+
 def init_app(app: Flask) -> None:
     app.config["SECRET_KEY"] = os.environ["PARTS_SECRET"]
     app.config["SECURITY_PASSWORD_SALT"] = os.environ["PARTS_SECRET"]
@@ -34,7 +54,12 @@ def init_app(app: Flask) -> None:
     path = str(Path(os.environ["PARTS_FOLDER"]) / "accounts.sqlite")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{path}"
     db.init_app(app)
-    app.security = Security(app, SQLAlchemyUserDatastore(db, User, Role))
+    app.security = Security(
+        app,
+        SQLAlchemyUserDatastore(db, User, Role),
+        login_form=CountedLoginForm,
+        verify_form=CountedVerifyForm,
+    )
     with app.app_context():
         db.create_all()
         if not app.security.datastore.find_user(email="test@example.com"):

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from advanced_alchemy.extensions.litestar import (
     SQLAlchemyAsyncConfig,
     SQLAlchemyPlugin,
     base,
+    filters,
+    providers,
+    repository,
+    service,
 )
 from fastapi import FastAPI
-from litestar import MediaType, Request, Response, asgi, get, post
+from litestar import Controller, MediaType, Request, Response, asgi, get, post
 from litestar.channels import ChannelsPlugin
 from litestar.channels.backends.memory import MemoryChannelsBackend
 from litestar.config.allowed_hosts import AllowedHostsConfig
@@ -27,6 +31,7 @@ from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import ScalarRenderPlugin, SwaggerRenderPlugin
+from litestar.params import Dependency
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash
 from litestar.plugins.jinja import JinjaTemplateEngine
 from litestar.plugins.prometheus import PrometheusConfig, PrometheusController
@@ -141,6 +146,27 @@ async def authors(db_session: AsyncSession, db_engine: Any) -> list[str]:
     return list((await db_session.scalars(select(AuthorModel.name))).all())
 
 
+class AuthorService(service.SQLAlchemyAsyncRepositoryService[AuthorModel]):
+    class Repo(repository.SQLAlchemyAsyncRepository[AuthorModel]):
+        model_type = AuthorModel
+
+    repository_type = Repo
+
+
+class AuthorController(Controller):
+    dependencies = providers.create_service_dependencies(
+        AuthorService, "authors_service", filters={"sort_field": "name", "sort_order": "asc"}
+    )
+
+    @get("/authors/sorted")
+    async def listed(
+        self,
+        authors_service: AuthorService,
+        filters: Annotated[list[filters.FilterTypes], Dependency(skip_validation=True)],
+    ) -> list[str]:
+        return [author.name for author in await authors_service.list(*filters)]
+
+
 # https://docs.litestar.dev/latest/usage/routing/handlers.html#asgi-route-handlers
 api = FastAPI(docs_url="/docs/")
 
@@ -217,7 +243,7 @@ PARTS: dict[str, dict[str, Any]] = {
     },
     "alchemy": {
         "plugins": [SQLAlchemyPlugin(config=alchemy_config)],
-        "route_handlers": [create_author, authors],
+        "route_handlers": [create_author, authors, AuthorController],
     },
     "mount": {"route_handlers": [mounted]},
     "channels": {"plugins": [channels], "route_handlers": [publish]},
