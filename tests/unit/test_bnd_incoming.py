@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import selectors
+import weakref
 from collections.abc import Iterator, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -115,3 +118,62 @@ def test_body_as_fast_as_asked_is_read_however_long_it_takes(loop: Loop, stage: 
 @pytest.mark.contract("BND-5")
 def test_time_of_the_application_is_not_the_clients(loop: Loop, stage: Inside) -> None:
     assert read(loop, stage, [(1, 1)] * 9, busy=3600)[:2] == (0, 9)
+
+
+@pytest.mark.contract("BND-5")
+@pytest.mark.parametrize("seconds", [1.0, PAUSE], ids=["before its end", "at its end"])
+def test_who_else_ends_a_wait_is_obeyed(loop: Loop, stage: Inside, seconds: float) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        ended(loop, stage, seconds)
+
+
+@pytest.mark.contract("BND-5")
+def test_wait_that_was_too_long_leaves_no_cancellation(loop: Loop, stage: Inside) -> None:
+    assert ended(loop, stage, PAUSE + 1) == (408, 0)
+
+
+def ended(loop: Loop, stage: Inside, seconds: float) -> tuple[int, int]:
+    """Cancel a task after so many seconds that waits for a body in vain.
+
+    Returns the status of the refusal, and how many cancellations are left of its own.
+    """
+    policy = stage.policy.input.model_copy(update={"body_pause": PAUSE, "body_rate": RATE})
+
+    async def read() -> tuple[int, int]:
+        rules = Routes((), policy).find("POST", "/")
+        incoming = Incoming(Body("application/json", rules, policy), loop.create_future)
+        task = asyncio.current_task()
+        assert task
+        loop.call_at(loop.time() + seconds, task.cancel)
+        try:
+            await incoming.piece()
+        except Problem as problem:
+            return problem.status, task.cancelling()
+        return 0, 0
+
+    return loop.run_until_complete(read())
+
+
+class Held:
+    """What a request holds."""
+
+
+REQUEST: ContextVar[Held] = ContextVar("request")
+
+
+@pytest.mark.contract("BND-5")
+def test_body_that_nobody_reads_on_leaves_nothing(loop: Loop, stage: Inside) -> None:
+    async def read() -> weakref.ref[Held]:
+        held = Held()
+        REQUEST.set(held)
+
+        async def receive() -> MutableMapping[str, Any]:
+            return {"type": "http.request", "body": b"1", "more_body": held is not None}
+
+        rules = Routes((), stage.policy.input).find("POST", "/")
+        await Incoming(Body("application/json", rules, stage.policy.input), receive).piece()
+        return weakref.ref(held)
+
+    left = loop.run_until_complete(read())
+    gc.collect()
+    assert left() is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import time
 import zlib
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -323,15 +324,37 @@ BROKEN = {
 }
 
 
+def of_files(content: bytes) -> bytes:
+    """Return the same with files in the place of fields: of those less is looked at."""
+    return content.replace(b'name="a"', b'name="a"; filename="a"')
+
+
 @pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("made", [bytes, of_files], ids=["fields", "files"])
 @pytest.mark.parametrize("content", WHOLE.values(), ids=WHOLE.keys())
-def test_whole_body_is_whole_however_it_is_cut(stage: Inside, content: bytes) -> None:
+def test_whole_body_is_whole_however_it_is_cut(
+    stage: Inside, content: bytes, made: Callable[[bytes], bytes]
+) -> None:
+    content = made(content)
     assert {size: judged(stage, content, size) for size in range(1, len(content) + 1)} == (
         dict.fromkeys(range(1, len(content) + 1), 0)
     )
 
 
 @pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("made", [bytes, of_files], ids=["fields", "files"])
 @pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
-def test_broken_body_is_broken_however_it_is_cut(stage: Inside, content: bytes) -> None:
+def test_broken_body_is_broken_however_it_is_cut(
+    stage: Inside, content: bytes, made: Callable[[bytes], bytes]
+) -> None:
+    content = made(content)
     assert {judged(stage, content, size) for size in range(1, len(content) + 1)} == {400}
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("before", range(1, 40))
+def test_field_behind_a_file_is_read_however_it_is_cut(stage: Inside, before: int) -> None:
+    file = of_files(part('Content-Disposition: form-data; name="a"', text=b"a" * before))
+    for text, status in ((b"\xc3\xa9", 0), (b"\xc3", 400)):
+        content = file + field('; name="b"', text=text)
+        assert {judged(stage, content, size) for size in range(1, len(content) + 1)} == {status}

@@ -158,6 +158,21 @@ class _Parts:
         """Bytes of the tail that are no content."""
 
     def feed(self, piece: bytes) -> None:
+        if not self._goes_on(piece):
+            self._search(piece)
+
+    def _goes_on(self, piece: bytes) -> bool:
+        """Take a piece of a file that has no delimiter: an upload is not copied to be searched."""
+        if self._first or self._in_head or self._text:
+            return False
+        kept = len(self._mark) + 1
+        if self._mark in piece or self._mark in self._tail + piece[:kept]:
+            return False
+        # As in a search: what may be part of a delimiter, and the end of the line before.
+        self._tail, self._skip = (self._tail + piece[-kept:])[-kept:], 0
+        return True
+
+    def _search(self, piece: bytes) -> None:
         text = self._tail + piece
         at, content = 0, self._skip
         if self._first:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -114,8 +114,10 @@ class _Socket:
         self._stops_reader = False
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
-        self._allowance = float(self._limits.messages_per_second)
-        """Messages that may still come at once."""
+        # Looked up once: what follows is asked of each message.
+        self._largest = self._limits.max_message
+        self._rate = self._allowance = float(self._limits.messages_per_second)
+        """Messages that may come in a second, and that may still come at once."""
         self._counted = self._last = time.monotonic()
         self._used = False
         """The client has sent something since the session was looked at."""
@@ -181,7 +183,7 @@ class _Socket:
             return {"type": "websocket.disconnect", "code": self._code}
         # In the task of who asks, as `asyncio.timeout` does it: thousands of messages come in a
         # second, and a task for each would cost as much as the framework does.
-        reader = self._reader = asyncio.current_task()
+        reader = self._reader = asyncio.current_task(self._loop)
         try:
             message = await self._receive_raw()
         except asyncio.CancelledError:
@@ -213,27 +215,35 @@ class _Socket:
 
     def _judge(self, message: Message) -> tuple[int, str] | None:
         """Return the code to close with, and why, for a message that is one too many or too big."""
-        limits, now = self._limits, time.monotonic()
+        now = time.monotonic()
         # A token bucket: a second's worth at once, and the rate on average.
-        rate = limits.messages_per_second
-        self._allowance = min(rate, self._allowance + (now - self._counted) * rate)
+        rate = self._rate
+        allowance = min(rate, self._allowance + (now - self._counted) * rate)
         self._counted = self._last = now
         self._used = True
-        if self._allowance < 1:
+        self._allowance = allowance - 1
+        if allowance < 1:
             return _POLICY, "websocket.messages-per-second"
-        self._allowance -= 1
-        text, data = message.get("text"), message.get("bytes")
+        text = message.get("text")
         if text is None:
-            size = len(data or b"")
-        elif len(text) * _LETTER <= limits.max_message:
+            size = len(message.get("bytes") or b"")
+        elif len(text) * _LETTER <= self._largest:
             return None
         else:
             size = len(text.encode("utf-8", "surrogatepass"))
-        if size > limits.max_message:
+        if size > self._largest:
             return _TOO_BIG, f"{size} bytes: websocket.max-message"
         return None
 
-    async def _send(self, message: Message) -> None:
+    def _send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "websocket.send" and not self._code:
+            # No coroutine around the server's: there are thousands of messages in a second.
+            self._last = time.monotonic()
+            return self._send_raw(message)
+        return self._take(message)
+
+    async def _take(self, message: Message) -> None:
+        """Take what is not just sent as it comes."""
         kind = message["type"]
         if self._code:
             raise OSError("the WebSocket is closed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
@@ -291,12 +291,15 @@ def _telling(scope: Scope, send: Send) -> Send:
     """Say why a WebSocket ends: Litestar calls all that is raised a 500, and logs nothing."""
     accepted = False
 
-    async def call(message: Message) -> None:
+    def call(message: Message) -> Awaitable[None]:
         nonlocal accepted
-        accepted = accepted or message["type"] == "websocket.accept"
-        if message["type"] != "websocket.close" or (error := scope.pop(_ERROR, None)) is None:
-            await send(message)
-            return
+        kind = message["type"]
+        accepted = accepted or kind == "websocket.accept"
+        if kind == "websocket.close" and (error := scope.pop(_ERROR, None)) is not None:
+            return end(message, error)
+        return send(message)
+
+    async def end(message: Message, error: Exception) -> None:
         boundary, context = scope[KEY]
         status = status_of(error)
         message = {**message, "reason": reason_of(error)}
