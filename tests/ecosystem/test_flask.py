@@ -47,7 +47,7 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
-from tests.live.service import HOST, User, free_port
+from tests.live.service import HOST, User, free_port, totp
 from tests.projects import Project, clean_environment
 
 EDITS = (
@@ -224,6 +224,39 @@ def test_flask_login(stranger: Client, client: Client, visitor: Client, opened: 
         again.cookies.set("remember_token", cookie, domain=HOST)
         assert "Hi bob!" in again.get("/club/settings").text
         assert "/club/login" in again.get("/club/fresh").headers["location"]
+
+
+def test_flask_login_is_the_first_of_two_proofs(opened: Service) -> None:
+    """Also where its cookie remembers who it was (PPL-4)."""
+    user = opened.add_user()
+    with member(opened, user) as own:
+        page = own.get("/account/factors/totp")
+        secret = re.search(r"<code>([A-Z2-7]{32})</code>", page.text)
+        assert secret
+        action, given = Page(page.text).form("enrolment")
+        data = {**given, "code": totp(secret[1])}
+        codes = re.findall(r"<code>([a-z0-9-]{19})</code>", own.post(action, data=data).text)
+    login = {"username": user.name, "remember": "on"}
+    asked = "/login/factor?next=/club/inside"
+    with opened.client() as client:
+        half = client.post("/club/enter", data=login)
+        assert (half.status_code, half.headers["location"]) == (303, asked)
+        assert "remember_token" not in client.cookies
+        assert "/club/login" in client.get("/club/inside").headers["location"]
+        assert asks_for_login(client.get("/account"))
+        done = submit(client, asked, {"code": codes[0]})
+        assert done.headers["location"] == "/club/inside"
+        assert client.get("/club/inside").text.startswith("user ")
+        # Who is signed in by both has proved what it takes.
+        assert client.post("/club/enter", data=login).status_code == 302
+        remembered = client.cookies["remember_token"]
+    with opened.client() as later:
+        later.cookies.set("remember_token", remembered, domain=HOST)
+        half = later.get("/club/inside")
+        assert (half.status_code, half.headers["location"]) == (303, asked)
+        assert asks_for_login(later.get("/account"))
+        submit(later, asked, {"code": codes[1]})
+        assert later.get("/club/inside").text.startswith("user ")
 
 
 def test_flask_login_refuses_what_leads_elsewhere(client: Client, visitor: Client) -> None:

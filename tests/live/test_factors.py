@@ -130,3 +130,23 @@ def test_authenticator_app(service: Service, browser: Browser, scripts: bool) ->
         assert heading(page) == "Account"
         assert page.get_by_text("by recovery code").count() == 1
         assert complaints == []
+
+
+def test_longest_names_fit_on_a_phone(service: Service, browser: Browser) -> None:
+    width = 390
+    user = service.add_user("w" * 100)
+    with opened(browser, service) as (page, _):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.goto("/login?next=/account/factors/totp")
+        log_in(page, user)
+        page.get_by_label("Name").fill("M" * 60)
+        page.get_by_label("Code").fill(totp(page.locator("main code").inner_text()))
+        press(page, "Add")
+        for path in ("/account/factors", "/account", "/account/confirm"):
+            page.goto(path)
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, f"{path}: {wide} px wide on {width}"
+            button = page.get_by_role("button", name="Log out").bounding_box()
+            assert button
+            assert button["height"] < 48
+        assert user.name in page.locator("main").inner_html()

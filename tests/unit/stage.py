@@ -39,6 +39,7 @@ may see them. Parameters come in the query.
 | GET guess | "right" where `word` is "4711", else "wrong", counted by the door under `name`; "crash" raises meanwhile |
 | GET member | "inside" for who is signed in, as the framework's extensions find that out; for all others the framework's HTTP exception with `status`, a response of its own with `own`, or a redirect to /login |
 | GET, POST enter | logs the user of the `name` in by what the framework's extensions call, without a word of second factors, then as `then` says: answers the page "inside", JSON ("json"), `redirect`s to `to`, `refuse`s (403), or `crash`es |
+| GET, POST enter/otherwise | the same in a view of the other kind, `async def` or `def`; Flask, which has one kind by itself, writes the session in one go |
 | included/mounted/ | an application of the framework mounted in an included router or the like, silent, with GET page ("inside"), GET public ("public", which says that it is public), GET problem (`Problem(409)`), GET crash (`ValueError("secret-4711")`), and the documentation pages that it has by default |
 | raw/ | a raw ASGI or WSGI application, mounted: "raw" for all below |
 | extension | a route as an extension adds it, beside the application's own means: "extension" |

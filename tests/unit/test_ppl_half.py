@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
@@ -11,14 +15,20 @@ import pytest
 from my_service.security import events
 
 from .. import expect
-from ..driver import FORM, Browser, Header, Inside
-from ..test_ppl_factors import STEP, Owner, owner
+from ..driver import CHEAP, FORM, TOKEN, TOKEN_HEADER, Browser, Files, Header, Inside
+from ..test_ppl_factors import STEP, Owner, enrol, owner
+from .stage import FACTS, Stage
 
 TO = "/account?then=1"
 PROGRAM: Header = ("Accept", "application/json")
 SCRIPT: Header = ("Accept", "*/*")
 SAME: Header = ("Sec-Fetch-Site", "same-origin")
 TYPED: Header = ("Content-Type", FORM)
+
+WAYS = ("/stage/enter", "/stage/enter/otherwise")
+"""Views that know nothing of second factors, of each kind."""
+
+Enter = Callable[..., httpx.Response]
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +37,30 @@ def who(stage: Inside) -> Owner:
     return owner(stage)
 
 
-def enter(
-    browser: Browser, who: Owner, then: str, *headers: Header, query: str = "", body: bytes = b""
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """One of these views."""
+    return str(request.param)
+
+
+@pytest.fixture
+def enter(way: str, who: Owner) -> Enter:
+    """Log in by it."""
+    return partial(entered, way, who.user.name)
+
+
+def entered(
+    way: str,
+    name: str,
+    browser: Browser,
+    then: str,
+    *headers: Header,
+    query: str = "",
+    typed: Header = TYPED,
+    body: bytes = b"",
 ) -> httpx.Response:
-    """Log in by a view that knows nothing of second factors."""
-    target = f"/stage/enter?name={who.user.name}&then={then}{query}"
-    return browser.send("POST", target, (*headers, SAME, TYPED), body)
+    target = f"{way}?name={name}&then={then}{query}"
+    return browser.send("POST", target, (*headers, SAME, typed), body)
 
 
 def finish(browser: Browser, who: Owner, stage: Inside, answer: httpx.Response) -> str:
@@ -40,9 +68,12 @@ def finish(browser: Browser, who: Owner, stage: Inside, answer: httpx.Response) 
     asked = urlsplit(expect.place(answer))
     assert asked.path == "/login/factor"
     then = parse_qs(asked.query).get("next", [""])[0]
-    assert browser.get(f"{asked.path}?{asked.query}").status_code == 200
+    page = browser.get(f"{asked.path}?{asked.query}")
+    assert page.status_code == 200
+    token = TOKEN.search(page.text)
+    known = ((TOKEN_HEADER, token[1]),) if token else ()
     stage.clock.advance(STEP)
-    done = browser.post("/login/factor", code=who.phone.code(), next=then)
+    done = browser.post("/login/factor", known, code=who.phone.code(), next=then)
     assert browser.logged_in()
     return expect.place(done).removeprefix(stage.origin)
 
@@ -52,11 +83,26 @@ def is_nobody(browser: Browser) -> bool:
     return not browser.logged_in() and "remember" not in " ".join(browser.cookies)
 
 
+def with_session(stage: Inside) -> tuple[Browser, Browser]:
+    """Return a browser with something in its session, and one with the same cookies."""
+    browser = stage.visitor()
+    answer = browser.send("POST", "/stage/session/set?key=cart&value=full", (SAME, TYPED))
+    assert answer.status_code < 300
+    return browser, browser.copy()
+
+
+def kept(browser: Browser) -> dict[str, object]:
+    """Return what the session holds."""
+    return dict(browser.get("/stage/session").json())
+
+
 @pytest.mark.contract("PPL-4")
 @pytest.mark.parametrize("then", ["page", "json", "crash", "redirect"])
-def test_browser_is_asked_for_the_factor(stage: Inside, who: Owner, then: str) -> None:
+def test_browser_is_asked_for_the_factor(
+    stage: Inside, who: Owner, enter: Enter, then: str
+) -> None:
     browser = stage.visitor()
-    answer = enter(browser, who, then, query=f"&to={quote(TO)}" if then == "redirect" else "")
+    answer = enter(browser, then, query=f"&to={quote(TO)}" if then == "redirect" else "")
     assert answer.status_code == 303
     assert "inside" not in answer.text
     assert is_nobody(browser)
@@ -65,20 +111,24 @@ def test_browser_is_asked_for_the_factor(stage: Inside, who: Owner, then: str) -
 
 @pytest.mark.contract("PPL-4")
 @pytest.mark.parametrize("then", ["page", "crash"])
-def test_it_leads_on_to_where_the_address_says(stage: Inside, who: Owner, then: str) -> None:
+def test_it_leads_on_to_where_the_address_says(
+    stage: Inside, who: Owner, enter: Enter, then: str
+) -> None:
     browser = stage.visitor()
-    answer = enter(browser, who, then, query=f"&next={quote(TO)}")
+    answer = enter(browser, then, query=f"&next={quote(TO)}")
     assert finish(browser, who, stage, answer) == TO
     # The page that asks judges it, as it does every redirect.
-    answer = enter(browser := stage.visitor(), who, then, query="&next=https://evil.example/")
+    answer = enter(browser := stage.visitor(), then, query="&next=https://evil.example/")
     assert finish(browser, who, stage, answer) == "/account"
 
 
 @pytest.mark.contract("PPL-4")
-def test_who_is_remembered_by_a_cookie_comes_back_to_the_page(stage: Inside, who: Owner) -> None:
+def test_who_is_remembered_by_a_cookie_comes_back_to_the_page(
+    stage: Inside, who: Owner, way: str
+) -> None:
     """As Flask-Login does: it logs in with whatever is opened first."""
     browser = stage.visitor()
-    target = f"/stage/enter?name={who.user.name}&then=page"
+    target = f"{way}?name={who.user.name}&then=page"
     answer = browser.get(target)
     assert "inside" not in answer.text
     assert finish(browser, who, stage, answer) == target
@@ -87,56 +137,98 @@ def test_who_is_remembered_by_a_cookie_comes_back_to_the_page(stage: Inside, who
 
 @pytest.mark.contract("PPL-4")
 @pytest.mark.parametrize("then", ["page", "json", "crash", "redirect"])
-def test_program_is_told_by_a_problem_document(stage: Inside, who: Owner, then: str) -> None:
+def test_program_is_told_by_a_problem_document(stage: Inside, enter: Enter, then: str) -> None:
     browser = stage.visitor()
-    answer = enter(browser, who, then, PROGRAM, query="&to=/account")
+    answer = enter(browser, then, PROGRAM, query="&to=/account")
     expect.error(answer, 401)
     assert "/login/factor" in answer.json()["detail"]
     assert is_nobody(browser)
 
 
 @pytest.mark.contract("PPL-4")
-def test_script_is_told_by_a_problem_document(stage: Inside, who: Owner) -> None:
+def test_script_is_told_by_a_problem_document(stage: Inside, enter: Enter) -> None:
     browser = stage.visitor()
-    expect.error(enter(browser, who, "json", SCRIPT), 401)
-    typed: Header = ("Content-Type", "application/json")
+    expect.error(enter(browser, "json", SCRIPT), 401)
     body = json.dumps({"user": "me"}).encode()
-    target = f"/stage/enter?name={who.user.name}&then=crash"
-    expect.error(browser.send("POST", target, (SCRIPT, SAME, typed), body), 401)
+    typed: Header = ("Content-Type", "application/json")
+    expect.error(enter(browser, "crash", SCRIPT, typed=typed, body=body), 401)
     assert is_nobody(browser)
 
 
 @pytest.mark.contract("PPL-4")
-def test_view_that_refuses_has_the_last_word(stage: Inside, who: Owner) -> None:
+def test_view_that_refuses_has_the_last_word(stage: Inside, enter: Enter) -> None:
     browser = stage.visitor()
-    expect.error(enter(browser, who, "refuse"), 403)
+    expect.error(enter(browser, "refuse"), 403)
     assert is_nobody(browser)
 
 
 @pytest.mark.contract("PPL-4")
 @pytest.mark.parametrize("to", ["/login", "/login?next=/account", "/login/factor?next=/account"])
 def test_view_that_leads_to_a_page_that_asks_is_left_alone(
-    stage: Inside, who: Owner, to: str
+    stage: Inside, enter: Enter, to: str
 ) -> None:
-    answer = enter(stage.visitor(), who, "redirect", query=f"&to={quote(to)}")
+    answer = enter(stage.visitor(), "redirect", query=f"&to={quote(to)}")
     assert expect.place(answer).removeprefix(stage.origin) == to
 
 
 @pytest.mark.contract("PPL-4")
-def test_who_has_no_factor_is_let_in(stage: Inside) -> None:
-    user = stage.add_user()
-    browser = stage.visitor()
-    target = f"/stage/enter?name={user.name}&then=page"
-    assert browser.send("POST", target, (SAME, TYPED)).text == "inside"
+@pytest.mark.contract("SES-4")
+def test_who_has_no_factor_is_let_in_under_a_new_id(stage: Inside, way: str) -> None:
+    browser, before = with_session(stage)
+    assert entered(way, stage.add_user().name, browser, "page").text == "inside"
     assert browser.logged_in()
+    assert kept(browser)["cart"] == "full"
+    assert kept(before) == {}
+    # Somebody else, in the same browser.
+    before = browser.copy()
+    assert entered(way, stage.add_user().name, browser, "page").text == "inside"
+    assert browser.logged_in()
+    assert "cart" not in kept(browser)
+    assert not before.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+@pytest.mark.contract("SES-4")
+def test_each_half_brings_a_new_id(stage: Inside, who: Owner, enter: Enter) -> None:
+    browser, before = with_session(stage)
+    answer = enter(browser, "page")
+    assert kept(before) == {}
+    half = browser.copy()
+    finish(browser, who, stage, answer)
+    assert kept(browser)["cart"] == "full"
+    assert kept(half) == {}
+    assert not half.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+@pytest.mark.contract("SES-4")
+def test_who_was_signed_in_is_so_no_more(stage: Inside, enter: Enter) -> None:
+    """Else the page that asks would greet one and sign another in."""
+    browser = stage.login(stage.add_user())
+    before = browser.copy()
+    assert enter(browser, "page").status_code == 303
+    assert not browser.logged_in()
+    assert not before.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+def test_required_factor_is_asked_for_too(way: str, tmp_path: Path) -> None:
+    exceptions = {**CHEAP, "accounts.second-factor": "required"}
+    with closing(Stage(Files(tmp_path, exceptions, facts=FACTS))) as stage:
+        browser = stage.visitor()
+        answer = entered(way, stage.add_user().name, browser, "page")
+        assert urlsplit(expect.place(answer)).path == "/login/factor"
+        assert is_nobody(browser)
+        enrol(stage, browser)
+        assert browser.logged_in()
 
 
 @pytest.mark.contract("PPL-4")
 def test_what_fails_for_it_is_no_crash_in_the_log(
-    stage: Inside, who: Owner, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    stage: Inside, enter: Enter, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events._once, "seen", set())
-    enter(stage.visitor(), who, "crash")
+    enter(stage.visitor(), "crash")
     assert "sys_crash" not in caplog.text
     assert "after half a login" in caplog.text
     assert "views.py:" in caplog.text

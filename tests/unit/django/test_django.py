@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 import argon2
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import (
@@ -80,6 +80,7 @@ from ..driver import (
     new_user,
 )
 from ..process import scope
+from ..test_ppl_factors import owner
 
 SAME = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)">')
@@ -384,8 +385,34 @@ def test_async_login_is_the_same(pages: Inside, known: bool) -> None:
         return "out"
 
     _Views.wait = staticmethod(leave)
+    before = other.copy()
     assert other.get("/await").text == "out"
     assert not other.logged_in()
+    # SES-4
+    assert not before.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+@pytest.mark.parametrize("asked", [True, False])
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_nobody_is_there_after_half_a_login(pages: Inside, kind: str, asked: bool) -> None:
+    """Neither by `request.user` nor by `request.auser`, which remembers what it has answered."""
+    who = owner(pages).user
+    browser = pages.login(pages.add_user())
+    seen: list[Any] = []
+
+    async def view(request: HttpRequest) -> None:
+        if asked:
+            assert (await request.auser()).is_authenticated
+        user = await aauthenticate(request, username=who.name, password=who.password)
+        assert user
+        await (alogin if kind == "async" else sync_to_async(login))(request, user)
+        seen.extend((request.user, await request.auser()))
+
+    _Views.wait = staticmethod(view)
+    assert expect.place(browser.get("/await")).startswith(f"{pages.origin}/login/factor")
+    assert [user.is_authenticated for user in seen] == [False, False]
+    assert not browser.logged_in()
 
 
 @pytest.mark.contract("ACC-2")

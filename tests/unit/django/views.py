@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import alogin, get_user_model, login
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import (
@@ -291,9 +293,20 @@ def member(request: HttpRequest) -> HttpResponseBase:
 def enter(request: HttpRequest) -> HttpResponse:
     user = get_user_model().objects.get_by_natural_key(request.GET["name"])
     login(request, user, settings.AUTHENTICATION_BACKENDS[0])
+    return entered(request, request.user)
+
+
+@login_not_required
+async def enter_otherwise(request: HttpRequest) -> HttpResponse:
+    user = await get_user_model().objects.aget(username=request.GET["name"])
+    await alogin(request, user, settings.AUTHENTICATION_BACKENDS[0])
+    return entered(request, await request.auser())
+
+
+def entered(request: HttpRequest, user: AbstractBaseUser | AnonymousUser) -> HttpResponse:
     then = request.GET["then"]
     if then == "crash":
-        assert request.user.is_authenticated  # as django-allauth has it
+        assert user.is_authenticated  # as django-allauth has it
     if then == "refuse":
         raise PermissionDenied("not you")
     if then == "redirect":
@@ -380,6 +393,7 @@ urlpatterns = [
     path("stage/guess", guess),
     path("stage/member", member),
     path("stage/enter", enter),
+    path("stage/enter/otherwise", enter_otherwise),
     path("stage/extension", extension),
     path("stage/included/mounted/", include(mounted)),
     path("", include("my_service.app.urls")),

@@ -46,7 +46,9 @@ from my_service.app.users import open_users
 
 from .. import expect
 from ..conftest import Make
-from ..driver import HOST, ORIGIN, SESSION, Files, Inside, run_cli
+from ..driver import CHEAP, HOST, ORIGIN, SESSION, Browser, Files, Inside, User, run_cli
+from ..test_ppl_factors import STEP, enrol, owner
+from ..test_ppl_passkeys import Authenticator, add, asked
 from ..transport import Transport
 from .stage import FACTS, Stage
 
@@ -549,3 +551,108 @@ def test_stream_that_is_given_up_is_closed_in_the_context_of_its_view(tmp_path: 
         service.go_on.set()
         assert service.closed.wait(10)
     assert service.path == "/stage/endless"
+
+
+class Remembering(Stage):
+    """The stage with an extension whose cookie logs in when a template asks who it is.
+
+    As Flask-Login's does. `required`: all need a second factor.
+    """
+
+    def __init__(self, folder: Path, *, required: bool = False) -> None:
+        more = {"accounts.second-factor": "required"} if required else {}
+        super().__init__(Files(folder, {**CHEAP, **more}, facts=FACTS))
+
+    @override
+    def build(self, settings: Any) -> Any:
+        application: Flask = super().build(settings)
+
+        @application.context_processor
+        def remembered() -> dict[str, Any]:
+            name = request.cookies.get("remember")
+            account = current_auth.service.accounts.find(name) if name else None
+            if account and KEY not in session:
+                session[KEY] = account.id
+            return {}
+
+        return application
+
+    def remember(self, user: User) -> Browser:
+        browser = self.visitor()
+        browser.cookies["remember"] = user.name
+        answer = browser.get("/?a=b")
+        assert expect.place(answer) == f"{self.origin}/login/factor?next=/%3Fa%3Db"
+        return browser
+
+
+@pytest.mark.contract("PPL-4")
+def test_who_is_remembered_is_asked_for_the_code(tmp_path: Path) -> None:
+    with closing(Remembering(tmp_path)) as service:
+        who = owner(service)
+        browser = service.remember(who.user)
+        assert browser.get("/login/factor").status_code == 200
+        assert not browser.logged_in()
+        service.clock.advance(STEP)
+        assert browser.post("/login/factor", code=who.phone.wrong()).status_code == 401
+        assert browser.post("/login/factor", code=who.phone.code()).status_code == 303
+        assert browser.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+def test_who_is_remembered_is_asked_again_once_that_is_too_late(tmp_path: Path) -> None:
+    with closing(Remembering(tmp_path)) as service:
+        who = owner(service)
+        browser = service.remember(who.user)
+        service.clock.advance(service.policy.accounts.factor_timeout + 1)
+        assert expect.place(browser.get("/login/factor")) == f"{service.origin}/login"
+        assert expect.place(browser.get("/login")).startswith(f"{service.origin}/login/factor")
+        service.clock.advance(service.policy.accounts.factor_timeout + 1)
+        assert who.login(service, browser).logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+def test_who_is_remembered_is_asked_for_the_passkey(tmp_path: Path) -> None:
+    with closing(Remembering(tmp_path)) as service:
+        user, device = service.add_user(), Authenticator()
+        assert add(service.login(user), device).status_code == 200
+        browser = service.remember(user)
+        answer = device.get(asked(browser.get("/login/factor")))
+        assert browser.post("/login/factor", credential=answer).status_code == 303
+        assert browser.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+@pytest.mark.parametrize("kind", ["code", "passkey"])
+def test_who_is_remembered_adds_the_required_factor(tmp_path: Path, kind: str) -> None:
+    with closing(Remembering(tmp_path, required=True)) as service:
+        browser = service.remember(service.add_user())
+        answer = browser.get("/login/factor")
+        assert expect.place(answer) == f"{service.origin}/account/factors/totp"
+        if kind == "code":
+            enrol(service, browser)
+        else:
+            assert add(browser, Authenticator()).status_code == 200
+        assert browser.logged_in()
+
+
+@pytest.mark.contract("PPL-4")
+def test_view_that_logs_in_again_is_told_again(tmp_path: Path) -> None:
+    """Also where something before it has looked whether half a login waits."""
+
+    class Looking(Stage):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+
+            @application.before_request
+            def look() -> None:
+                assert current_auth.is_half_done in {True, False}
+
+            return application
+
+    with closing(Looking(Files(tmp_path, facts=FACTS))) as service:
+        who = owner(service)
+        browser = who.half(service)
+        answer = browser.get(f"/stage/enter?name={who.user.name}&then=page")
+        assert expect.place(answer).startswith(f"{service.origin}/login/factor")
+        assert not browser.logged_in()

@@ -65,6 +65,24 @@ async def answer_all(socket: Socket, auth: Auth) -> None:
         await socket.close()
 
 
+def entered(name: str, then: str, auth: Auth, to: str) -> Response[Any]:
+    # As a callback of OpenID Connect does, which another service has told who it is.
+    if account := auth.service.accounts.find(name):
+        auth.start(account)
+    if then == "crash":
+        raise ValueError("secret-4711")
+    if then == "refuse":
+        raise PermissionDeniedException("not you")
+    if then == "redirect":
+        return Redirect(to, status_code=303)
+    media = MediaType.JSON if then == "json" else MediaType.TEXT
+    return Response(
+        {"inside": True} if then == "json" else "inside",
+        media_type=media,
+        cookies={"remember": "me"},
+    )
+
+
 @websocket("/stage/socket/silent")
 async def silent_socket(socket: Socket, auth: CurrentAuth) -> None:
     await answer_all(socket, auth)
@@ -264,21 +282,13 @@ class Stage(Controller):
     async def enter(
         self, name: FromQuery[str], then: FromQuery[str], auth: CurrentAuth, to: FromQuery[str] = ""
     ) -> Response[Any]:
-        # As a callback of OpenID Connect does, which another service has told who it is.
-        if account := auth.service.accounts.find(name):
-            auth.start(account)
-        if then == "crash":
-            raise ValueError("secret-4711")
-        if then == "refuse":
-            raise PermissionDeniedException("not you")
-        if then == "redirect":
-            return Redirect(to, status_code=303)
-        media = MediaType.JSON if then == "json" else MediaType.TEXT
-        return Response(
-            {"inside": True} if then == "json" else "inside",
-            media_type=media,
-            cookies={"remember": "me"},
-        )
+        return entered(name, then, auth, to)
+
+    @route("/enter/otherwise", http_method=["GET", "POST"], status_code=200, sync_to_thread=True)
+    def enter_otherwise(
+        self, name: FromQuery[str], then: FromQuery[str], auth: CurrentAuth, to: FromQuery[str] = ""
+    ) -> Response[Any]:
+        return entered(name, then, auth, to)
 
     @get("/session")
     async def session(self, request: Request) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Auth:
     @property
     def is_half_done(self) -> bool:
         """Tell whether a login waits for its second proof: /login/factor asks for it."""
-        return self._factors is not None and self.second_factor.prompt() is not None
+        return self._factors is not None and self.second_factor.is_awaited
 
     def now(self) -> int:
         """Return the time in whole seconds."""

@@ -85,15 +85,20 @@ class SecondFactor:
 
     # Login --------------------------------------------------------------------------------------
 
+    @property
+    def is_awaited(self) -> bool:
+        """Tell whether half a login waits for its second proof."""
+        pending = self._pending()
+        return pending is not None and not (pending.user and self._account(pending.user) is None)
+
     def prompt(self) -> FactorPrompt | None:
         """Return what the one whose password was right is asked for; None if nobody waits."""
         pending = self._pending()
-        if pending is None:
+        if pending is None or not self.is_awaited:
             return None
         if not pending.user:
             return FactorPrompt(codes=False, passkey=self._ask(_LOGIN, ()), enrol=False)
-        if self._account(pending.user) is None:
-            return None
+        self._session.asks_second = pending.user
         found = self._factors.store.factors_of(pending.user)
         return FactorPrompt(
             codes=bool(found),
@@ -272,6 +277,7 @@ class SecondFactor:
         if pending.epoch != self._auth.epoch(pending.user):
             # Else the one with the old password leaves a factor of theirs behind.
             raise LoginRequired
+        self._session.asks_second = pending.user
         return self._signed_in(pending.user)
 
     def _enrolment(self, account: Account, secret: str, token: str) -> TotpEnrolment:

@@ -124,6 +124,11 @@ class Session(MutableMapping[str, Any]):
     """Of a login on its way."""
     asks_for_passkey = False
     """True where the page of the response asks the browser for a passkey."""
+    asks_second = ""
+    """Id of the user whom the page of the response asks for the second factor.
+
+    What remembers them and logs them in while that page is made, begins nothing anew.
+    """
     new_device = ""
     """Name of the account that this browser is known to from now on (OWASP device cookies)."""
     _left_half = False
@@ -339,6 +344,8 @@ class Session(MutableMapping[str, Any]):
             factor = str(self._known().get("factor", "")) if self._user == user else ""
             self._proved = Proof(user, self._sessions.store.epoch(user), factor)
         if not self._proved.factor and self._sessions.asks_factor(user):
+            if user == self.asks_second:
+                return False
             self.hold(user, self._proved.epoch)
             self._left_half = True
             return False

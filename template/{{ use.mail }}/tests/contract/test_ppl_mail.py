@@ -16,7 +16,7 @@ import pytest
 from . import expect
 from .conftest import Make
 from .driver import HOST, ORIGIN, Browser, Inside, Service, User, counted
-from .mails import Postbox, link_of, new_email
+from .mails import Postbox, link_of, new_email, traced
 
 NEXT = "Vierzehn alte Birken rauschen"
 GONE = 410
@@ -268,6 +268,23 @@ def test_unknown_addresses_get_the_same_answer(post: Postbox) -> None:
     assert post.rows("mail_message") == 3
     assert [mail["To"] for mail in post.run()] == [known]
     assert post.rows("mail_message") == 0
+
+
+@pytest.mark.contract("PPL-2")
+def test_unknown_addresses_are_the_same_work(make: Make) -> None:
+    """Statement by statement: the time of an answer would tell who has an account."""
+    with traced() as statements:
+        post = Postbox(make())
+        _, known = post.add_user()
+        work = []
+        for address in (new_email(), known, new_email(), known):
+            visitor = post.service.visitor()
+            statements.clear()
+            assert forgot(visitor, address).status_code == 200
+            work.append([*statements])
+    assert any("mail_message" in each for each in work[0])
+    # The first one finds caches empty.
+    assert work[1] == work[2] == work[3]
 
 
 @pytest.mark.contract("PPL-2")

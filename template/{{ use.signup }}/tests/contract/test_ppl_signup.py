@@ -12,7 +12,7 @@ import pytest
 
 from .conftest import Make
 from .driver import Browser, Inside, User, counted, new_user
-from .mails import Postbox, link_of, new_email
+from .mails import Postbox, link_of, new_email, traced
 
 GONE = 410
 
@@ -85,6 +85,29 @@ def test_who_is_there_is_told_by_mail_alone(post: Postbox) -> None:
     assert known.name in texts[0]
     assert len(post.sent) == len(tries)
     assert post.service.login(known).logged_in()
+
+
+@pytest.mark.contract("PPL-3")
+def test_who_is_there_is_the_same_work(make: Make) -> None:
+    """Statement by statement: the time of an answer would tell who has an account."""
+    with traced() as statements:
+        post = Postbox(make())
+        known, address = post.add_user()
+        tries = [
+            (new_user(), new_email()),
+            (new_user(), address),
+            (User(known.name, new_user().password), new_email()),
+            (new_user(), new_email()),
+        ]
+        work = []
+        for user, to in tries:
+            visitor = post.service.visitor()
+            statements.clear()
+            assert sign_up(visitor, user, to).status_code == 200
+            work.append([*statements])
+    assert any("mail_message" in each for each in work[0])
+    # The first one finds caches empty.
+    assert work[1] == work[2] == work[3]
 
 
 @pytest.mark.contract("PPL-3")

@@ -261,7 +261,14 @@ def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
         # The second factor is missing, whatever view has logged them in: see `half_login`.
         for key in (BACKEND_SESSION_KEY, HASH_SESSION_KEY, CSRF_SESSION_KEY):
             session.pop(key, None)
-        request.user = AnonymousUser()
+        nobody = AnonymousUser()
+        request.user = nobody
+
+        async def auser() -> AnonymousUser:
+            return nobody
+
+        # What remembers its answer, and in newer Django is told of the login.
+        request.auser = auser
 
 
 def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:

@@ -84,6 +84,8 @@ class LoginForm(Strict, AuthenticationForm):
         self.fields["username"].label = "User name"
         self.fields["username"].validators += [MaxLengthValidator(100), validate_line]
         self.fields["password"].validators.append(MaxLengthValidator(1000))
+        # So that the browser stops there.
+        self.fields["password"].widget.attrs["maxlength"] = 1000
 
 
 class PasswordForm(Strict, PasswordChangeForm):

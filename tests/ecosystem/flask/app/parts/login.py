@@ -4,6 +4,7 @@ import flask
 from flask import Blueprint, Flask, abort, redirect, render_template, request, url_for
 from flask_login import (
     LoginManager,
+    UserMixin,
     current_user,
     fresh_login_required,
     login_required,
@@ -11,16 +12,26 @@ from flask_login import (
     logout_user,
 )
 
+from ...adapter import current_auth
 from . import keys, models
 
 login_manager = LoginManager()
 blueprint = Blueprint("club", __name__, url_prefix="/club", template_folder="templates")
 
 
+class Person(UserMixin):
+    """A user of the service."""
+
+    def __init__(self, user_id):
+        self.id = user_id
+
+
 @login_manager.user_loader
 def load_user(user_id):
-    # Users of the template have ids of another kind.
-    return models.db.session.get(models.Member, int(user_id)) if user_id.isdecimal() else None
+    # Users of the service have ids of another kind.
+    if not user_id.isdecimal():
+        return Person(user_id)
+    return models.db.session.get(models.Member, int(user_id))
 
 
 @login_manager.request_loader
@@ -46,6 +57,22 @@ def login():
         flask.flash("Logged in successfully.")
         return redirect(request.args.get("next") or url_for("club.settings"))
     return render_template("club_login.html")
+
+
+@blueprint.post("/enter")
+def enter():
+    # As when another service has told who it is.
+    account = current_auth.service.accounts.find(request.form["username"])
+    if account is None:
+        abort(401)
+    login_user(Person(account.id), remember="remember" in request.form)
+    return redirect(url_for("club.inside"))
+
+
+@blueprint.route("/inside")
+@login_required
+def inside():
+    return f"user {current_user.get_id()}"
 
 
 @blueprint.route("/settings")
