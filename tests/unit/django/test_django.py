@@ -1003,6 +1003,21 @@ def test_client_of_django_sees_the_policy(client: Client) -> None:
 
 
 @pytest.mark.contract("BND-8")
+def test_hosts_of_a_test_are_those_it_overrides(client: Client) -> None:
+    def answers(*names: str) -> list[int]:
+        return [client.get("/", headers={"host": name}).status_code for name in names]
+
+    names = ("testserver", "shop.example", "a.shop.example:8443", "evil.example")
+    assert answers(*names) == [200, 400, 400, 400]
+    with override_settings(ALLOWED_HOSTS=[".shop.example"]):
+        assert answers(*names) == [400, 200, 200, 400]
+        with override_settings(ALLOWED_HOSTS=["*"]):
+            assert answers(*names) == [200] * 4
+        assert answers(*names) == [400, 200, 200, 400]
+    assert answers(*names) == [200, 400, 400, 400]
+
+
+@pytest.mark.contract("BND-8")
 def test_client_works_as_documented(client: Client, ada: Any) -> None:
     answer = client.get("/account")
     TestCase().assertRedirects(answer, "/login?next=/account", status_code=303)

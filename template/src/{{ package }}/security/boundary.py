@@ -221,6 +221,12 @@ class Boundary:
             return self.leave(context, self.error_response(context, problem))
         return context
 
+    def answer_for(self, hosts: AllowedHosts) -> AllowedHosts:
+        """Answer for other host names from now on, as a test wants; return those before."""
+        before, self._hosts = self._hosts, hosts
+        self._places.clear()
+        return before
+
     def make_up(self, head: RequestHead) -> RequestContext:
         """Return the context of a request that nobody has sent, as a test makes it: unchecked."""
         context = RequestContext(head, self._routes.default, self._open_session)

@@ -5,10 +5,16 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
+from django.http.request import split_domain_port, validate_host
 
 from ..config import load
 from ..security.boundary import Boundary
+from ..security.hosts import AllowedHosts
 from .compose import KEY, Exchange
 
 if TYPE_CHECKING:
@@ -17,6 +23,7 @@ if TYPE_CHECKING:
 CURRENT: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 """The request that is being answered."""
 _own: list[Boundary] = []
+_before_test: list[AllowedHosts] = []
 
 
 def exchange_of(request: HttpRequest) -> Exchange:
@@ -53,3 +60,19 @@ def current_boundary() -> Boundary:
     """Return the policy at work in this request; outside of one, that of this process."""
     exchange = CURRENT.get()
     return exchange.boundary if exchange else own_boundary()
+
+
+class _HostsOfTest(AllowedHosts):
+    """What `override_settings(ALLOWED_HOSTS=...)` says, as Django reads it."""
+
+    def allows(self, host: str) -> bool:
+        return validate_host(split_domain_port(host)[0], settings.ALLOWED_HOSTS)
+
+
+@receiver(setting_changed)
+def _follow_test(*, setting: str, value: Any, enter: bool, **_: Any) -> None:
+    """Answer for the hosts that a test wants, and no longer: nothing else sends that signal."""
+    if setting == "ALLOWED_HOSTS" and enter:
+        _before_test.append(own_boundary().answer_for(_HostsOfTest(value)))
+    elif setting == "ALLOWED_HOSTS" and _before_test:
+        own_boundary().answer_for(_before_test.pop())
