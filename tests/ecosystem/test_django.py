@@ -815,6 +815,12 @@ def test_client(client, ada):
     assert "Why? was created successfully" in response.content.decode()
 
 
+def test_hosts(client, settings):
+    assert client.get("/login", headers={"host": "otherserver"}).status_code == 400
+    settings.ALLOWED_HOSTS = ["otherserver", "testserver"]
+    assert client.get("/login", headers={"host": "otherserver"}).status_code == 200
+
+
 def test_settings_and_mail(client, settings, mailoutbox, ada):
     ada.email = "ada@example.com"
     ada.save()
