@@ -75,8 +75,8 @@ LONGER = {
 """Families of the contract whose tests take longer: hashes, processes, waiting."""
 WITHOUT_SERVERS = ("-m", "not servers")
 DISTRIBUTED = re.compile("^storage: distributed$", re.MULTILINE)
-AT_ONCE = 3
-"""How many steps run side by side: tests wait often, and leave two processors to a third step."""
+AT_ONCE = 2
+"""How many steps run side by side; a third one on two processors costs time."""
 WITHOUT_HOOKS = {
     "GIT_CONFIG_COUNT": "1",
     "GIT_CONFIG_KEY_0": "core.hooksPath",
@@ -256,7 +256,7 @@ def workers() -> str:
     """Return how many processes of xdist each step has, "0" for none."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return "auto"
-    own = -(-(os.cpu_count() or 1) // AT_ONCE)
+    own = (os.cpu_count() or 1) // AT_ONCE
     return str(own if own > 1 else 0)
 
 

@@ -125,7 +125,7 @@ def test_servers_are_tested_where_the_service_has_them(project: Project, storage
         assert ("  left  servers" in done.stdout) != runs
 
 
-@pytest.mark.parametrize(("cores", "workers"), [(1, "0"), (2, "0"), (3, "0"), (4, "2"), (9, "3")])
+@pytest.mark.parametrize(("cores", "workers"), [(1, "0"), (2, "0"), (3, "0"), (4, "2"), (9, "4")])
 def test_each_step_has_workers_where_there_are_cores(
     project: Project, cores: int, workers: str
 ) -> None:
