@@ -126,6 +126,39 @@ def test_every_kind_of_route_is_listed(staged: Rows) -> None:
         assert {row["said"] for row in raw} <= {"default", "[[route]] /stage/opened/"}
     bodies = {tuple(row["body"]) for (path, _), row in staged.items() if path == "/stage/upload"}
     assert ("multipart/form-data",) in bodies
+    assert staged["/stage/upload", "POST"]["max-body"] == 2_000_000
+
+
+@pytest.mark.contract("RTE-3")
+@pytest.mark.parametrize("path", ["/a", "/a/{name}", "/a/*"])
+def test_fact_for_a_method_is_listed_where_any_is_answered(tmp_path: Path, path: str) -> None:
+    """A function of Django's, a mount and a raw application say nothing of methods."""
+    place = path if path == "/a" else "/a/"
+    facts = f'''
+[[route]]
+path = "{place}"
+methods = ["POST"]
+max-body = 2_000_000
+[[route]]
+path = "/elsewhere"
+methods = ["GET", "PUT"]
+max-seconds = 7
+'''
+    policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
+    view = Endpoint(path, frozenset(), public=False, said="default", handler="a:b")
+    listed = [row for row in routes.rows(policy, [view]) if row.path == path]
+    most = policy.input.max_body
+    assert [(row.methods, row.max_body) for row in listed] == [((), most), (("POST",), 2_000_000)]
+
+
+@pytest.mark.contract("RTE-3")
+def test_fact_for_reading_says_nothing_of_the_rest(tmp_path: Path) -> None:
+    facts = '[[route]]\npath = "/a"\nmethods = ["GET"]\naccess = "public"\nmax-seconds = 7'
+    policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
+    view = Endpoint("/a", frozenset(), public=False, said="default", handler="a:b")
+    listed = [row for row in routes.rows(policy, [view]) if row.path == "/a"]
+    found = [(row.methods, row.access, row.max_seconds) for row in listed]
+    assert found == [((), "login", 0), (("GET",), "public", 7)]
 
 
 @pytest.mark.contract("RTE-3")

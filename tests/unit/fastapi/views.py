@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from json import loads
 from typing import Annotated, Any
 
 from fastapi import (
@@ -391,6 +392,45 @@ async def typed_socket(_: Annotated[None, Depends(accepted)], number: int) -> No
 async def saying_socket(socket: WebSocket) -> None:
     await socket.accept()
     raise WebSocketException(1008, "Only two left")
+
+
+@router.websocket("/socket/late-raises")
+@login_not_required
+async def late_raising_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise HTTPException(409)
+
+
+@router.websocket("/socket/late-problem")
+@login_not_required
+async def late_problem_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise Problem(409)
+
+
+@router.websocket("/socket/json")
+@login_not_required
+async def json_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_json(await socket.receive_json())
+
+
+@router.websocket("/socket/data")
+@login_not_required
+async def data_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(socket.receive_json())
+    if task.result()["first"] == 4711:
+        raise LookupError("a fault of the author's")
+
+
+@router.websocket("/socket/own-json")
+@login_not_required
+async def own_json_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.receive_json()
+    loads("secret-4711")
 
 
 @router.websocket("/socket/number")

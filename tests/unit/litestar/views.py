@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,7 @@ from litestar import (
 )
 from litestar.config.compression import CompressionConfig
 from litestar.datastructures import UploadFile
+from litestar.dto import DataclassDTO
 from litestar.exceptions import (
     HTTPException,
     NotAuthorizedException,
@@ -33,10 +35,12 @@ from litestar.exceptions import (
     WebSocketDisconnect,
 )
 from litestar.params import FromQuery, JSONBody, URLEncodedBody
+from litestar.plugins.pydantic import PydanticDTO
 from litestar.response import Redirect, Stream
 from litestar.response.base import ASGIResponse
+from litestar.serialization import decode_json
 from litestar.types import ASGIApp, Receive, Scope, Send
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from my_service.adapter import Auth, CurrentAuth, CurrentUser, Problem, Request, single_values
 
@@ -45,6 +49,22 @@ Socket = WebSocket[Any, Any, Any]
 
 class Text(BaseModel):
     text: str
+
+
+@dataclass
+class Numbers:
+    first: int
+
+
+class Model(BaseModel):
+    first: int
+
+    @field_validator("first")
+    @classmethod
+    def refuse(cls, first: int) -> int:
+        if first == 4711:
+            raise LookupError("a fault of the author's")
+        return first
 
 
 def is_right(word: str) -> bool:
@@ -127,14 +147,39 @@ class Stage(Controller):
         await socket.accept()
         await socket.send_text(user.name)
 
-    @websocket_listener("/socket/typed")
-    async def typed_socket(self, data: dict[str, int]) -> None:
+    @websocket_listener("/socket/data", dto=PydanticDTO[Model])
+    async def data_socket(self, data: Model) -> None:
+        """Of what is not that, pydantic says so."""
+
+    @websocket_listener("/socket/typed", dto=DataclassDTO[Numbers])
+    async def typed_socket(self, data: Numbers) -> None:
         """Of what is not that, Litestar says so."""
 
     @websocket("/socket/says")
     async def saying_socket(self, socket: Socket) -> None:
         await socket.accept()
         raise HTTPException("Only two left", status_code=409)
+
+    @websocket("/socket/late-raises")
+    async def late_raising_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        raise HTTPException(status_code=409)
+
+    @websocket("/socket/late-problem")
+    async def late_problem_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        raise Problem(409)
+
+    @websocket("/socket/json")
+    async def json_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        await socket.send_json(await socket.receive_json())
+
+    @websocket("/socket/own-json")
+    async def own_json_socket(self, socket: Socket) -> None:
+        await socket.accept()
+        await socket.receive_json()
+        decode_json("secret-4711")
 
     @websocket("/socket/number")
     async def number_socket(self, socket: Socket, number: FromQuery[int]) -> None:

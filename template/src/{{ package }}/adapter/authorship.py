@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Who wrote the text of an error: the application's author, or the framework (FPR-2)."""
+"""Whose an error is: the author's, the framework's (FPR-2), or the client's."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from traceback import walk_tb
 
 _RAISERS = frozenset({"abort", "Aborter.__call__"})
 """Functions of frameworks that raise for the author who calls them."""
+_READERS = frozenset(
+    {"receive_json", "receive_text", "receive_bytes", "receive_msgpack", "handle_receive"}
+)
+"""Functions of frameworks that read a message of a WebSocket."""
+_SOCKETS = ("starlette.websockets", "litestar.connection.", "litestar.handlers.websocket_handlers.")
+"""Modules in which they are."""
+_PARSERS = (
+    "json.",
+    "litestar.dto.",
+    "litestar.plugins.pydantic.",
+    "litestar.serialization.",
+    "pydantic.",
+)
+"""Modules that they call to make sense of it; neither the server nor the author is in between."""
 
 
 def author_wrote(error: BaseException, text: str, *packages: str) -> bool:
@@ -31,3 +45,22 @@ def raised_in(error: BaseException, *packages: str) -> bool:
         frames.pop()
     name = str(frames[-1].f_globals.get("__name__", "")) if frames else ""
     return name.partition(".")[0] in packages
+
+
+def unreadable(error: BaseException) -> bool:
+    """Tell whether a framework could not read a message that a client sent over a WebSocket.
+
+    By where it was raised: an author who parses something else has an error of the same type.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        # Of tasks, one of which reads.
+        error = error.exceptions[0]
+    reading = False
+    for frame, _ in walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+        if frame.f_code.co_name in _READERS and module.startswith(_SOCKETS):
+            reading = True
+        elif not f"{module}.".startswith(_PARSERS):
+            reading = False
+    # A RuntimeError is about how the author calls them; but what is too deep is one, too.
+    return reading and (isinstance(error, RecursionError) or not isinstance(error, RuntimeError))

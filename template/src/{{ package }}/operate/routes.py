@@ -112,13 +112,15 @@ def found(settings: Settings) -> list[Endpoint]:
 def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
     """Return the table, in an order that depends on nothing but what is in it."""
     facts = Routes(policy.routes, policy.input)
+    named = {str(method) for fact in policy.routes for method in fact.methods} - {_OPTIONS}
     own = [Endpoint(path, frozenset({"GET"}), True, "default", "the policy") for path in _POLICYS]
     merged: dict[str, tuple[Row, set[str]]] = {}
     for endpoint in [*own, *(each for each in routes if not each.beside)]:
         paths = [endpoint.path, *_narrower(policy.routes, endpoint.path)]
         for path in paths:
-            for method in _methods(endpoint, facts.find(_OPTIONS, _probe(path))):
-                rules = facts.find(method or "GET", _probe(path))
+            probe = _probe(path)
+            for method in _methods(endpoint, facts, named, probe):
+                rules = facts.find("GET" if endpoint.websocket else method, probe)
                 row = _row(replace(endpoint, path=path), method, rules)
                 key = json.dumps(row.as_dict(), sort_keys=True)
                 merged.setdefault(key, (row, set()))[1].add(method)
@@ -129,13 +131,20 @@ def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
     return sorted(table, key=lambda row: (row.path, row.websocket, row.methods, row.handler))
 
 
-def _methods(endpoint: Endpoint, options: RouteRules) -> list[str]:
-    """Return those that the application answers, "" for any: OPTIONS where a fact says so."""
-    methods = endpoint.methods - {_OPTIONS}
-    anything = not endpoint.methods
-    asked = options.asks_options and not endpoint.websocket
-    asked = asked and (anything or _OPTIONS in endpoint.methods)
-    return [*([""] if anything else sorted(methods)), *([_OPTIONS] if asked else [])]
+def _methods(endpoint: Endpoint, facts: Routes, named: set[str], probe: str) -> list[str]:
+    """Return those that the application answers: of any, those `named` in a fact, "" for the rest.
+
+    And OPTIONS, where a fact says so.
+    """
+    if endpoint.websocket:
+        return [""]
+    methods = {*endpoint.methods} - {_OPTIONS}
+    if not endpoint.methods:
+        rest = facts.find("", probe)
+        methods = {"", *(name for name in named if facts.find(name, probe) is not rest)}
+    asked = not endpoint.methods or _OPTIONS in endpoint.methods
+    asked = asked and facts.find(_OPTIONS, probe).asks_options
+    return [*sorted(methods), *([_OPTIONS] if asked else [])]
 
 
 def _row(endpoint: Endpoint, method: str, rules: RouteRules) -> Row:

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from json import loads
 from typing import Any
 
 from starlette.applications import Starlette
@@ -360,6 +361,43 @@ async def member_socket(socket: WebSocket) -> None:
 
 
 @login_not_required
+async def late_raising_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise HTTPException(409)
+
+
+@login_not_required
+async def late_problem_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise Problem(409)
+
+
+@login_not_required
+async def json_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_json(await socket.receive_json())
+
+
+def refuse_4711(number: int) -> None:
+    if number == 4711:
+        raise LookupError("a fault of the author's")
+
+
+@login_not_required
+async def data_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    async for data in socket.iter_json():
+        refuse_4711(data["first"])
+
+
+@login_not_required
+async def own_json_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.receive_json()
+    loads("secret-4711")
+
+
+@login_not_required
 async def number_socket(socket: WebSocket) -> None:
     if not socket.query_params["number"].isdecimal():
         await socket.close(1008)
@@ -376,6 +414,11 @@ SOCKETS = {
     "problem": problem_socket,
     "member": member_socket,
     "number": number_socket,
+    "late-raises": late_raising_socket,
+    "late-problem": late_problem_socket,
+    "json": json_socket,
+    "data": data_socket,
+    "own-json": own_json_socket,
 }
 
 

@@ -22,13 +22,15 @@ from ..security.proxy import FORWARDING, bucket
 from ..security.responses import Response
 from ..security.stores import StoreError
 from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send, in_context
+from .authorship import unreadable
 from .compose import KEY, Exchange
 
-_SWITCHING = 101
-_GONE, _POLICY, _TOO_BIG, _CRASH, _LATER, _SIGNED_OUT = 1001, 1008, 1009, 1011, 1013, 4401
+_SWITCHING, _ERROR = 101, 500
+_GONE, _UNREADABLE, _POLICY, _TOO_BIG, _CRASH = 1001, 1007, 1008, 1009, 1011
+_LATER, _SIGNED_OUT = 1013, 4401
 """Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
 _HTTP = 4000
-"""Some frameworks close a handshake with this and HTTP's status."""
+"""With this and HTTP's status frameworks close a handshake, and the policy what is open."""
 _DENIAL = "websocket.http.response"
 _LETTER = 4
 """Bytes of a letter in UTF-8 at most."""
@@ -159,15 +161,14 @@ class _Socket:
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
         error = app.exception() if app.done() and not app.cancelled() else None
-        crash = None
-        if error and not self._code:
-            crash = self._boundary.crash(self._context, error)
         if self._code:
             pass
+        elif error and self._accepted and unreadable(error):
+            await self._close(_UNREADABLE, "a message that cannot be read")
+        elif error:
+            await self._deny(self._boundary.crash(self._context, error))
         elif self._accepted:
-            await self._close(_CRASH if error else 1000)
-        elif crash:
-            await self._deny(crash)
+            await self._close(1000)
         else:
             await self._refuse(Problem(403, reason="the application did not accept"))
         if self._accepted and self._context.session.unsaved:
@@ -261,15 +262,14 @@ class _Socket:
         elif kind == "websocket.close" and not self._accepted:
             status = message.get("code", 0) - _HTTP
             await self._refuse(Problem(status if status in range(400, 600) else 403))
-        elif kind == "websocket.close":
-            self._code = message.get("code") or 1000
-            self._end()
-            if not isinstance(message.get("reason") or "", str):
-                # FastAPI would tell what its validation has found: its words, and no text.
-                message = {**message, "reason": ""}
-            await self._send_raw(message)
         else:
             self._last = time.monotonic()
+            if kind == "websocket.close":
+                self._code = message.get("code") or 1000
+                self._end()
+                if not isinstance(message.get("reason") or "", str):
+                    # FastAPI would tell what its validation has found: its words, and no text.
+                    message = {**message, "reason": ""}
             await self._send_raw(message)
 
     async def _accept(self, message: Message) -> None:
@@ -288,7 +288,11 @@ class _Socket:
         await self._deny(self._boundary.error_response(self._context, problem))
 
     async def _deny(self, response: Response) -> None:
-        await self._deny_with(await self._leave(response))
+        if self._accepted:
+            # What is open has no answer of HTTP's any more.
+            await self._close(_CRASH if response.status == _ERROR else _HTTP + response.status)
+        else:
+            await self._deny_with(await self._leave(response))
 
     async def _deny_with(self, response: Response) -> None:
         self._code = _POLICY
@@ -333,16 +337,12 @@ class _Socket:
             self._watch()
 
     async def _lives(self) -> bool:
+        used, self._used = self._used, False
         try:
-            lives: bool = await self._in_thread(self._session_lives)
+            return bool(await self._in_thread(lambda: self._context.session.lives(used=used)))
         except StoreError:
             await self._close(_LATER, "store away")
             return True
-        return lives
-
-    def _session_lives(self) -> bool:
-        used, self._used = self._used, False
-        return self._context.session.lives(used=used)
 
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         if self._boundary.store.local:

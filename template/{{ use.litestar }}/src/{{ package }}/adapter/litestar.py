@@ -53,6 +53,7 @@ from .asgi import (
     finds_ours,
     view_begins,
 )
+from .authorship import unreadable
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, reason_of, status_of, take_over
 from .requests import (
@@ -289,30 +290,15 @@ def _hooked(hooks: Sequence[Any], scope: Scope, send: Send) -> Send:
 
 def _telling(scope: Scope, send: Send) -> Send:
     """Say why a WebSocket ends: Litestar calls all that is raised a 500, and logs nothing."""
-    accepted = False
 
     def call(message: Message) -> Awaitable[None]:
-        nonlocal accepted
-        kind = message["type"]
-        accepted = accepted or kind == "websocket.accept"
-        if kind == "websocket.close" and (error := scope.pop(_ERROR, None)) is not None:
-            return end(message, error)
+        if message["type"] == "websocket.close" and (error := scope.get(_ERROR)) is not None:
+            status = status_of(error)
+            if status is None or unreadable(error):
+                # Whose fault it is, is decided where it ends.
+                raise error
+            message = {**message, "code": _HTTP + status, "reason": reason_of(error)}
         return send(message)
-
-    async def end(message: Message, error: Exception) -> None:
-        boundary, context = scope[KEY]
-        status = status_of(error)
-        message = {**message, "reason": reason_of(error)}
-        if accepted and status is None:
-            # First, since it fails where the client is gone, which is no crash.
-            await send(message)
-            boundary.crash(context, error)
-            return
-        if status is None:
-            status = boundary.crash(context, error).status
-        if not accepted or isinstance(error, Problem):
-            message = {**message, "code": _HTTP + status}
-        await send(message)
 
     return call
 
