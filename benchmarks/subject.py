@@ -563,7 +563,12 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
             policy = SimpleNamespace(routes=(SimpleNamespace(websocket=subject.opened),))
             stand_in(f"{name}.security.policy", load=lambda _: policy)
-            stand_in(f"{name}.operate.workers", Watch=lambda: idle, keep_memory_apart=lambda: None)
+            stand_in(
+                f"{name}.operate.workers",
+                Watch=lambda: idle,
+                hearing_signals=nullcontext,
+                keep_memory_apart=lambda: None,
+            )
         else:
             settings = subject.settings(folder)
         # Modules imported by name, of which mypy knows no attributes.
