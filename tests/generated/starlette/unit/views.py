@@ -11,7 +11,7 @@ from json import loads
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
+from starlette.exceptions import HTTPException, WebSocketException
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
@@ -247,6 +247,36 @@ def enter(request: Request) -> Response:
     return made
 
 
+@login_not_required
+async def enter_otherwise(request: Request) -> Response:
+    await asyncio.sleep(0)
+    return enter(request)
+
+
+@login_not_required
+def able(request: Request) -> Response:
+    return able_closed(request)
+
+
+def able_closed(request: Request) -> Response:
+    if request.method == "OPTIONS":
+        return JSONResponse({"can": "much"})
+    return PlainTextResponse("inside")
+
+
+def is_right(word: str) -> bool:
+    if word == "crash":
+        raise ValueError("secret-4711")
+    return word == "4711"
+
+
+@login_not_required
+def guess(request: Request) -> Response:
+    query = request.query_params
+    right = current_auth(request).counted(query["name"], lambda: is_right(query["word"]))
+    return PlainTextResponse("right" if right else "wrong")
+
+
 async def middleware(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -361,6 +391,19 @@ async def member_socket(socket: WebSocket) -> None:
 
 
 @login_not_required
+async def typed_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.receive_json()
+    await socket.close(1008)
+
+
+@login_not_required
+async def saying_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    raise WebSocketException(1008, "Only two left")
+
+
+@login_not_required
 async def late_raising_socket(socket: WebSocket) -> None:
     await socket.accept()
     raise HTTPException(409)
@@ -414,6 +457,8 @@ SOCKETS = {
     "problem": problem_socket,
     "member": member_socket,
     "number": number_socket,
+    "typed": typed_socket,
+    "says": saying_socket,
     "late-raises": late_raising_socket,
     "late-problem": late_problem_socket,
     "json": json_socket,
@@ -432,6 +477,10 @@ def add_views(app: Starlette) -> None:
             for view in OF_SESSION
         ),
         Route("/stage/enter", enter, methods=["GET", "POST"]),
+        Route("/stage/enter/otherwise", enter_otherwise, methods=["GET", "POST"]),
+        Route("/stage/able", able, methods=["GET", "OPTIONS"]),
+        Route("/stage/able/closed", able_closed, methods=["GET", "OPTIONS"]),
+        Route("/stage/guess", guess),
         Route("/stage/upload", form, methods=["POST"]),
         Route("/stage/count", count, methods=["HEAD"]),
         Route("/stage/count/closed", count_closed, methods=["HEAD"]),
