@@ -297,6 +297,21 @@ class Edge:
         text = (self.folder / "logs" / "access.log").read_text("utf-8")
         return [json.loads(line) for line in text.split("\n") if line]
 
+    def lines_of(self, request_id: str) -> list[Line]:
+        """Return what the access log says of a request that was answered, once it says something.
+
+        nginx writes its line after the answer. Who reads until the connection ends, like `raw`,
+        finds it at once; who keeps the connection may be faster than nginx.
+        """
+        found: list[Line] = []
+
+        def logged() -> None:
+            found[:] = [line for line in self.lines() if line["request_id"] == request_id]
+            assert found
+
+        self.wait_until(logged)
+        return found
+
     def trust(self) -> ssl.SSLContext:
         """Return what a client trusts."""
         return ssl.create_default_context(cafile=str(self.authority.file))

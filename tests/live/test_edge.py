@@ -135,7 +135,7 @@ def test_client_cannot_claim_a_request_id(chain: Deployed) -> None:
     assert shown != claimed
     # What the visitor sees, the application's log and the edge's log name the same request.
     assert [line["request_id"] for line in chain.service.lines(mark)].count(shown) == 2
-    assert [line["path"] for line in chain.edge.lines() if line["request_id"] == shown] == ["/go"]
+    assert [line["path"] for line in chain.edge.lines_of(shown)] == ["/go"]
 
 
 def test_two_clients_are_two_buckets(chain: Deployed) -> None:
