@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +23,10 @@ collect_ignore = ["unit"]
 # down what they compiled, each of them compiles all libraries again, for longer than it runs.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell starts what runs in its background deaf to Ctrl-C, and what that starts is deaf, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""

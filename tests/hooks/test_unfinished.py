@@ -33,7 +33,7 @@ def killed(template: Project, service: Project, tmp_path: Path) -> Project:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     ) as update:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         look = ("--no-optional-locks", "status", "--porcelain", "-uall")
         while "directions.toml" not in service.git(*look):
             assert time.monotonic() < end, "the update never began"

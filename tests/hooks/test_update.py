@@ -380,10 +380,8 @@ def test_the_way_back_from_an_interrupted_update(
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
-        # A shell lets what it runs in the background ignore it, and all these tests with that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as update:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         # Without the lock that would be in the way of the update's own git.
         look = ("--no-optional-locks", "status", "--porcelain", "-uall")
         while f"{DIRECTIONS}" not in service.git(*look):

@@ -61,7 +61,7 @@ class MailServer:
         right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
         return AuthResult(success=right, handled=False)
 
-    def wait(self, number: int, seconds: float = 30) -> list[EmailMessage]:
+    def wait(self, number: int, seconds: float = 120) -> list[EmailMessage]:
         """Return the mails once there are so many."""
         deadline = time.monotonic() + seconds
         while len(self.mails) < number:

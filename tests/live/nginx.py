@@ -25,7 +25,7 @@ from tests.live.service import HOST, Client, Line, Service, folder, free_port, r
 from tests.needs import needs
 from tests.projects import Project
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -325,7 +325,7 @@ class Edge:
         """Send bytes as they stand, and return what comes until the edge closes."""
         where = ("127.0.0.1", port or (self.https if tls else self.http))
         with ExitStack() as stack:
-            connection = stack.enter_context(socket.create_connection(where, timeout=20))
+            connection = stack.enter_context(socket.create_connection(where, timeout=START_SECONDS))
             if tls:
                 wrapped = self.trust().wrap_socket(connection, server_hostname=sni)
                 connection = stack.enter_context(wrapped)

@@ -122,7 +122,7 @@ class Client(httpx.Client):
 
     def __init__(self, transport: httpx.BaseTransport, origin: str) -> None:
         """Take the way to the service, and how the browser's address bar shows it."""
-        super().__init__(transport=transport, base_url=origin, headers=SAME, timeout=30)
+        super().__init__(transport=transport, base_url=origin, headers=SAME, timeout=START_SECONDS)
 
     def post(self, url: Any, **options: Any) -> httpx.Response:
         """Post as the service's own pages do: with the token, once somebody has logged in."""

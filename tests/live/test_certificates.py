@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.conftest import Render
 from tests.live.nginx import Authority, Deployed, deployed
-from tests.live.service import HOST, folder, free_port, stop
+from tests.live.service import HOST, START_SECONDS, folder, free_port, stop
 from tests.live.test_edge import under_load
 from tests.needs import needs
 from tests.projects import clean_environment
@@ -157,7 +157,9 @@ def served(chain: Deployed, acme: Acme, key_type: str) -> x509.Certificate:
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(SUITES[key_type])
     with (
-        socket.create_connection(("127.0.0.1", chain.edge.https), timeout=20) as connection,
+        socket.create_connection(
+            ("127.0.0.1", chain.edge.https), timeout=START_SECONDS
+        ) as connection,
         context.wrap_socket(connection, server_hostname=HOST) as wrapped,
     ):
         found = x509.load_der_x509_certificate(wrapped.getpeercert(binary_form=True) or b"")

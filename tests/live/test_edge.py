@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import Render
 from tests.live.nginx import Deployed, Edge, deployed, has_ipv6
-from tests.live.service import HOST, Service, User, folder, running
+from tests.live.service import HOST, START_SECONDS, Service, User, folder, running
 from tests.live.test_browser import QUIET, heading, log_in
 from tests.live.test_edge_faces import HTML, parse, request
 from tests.needs import needs
@@ -199,7 +199,9 @@ def test_unknown_names_get_no_handshake(chain: Deployed, name: str | None) -> No
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with (
-        socket.create_connection(("127.0.0.1", chain.edge.https), timeout=20) as connection,
+        socket.create_connection(
+            ("127.0.0.1", chain.edge.https), timeout=START_SECONDS
+        ) as connection,
         pytest.raises(ssl.SSLError, match=r"UNRECOGNIZED_NAME|unrecognized name"),
     ):
         context.wrap_socket(connection, server_hostname=name)
@@ -263,7 +265,7 @@ def test_large_upload_is_not_taken_in(chain: Deployed) -> None:
     head = f"POST /notes HTTP/1.1\r\nHost: {HOST}:{chain.edge.https}\r\n{CHUNKED}\r\n\r\n"
     sent, received = 0, b""
     with (
-        socket.create_connection(("127.0.0.1", chain.edge.https), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", chain.edge.https), timeout=START_SECONDS) as plain,
         chain.edge.trust().wrap_socket(plain, server_hostname=HOST) as connection,
     ):
         connection.sendall(head.encode())
@@ -375,7 +377,7 @@ def test_connections_of_one_client_are_limited(tight: Deployed) -> None:
     with ExitStack() as stack:
         waiting = []
         for _ in range(4):
-            plain = socket.create_connection(("127.0.0.1", tight.edge.https), timeout=20)
+            plain = socket.create_connection(("127.0.0.1", tight.edge.https), timeout=START_SECONDS)
             wrapped = tight.edge.trust().wrap_socket(plain, server_hostname=HOST)
             waiting.append(stack.enter_context(wrapped))
             waiting[-1].sendall(head)

@@ -20,7 +20,7 @@ from tests.live.mail_servers import (
     mail_server,
     odd_server,
 )
-from tests.live.service import HOST, ORIGIN, Service, running
+from tests.live.service import HOST, ORIGIN, START_SECONDS, Service, running
 from tests.projects import BY_MAIL, Project
 from tests.weekly import frameworks
 
@@ -237,7 +237,7 @@ def test_a_mail_waits_for_a_server_that_is_away(one: Project, server: MailServer
     with running(one, variables=nobody, workers=2) as service:
         with_address(service, TO)
         asked(service, TO)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + START_SECONDS
         while not service.events("mail_delayed"):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -246,7 +246,7 @@ def test_a_mail_waits_for_a_server_that_is_away(one: Project, server: MailServer
         service.stop()
         service.variables = variables(f"smtp://127.0.0.1:{server.port}")
         service.start()
-        (mail,) = server.wait(1, seconds=60)
+        (mail,) = server.wait(1)
         assert mail["To"] == TO
         time.sleep(1)
         assert len(server.mails) == 1
@@ -259,7 +259,7 @@ def test_who_is_refused_is_given_up(one: Project) -> None:
         with running(one, variables=variables(url), workers=1) as service:
             with_address(service, TO)
             asked(service, TO)
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + START_SECONDS
             while not service.events("mail_given_up"):
                 assert time.monotonic() < deadline
                 time.sleep(0.1)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.nginx import Deployed, deployed
-from tests.live.service import HOST
+from tests.live.service import HOST, START_SECONDS
 from tests.projects import clean_environment
 
 
@@ -53,7 +53,7 @@ def served(edged: Deployed) -> str:
     """Return the certificate that a new client gets."""
     where = ("127.0.0.1", edged.edge.https)
     with (
-        socket.create_connection(where, timeout=20) as connection,
+        socket.create_connection(where, timeout=START_SECONDS) as connection,
         edged.edge.trust().wrap_socket(connection, server_hostname=HOST) as wrapped,
     ):
         found = wrapped.getpeercert(binary_form=True)

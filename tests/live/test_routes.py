@@ -11,7 +11,7 @@ import pytest
 
 from tests.live import probing
 from tests.live.nginx import Deployed, deployed
-from tests.live.service import HOST
+from tests.live.service import HOST, START_SECONDS
 from tests.live.websocket import CLOSE, PING, PONG, TEXT, WebSocket
 from tests.projects import Project
 
@@ -49,7 +49,7 @@ def chain(project: Project) -> Iterator[Deployed]:
 def opened(chain: Deployed, path: str = "/probe/socket", origin: str = "") -> Iterator[WebSocket]:
     where = ("127.0.0.1", chain.edge.https)
     with (
-        socket.create_connection(where, timeout=20) as connection,
+        socket.create_connection(where, timeout=START_SECONDS) as connection,
         chain.edge.trust().wrap_socket(connection, server_hostname=HOST) as wrapped,
     ):
         headers = {"Host": f"{HOST}:{chain.edge.https}", "Origin": origin or chain.edge.origin}

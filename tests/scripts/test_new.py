@@ -11,6 +11,9 @@ from pathlib import Path
 
 from tests.projects import ROOT
 
+PATIENCE = 120
+"""Seconds; only a fault waits that long."""
+
 
 def make_new(target: Path) -> subprocess.CompletedProcess[str]:
     """Run what `make new` runs."""
@@ -58,7 +61,7 @@ def test_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
 def test_interrupted_in_one_line(tmp_path: Path) -> None:
     target = begun(
         tmp_path / "shop",
-        "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(30)",
+        "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(300)",
     )
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "scripts" / "new.py")],
@@ -70,11 +73,11 @@ def test_interrupted_in_one_line(tmp_path: Path) -> None:
         text=True,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE
     while not (tmp_path / "begun").exists():
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "make new: interrupted; the same command goes on"

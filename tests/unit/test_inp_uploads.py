@@ -25,7 +25,7 @@ MARK = f"--{BOUNDARY}"
 END = f"{MARK}--\r\n".encode()
 BOMB = zlib.compress(bytes(1_000_000))
 MOST_SECONDS = 2.0
-"""How long the refusal of a body of 2 MB may take here, on a busy machine."""
+"""How much processor time the refusal of a body of 2 MB may take."""
 
 
 def part(*lines: str | bytes, text: bytes = b"a") -> bytes:
@@ -240,10 +240,10 @@ def test_ten_thousand_parts_are_refused_at_once(stage: Inside) -> None:
     many = b"".join(
         part(f'Content-Disposition: form-data; name="{number}"') for number in range(10_000)
     )
-    began = time.perf_counter()
+    began = time.process_time()
     for target in ("form", "upload", "text"):
         expect.error(send(stage, many + END, target=target), 400)
-    assert time.perf_counter() - began < 3 * MOST_SECONDS
+    assert time.process_time() - began < 3 * MOST_SECONDS
 
 
 @pytest.mark.contract("INP-1")

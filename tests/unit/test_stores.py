@@ -140,7 +140,7 @@ def test_processes_together_pass_the_limit_exactly(store: Store) -> None:
     start = fork.Barrier(4)
 
     def work() -> None:
-        start.wait(5)
+        start.wait(60)
         waits = fails(store, (rule,), 100)
         store.close()
         os._exit(waits.count(0))
@@ -545,13 +545,13 @@ def test_what_a_forked_worker_writes_survives_the_end_of_its_parent(sqlite: Sqli
     def work() -> None:
         sqlite.put(ROW, NOW + 60)
         done.set()
-        gone.wait(5)
+        gone.wait(60)
         sqlite.put(replace(ROW, id_hash="b" * 64), NOW + 60)
         os._exit(0)
 
     worker = fork.Process(target=work)
     worker.start()
-    assert done.wait(5)
+    assert done.wait(60)
     sqlite.close()
     gone.set()
     worker.join()
