@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -32,22 +33,45 @@ Render = Callable[..., Project]
 """Called with answers by name; defaults stand for the rest."""
 
 
+LONG = ("tests/generated/", "tests/supply/test_ci", "tests/update/")
 LEFT = "left to `make weekly`"
 left: dict[str, int] = {}
 """How many tests, by process: each of xdist's collects all."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what waits for the weekly job; what takes a minute comes first, what is short last.
-
-    So that no process waits long for another at the end.
-    """
+    """Leave what waits for the weekly job, and put the others in an order in which nobody waits."""
     left[""] = weekly.leave(config, items)
-    items.sort(key=lambda item: _turn(item.nodeid))
+    items[:] = _dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+
+
+def _dealt(items: list[pytest.Item], hands: int) -> list[pytest.Item]:
+    """Order tests so that each of xdist's processes begins with its share of the long ones.
+
+    Each is given one piece of the list. What takes a minute would otherwise all be in the first
+    piece, and its end be waited for; the rest is short at last, for the same reason.
+    """
+    ranked: list[list[pytest.Item]] = [[], [], []]
+    for item in items:
+        ranked[_turn(item.nodeid)].append(item)
+    long, others, short = ranked
+    begins: list[list[pytest.Item]] = [[] for _ in range(hands)]
+    # By modules, which share what they have made.
+    modules = itertools.groupby(long, key=lambda item: item.nodeid.partition("::")[0])
+    for number, (_, module) in enumerate(modules):
+        begins[number % hands] += module
+    dealt: list[pytest.Item] = []
+    for number, begin in enumerate(begins):
+        # As many as its piece will have.
+        last = short[number::hands]
+        size = (len(items) - len(dealt)) // (hands - number) - len(begin) - len(last)
+        dealt += begin + others[: max(size, 0)] + last
+        del others[: max(size, 0)]
+    return dealt + others
 
 
 def _turn(nodeid: str) -> int:
-    if nodeid.startswith(("tests/generated/", "tests/update/")):
+    if nodeid.startswith(LONG):
         return 0
     return 2 if nodeid.startswith("tests/mutation/") else 1
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import base64
+import fcntl
+import hashlib
 import hmac
 import json
 import os
@@ -12,13 +13,14 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import struct
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +38,6 @@ STOP_SECONDS = 120.0
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
 Line = dict[str, Any]
-
-_tables: dict[tuple[Path, ...], Path] = {}
-"""A database with all tables, by the migrations that made them."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +164,8 @@ class Service:
     origin: str = ORIGIN
     """The address that browsers use."""
     process: subprocess.Popen[bytes] | None = None
+    spare: User | None = None
+    """One who came with the tables, and is nobody's yet."""
 
     @property
     def socket(self) -> str:
@@ -207,6 +208,9 @@ class Service:
 
     def add_user(self, name: str = "") -> User:
         """Create a user, by default with a name that nobody has."""
+        if not name and self.spare:
+            user, self.spare = self.spare, None
+            return user
         user = User(name or f"user-{secrets.token_hex(6)}", f"{secrets.token_hex(6)} Tisch")
         done = self.command("user", "add", user.name, typed=f"{user.password}\n")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -236,20 +240,36 @@ class Service:
             raise
 
     def _make_tables(self) -> None:
-        """Run the migrations, or take what they made for another service of the project."""
+        """Run the migrations and add a user, or take what that made for another service.
+
+        It lies beside the project, by its migrations: all of this run's processes find it there.
+        """
         here = self.folder / "app.sqlite3"
-        own = {"APP_DATABASE_URL", "APP_DATABASE_URL_FILE", "PYTHONPATH"} & self.variables.keys()
-        migrations = tuple(sorted(self.project.path.glob("src/**/migrations/**/*.py")))
-        made = None if own else _tables.get(migrations)
-        if made and made.exists() and not here.exists():
-            shutil.copy(made, here)
+        if here.exists() or not self.variables.keys().isdisjoint(
+            {"APP_DATABASE_URL", "APP_DATABASE_URL_FILE", "PYTHONPATH"}
+        ):
+            done = self.command("db", "upgrade")
+            assert done.returncode == 0, done.stdout + done.stderr
             return
-        done = self.command("db", "upgrade")
-        assert done.returncode == 0, done.stdout + done.stderr
-        if not own and not here.with_name(f"{here.name}-wal").exists():
-            kept = Path(tempfile.mkdtemp(prefix="tables-")) / here.name
-            _tables[migrations] = Path(shutil.copy(here, kept))
-            atexit.register(shutil.rmtree, kept.parent, ignore_errors=True)
+        digest = hashlib.sha256()
+        for path in sorted(self.project.path.glob("src/**/migrations/**/*.py")):
+            digest.update(path.read_bytes())
+        kept = self.project.path.with_name(f"tables-{digest.hexdigest()[:12]}")
+        with kept.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                done = self.command("db", "upgrade")
+                assert done.returncode == 0, done.stdout + done.stderr
+                user = self.add_user()
+                with sqlite3.connect(here) as database:
+                    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                database.close()
+                kept.mkdir()
+                (kept / "user.json").write_text(json.dumps(asdict(user)), "utf-8")
+                shutil.copy(here, kept)
+            else:
+                shutil.copy(kept / here.name, here)
+        self.spare = User(**json.loads((kept / "user.json").read_text("utf-8")))
 
     def _wait(self) -> None:
         assert self.process

@@ -20,7 +20,8 @@ pages = APIRouter(prefix="/notes", include_in_schema=False)
 api = APIRouter(prefix="/api/notes")
 
 
-def _notes(request: Request, user: CurrentUser) -> Notes:
+# It waits for nothing, so it needs no thread.
+async def _notes(request: Request, user: CurrentUser) -> Notes:
     return Notes(request.app.state.database, user.id)
 
 
