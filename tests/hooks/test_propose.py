@@ -13,6 +13,7 @@ import pytest
 from tests.hooks import git_server
 from tests.hooks.conftest import FILES, Project, make_project
 from tests.hooks.gh import Gh
+from tests.projects import shared
 
 BASELINE = "src/demo/security/baseline.toml"
 FIRST, SECOND = "[a]\nb = 1\nc = 1\n", "[a]\nb = 2\nc = 1\n"
@@ -30,6 +31,8 @@ class Ci:
     environment: dict[str, str]
     folder: Path
     gh: Gh
+    prepared: Path | None
+    """What the first job leaves of the repository as it was born; None once that is not so."""
 
     def checkout(self) -> Project:
         """Return a checkout as a job has it."""
@@ -43,9 +46,16 @@ class Ci:
         return made
 
     def prepare(self, **variables: str) -> tuple[Project, subprocess.CompletedProcess[str]]:
-        """Run the first job."""
-        job = self.checkout()
-        return job, job.hook("propose", "prepare", **variables)
+        """Run the first job, or take what it left for another test; a second time run it."""
+        job, prepared = self.checkout(), None if variables else self.prepared
+        self.prepared = None
+        if not prepared:
+            return job, job.hook("propose", "prepare", **variables)
+        shutil.copytree(prepared / "update", job.path / "var/update")
+        for name in ("output", "summary"):
+            with (self.folder / name).open("a") as file:
+                file.write((prepared / name).read_text())
+        return job, subprocess.CompletedProcess("prepare", 0, "", "")
 
     def propose(
         self, first: Project, /, **variables: str
@@ -73,10 +83,22 @@ class Ci:
 
     def release(self, tag: str, files: dict[str, str]) -> None:
         """Release a version of the template."""
-        release(self.template, files, tag)
+        release(self.own_template(), files, tag)
+
+    def own_template(self) -> Project:
+        """Return the template as a copy of this test's own, which the service comes to have."""
+        own = self.folder / "template"
+        if not own.exists():
+            shutil.copytree(self.template.path, own, symlinks=True)
+            answers = (self.checkout().path / ".copier-answers.yml").read_text()
+            assert answers.count(str(self.template.path)) == 1
+            self.edit(".copier-answers.yml", answers.replace(str(self.template.path), str(own)))
+            self.template = Project(own, dict(self.environment))
+        return self.template
 
     def edit(self, name: str, text: str) -> None:
         """Push a change of a person to main."""
+        self.prepared = None
         job = self.checkout()
         job.write(name, text)
         job.commit()
@@ -85,11 +107,15 @@ class Ci:
 
 @pytest.fixture(scope="session")
 def born(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
-    """Return a folder with a template of two versions and, not in git, a service of its first.
+    """Return a folder with a template of two versions, a service of its first, and its first job.
 
-    They are copied for each test: to make them takes longer than most tests do.
+    All tests have these: to make them takes longer than most tests do.
     """
-    folder = tmp_path_factory.mktemp("born")
+    return shared(tmp_path_factory, "born", lambda folder: bear(folder, environment))
+
+
+def bear(folder: Path, environment: dict[str, str]) -> None:
+    """Make them."""
     template = make_project(folder / "template" / "template", environment)
     template.path = folder / "template"
     template.write("copier.yml", "_subdirectory: template\n")
@@ -99,10 +125,35 @@ def born(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) 
     template.write("template/.gitignore", FILES[".gitignore"] + "/var/\n")
     template.git("init", "--quiet")
     release(template, {BASELINE: FIRST}, "v1.0.0")
-    source, target = str(template.path), str(folder / "service")
+    service = Project(folder / "service", environment)
+    source, target = str(template.path), str(service.path)
     assert not template.run("copier", "copy", "--defaults", source, target).returncode
     release(template, {BASELINE: SECOND}, "v2.0.0")
-    return folder
+    service.git("init", "--quiet")
+    service.commit("Begin")
+    service.git("clone", "--quiet", "--bare", str(service.path), str(folder / "origin.git"))
+    made = begin(folder, folder, environment)
+    job, done = made.prepare()
+    assert done.returncode == 0, done.stdout + done.stderr
+    shutil.copytree(job.path / "var/update", made.folder / "update")
+
+
+def begin(folder: Path, born: Path, environment: dict[str, str]) -> Ci:
+    """Return the repository in `folder` with its runners."""
+    ci = folder / "ci"
+    gh = Gh(ci / "gh")
+    runner = environment | {
+        "PATH": f"{gh.folder}:{environment['PATH']}",
+        "CI": "true",
+        "GITHUB_REPOSITORY": "team/demo",
+        "GITHUB_REF_NAME": "main",
+        "GITHUB_TOKEN": "token-of-the-workflow",
+        "GITHUB_OUTPUT": str(ci / "output"),
+        "GITHUB_STEP_SUMMARY": str(ci / "summary"),
+    }
+    template = Project(born / "template", dict(environment))
+    prepared = born / "ci" if (born / "ci" / "update").exists() else None
+    return Ci(folder / "origin.git", template, runner, ci, gh, prepared)
 
 
 def release(template: Project, files: dict[str, str], tag: str) -> None:
@@ -116,31 +167,8 @@ def release(template: Project, files: dict[str, str], tag: str) -> None:
 @pytest.fixture
 def ci(tmp_path: Path, born: Path, environment: dict[str, str]) -> Ci:
     """Return a repository on the first version of a template that has a second one."""
-    for name in ("template", "service"):
-        shutil.copytree(born / name, tmp_path / name, symlinks=True)
-    template = Project(tmp_path / "template", dict(environment))
-    service = Project(tmp_path / "service", environment)
-    answers = (service.path / ".copier-answers.yml").read_text("utf-8")
-    assert answers.count(str(born / "template")) == 1
-    service.write(
-        ".copier-answers.yml", answers.replace(str(born / "template"), str(template.path))
-    )
-    folder = tmp_path / "ci"
-    gh = Gh(folder / "gh")
-    runner = environment | {
-        "PATH": f"{gh.folder}:{environment['PATH']}",
-        "CI": "true",
-        "GITHUB_REPOSITORY": "team/demo",
-        "GITHUB_REF_NAME": "main",
-        "GITHUB_TOKEN": "token-of-the-workflow",
-        "GITHUB_OUTPUT": str(folder / "output"),
-        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
-    }
-    made = Ci(tmp_path / "origin.git", template, runner, folder, gh)
-    service.git("init", "--quiet")
-    service.commit("Begin")
-    service.git("clone", "--quiet", "--bare", str(service.path), str(made.origin))
-    return made
+    shutil.copytree(born / "origin.git", tmp_path / "origin.git", symlinks=True)
+    return begin(tmp_path, born, environment)
 
 
 def test_opens_one_pull_request_with_the_report(ci: Ci) -> None:
@@ -261,7 +289,8 @@ def test_a_weaker_value_is_for_a_person(ci: Ci) -> None:
 
 
 def test_a_template_out_of_reach_is_said(ci: Ci) -> None:
-    shutil.move(ci.template.path, ci.template.path.with_name("gone"))
+    template = ci.own_template().path
+    shutil.move(template, template.with_name("gone"))
     _, done = ci.prepare()
     assert done.returncode == 2
     assert "nothing was changed" in (ci.folder / "summary").read_text()
