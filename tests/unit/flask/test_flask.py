@@ -68,6 +68,11 @@ class Found(HTTPException):
         return [("Location", request.args["to"])]
 
 
+@login_not_required
+def sized() -> ResponseReturnValue:
+    return send_file(BytesIO(b"0123456789"), "text/plain")
+
+
 class Kept(Stage):
     """The stage, with its application at hand.
 
@@ -94,8 +99,6 @@ class Kept(Stage):
 
         @login_not_required
         def given() -> ResponseReturnValue:
-            if "file" in request.args:
-                return send_file(BytesIO(b"0123456789"), "text/plain", max_age=60)
             if "range" in request.args:
                 raise RequestedRangeNotSatisfiable(length=9)
             raise Conflict(response=make_response({"left": 2}, 409))
@@ -119,6 +122,7 @@ class Kept(Stage):
         self.application.add_url_rule("/stage/pieces", view_func=pieces)
         self.application.add_url_rule("/stage/from", view_func=asked_from, methods=["GET", "POST"])
         self.application.add_url_rule("/stage/given", view_func=given)
+        self.application.add_url_rule("/stage/sized", view_func=sized)
         self.application.add_url_rule("/stage/leading", view_func=leading)
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
         self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
@@ -464,9 +468,9 @@ def test_range_that_is_not_there_names_the_length(kept: Kept) -> None:
 @pytest.mark.contract("BND-2")
 def test_only_get_has_parts(kept: Kept) -> None:
     part = (("Range", "bytes=2-4"),)
-    answer = kept.visitor().send("GET", "/stage/given?file=yes", part)
+    answer = kept.visitor().send("GET", "/stage/sized", part)
     assert (answer.status_code, answer.text) == (206, "234")
-    answer = kept.visitor().send("HEAD", "/stage/given?file=yes", part)
+    answer = kept.visitor().send("HEAD", "/stage/sized", part)
     assert answer.status_code == 200
     assert expect.once(answer, "content-length") == "10"
     assert "content-range" not in answer.headers
