@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -690,6 +691,60 @@ def test_failing_middleware_is_answered_by_the_policy(make: Make) -> None:
     with override_settings(MIDDLEWARE=[f"{__name__}._breaks", *settings.MIDDLEWARE]):
         inside = make()
         expect.error(inside.visitor().get("/"), 500)
+
+
+@pytest.mark.contract("HDR-4")
+def test_cache_of_all_pages_keeps_nothing_of_a_session(make: Make) -> None:
+    """Django's own, placed as it documents: it was one user's account that all others saw."""
+    around = [
+        "django.middleware.cache.UpdateCacheMiddleware",
+        *settings.MIDDLEWARE,
+        "django.middleware.cache.FetchFromCacheMiddleware",
+    ]
+    with override_settings(MIDDLEWARE=around, ROOT_URLCONF=__name__):
+        inside = make()
+        ada, bob = inside.add_user(), inside.add_user()
+        for user in (ada, bob):
+            answer = inside.login(user).get("/account")
+            assert user.name in answer.text
+            assert expect.once(answer, "cache-control") == "no-store"
+        assert inside.visitor().get("/account").status_code == 303
+        # What depends on nobody is kept, and may be seen by everybody.
+        _Views.run = staticmethod(lambda _: "kept")
+        assert inside.visitor().get("/try").text == "kept"
+        _Views.run = staticmethod(lambda _: "made anew")
+        for browser in (inside.visitor(), inside.login(ada)):
+            answer = browser.get("/try")
+            assert answer.text == "kept"
+            assert "max-age=" in expect.once(answer, "cache-control")
+            assert expect.once(answer, "age").isdecimal()
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SESSION_COOKIE_AGE", 600),
+        ("SESSION_COOKIE_NAME", "shop"),
+        ("SESSION_EXPIRE_AT_BROWSER_CLOSE", True),
+        ("SECURE_REFERRER_POLICY", "origin"),
+        ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_FORWARDED_PROTO", "https")),
+        ("X_FRAME_OPTIONS", "SAMEORIGIN"),
+    ],
+)
+def test_setting_that_does_not_count_is_named(
+    make: Make,
+    capsys: pytest.CaptureFixture[str],
+    restored_logging: None,
+    name: str,
+    value: object,
+) -> None:
+    make()
+    assert "setting_left_out" not in capsys.readouterr().err
+    with override_settings(**{name: value}):
+        make()
+    lines = [line for line in capsys.readouterr().err.splitlines() if "left_out" in line]
+    assert [json.loads(line)["setting"] for line in lines] == [name]
 
 
 @pytest.mark.contract("PRX-1")

@@ -265,6 +265,16 @@ def test_what_handlers_of_errors_do_not_see_is_ours(more: Inside) -> None:
     assert visitor.api("POST", "/stage/small", b'{"a":1}').status_code == 422
 
 
+@pytest.mark.contract("BND-2")
+def test_only_get_has_parts(more: Inside) -> None:
+    part = (("Range", "bytes=3-"),)
+    assert more.visitor().send("GET", "/stage/file", part).status_code == 206
+    answer = more.visitor().send("HEAD", "/stage/file", part)
+    assert answer.status_code == 200
+    assert expect.once(answer, "content-length") == "8"
+    assert "content-range" not in answer.headers
+
+
 @pytest.mark.contract("FPR-2")
 def test_class_of_handlers_says_which_methods_it_has(more: Inside) -> None:
     visitor = more.visitor()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import Any
@@ -26,6 +27,7 @@ from flask import (
     render_template,
     render_template_string,
     request,
+    send_file,
     session,
     stream_with_context,
     url_for,
@@ -64,6 +66,11 @@ class Found(HTTPException):
     @override
     def get_headers(self, *_: Any) -> list[tuple[str, str]]:
         return [("Location", request.args["to"])]
+
+
+@login_not_required
+def sized() -> ResponseReturnValue:
+    return send_file(BytesIO(b"0123456789"), "text/plain")
 
 
 class Kept(Stage):
@@ -115,6 +122,7 @@ class Kept(Stage):
         self.application.add_url_rule("/stage/pieces", view_func=pieces)
         self.application.add_url_rule("/stage/from", view_func=asked_from, methods=["GET", "POST"])
         self.application.add_url_rule("/stage/given", view_func=given)
+        self.application.add_url_rule("/stage/sized", view_func=sized)
         self.application.add_url_rule("/stage/leading", view_func=leading)
         self.application.add_url_rule("/stage/out", view_func=out, methods=["POST"])
         self.application.add_url_rule("/stage/careless", view_func=careless, methods=["POST"])
@@ -455,6 +463,38 @@ def test_range_that_is_not_there_names_the_length(kept: Kept) -> None:
     answer = kept.visitor().get("/stage/given?range=yes")
     expect.error(answer, 416)
     assert expect.once(answer, "content-range") == "bytes */9"
+
+
+@pytest.mark.contract("BND-2")
+def test_only_get_has_parts(kept: Kept) -> None:
+    part = (("Range", "bytes=2-4"),)
+    answer = kept.visitor().send("GET", "/stage/sized", part)
+    assert (answer.status_code, answer.text) == (206, "234")
+    answer = kept.visitor().send("HEAD", "/stage/sized", part)
+    assert answer.status_code == 200
+    assert expect.once(answer, "content-length") == "10"
+    assert "content-range" not in answer.headers
+
+
+@pytest.mark.contract("BND-2")
+def test_setting_that_does_not_count_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    restored_logging: None,
+) -> None:
+    settings = {"SESSION_COOKIE_NAME": "shop", "PERMANENT_SESSION_LIFETIME": 60}
+
+    def configured(app: Flask, *arguments: Any, **more: Any) -> Flask:
+        app.config |= settings
+        return secure(app, *arguments, **more)
+
+    main.create_app(Files(tmp_path).settings())
+    assert "left_out" not in capsys.readouterr().err
+    monkeypatch.setattr(main, "secure", configured)
+    main.create_app(Files(tmp_path).settings())
+    lines = [line for line in capsys.readouterr().err.splitlines() if "left_out" in line]
+    assert {json.loads(line)["setting"] for line in lines} == {*settings}
 
 
 @pytest.mark.contract("SES-7")

@@ -283,6 +283,8 @@ class _Exchange:
         scope[KEY] = Exchange(self._boundary, context)
         scope["session"] = session
         if self._is_head:
+            # Only GET has parts (RFC 9110, 14.2).
+            scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"range"]
             self._as_head = {**scope}
             scope["method"] = "GET"
 

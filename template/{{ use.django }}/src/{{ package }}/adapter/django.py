@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
@@ -21,8 +22,10 @@ from ..config import Settings
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem, detail, title
+from ..security.events import note
 from ..security.static import PREFIX
 from . import database
+from . import settings as own_settings
 from .access import is_open_address, is_public_request
 from .auth import Users
 from .compose import APP, KEY, Exchange, compose
@@ -32,6 +35,11 @@ from .wsgi import BoundaryMiddleware, Environ
 
 _TEMPLATES = APP / "templates"
 _ERROR_PAGE = "error.html"
+_POLICYS = (
+    *("SESSION_", "SECURE_CONTENT_", "SECURE_CROSS_", "SECURE_HSTS_", "SECURE_REFERRER_"),
+    *("X_FRAME_", "SECURE_PROXY_", "USE_X_FORWARDED_"),
+)
+"""How settings begin that Django or its middlewares would read, and the boundary does not."""
 
 
 def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) -> BoundaryMiddleware:
@@ -56,11 +64,20 @@ def open_boundary(
     # The log was set up anew; what the application says of it comes on top.
     configure_logging(django_settings.LOGGING_CONFIG, django_settings.LOGGING)
     boundary.session_class = DjangoSession
+    _note_left_out()
     if django_settings.STATIC_URL.startswith(PREFIX):
         django_settings.STATIC_URL = f"{boundary.static.url_path}/"
     if any(_TEMPLATES.glob("[45][0-9][0-9].html")) or (_TEMPLATES / _ERROR_PAGE).is_file():
         boundary.render_error = lambda context, problem: _error_page(boundary, context, problem)
     return boundary
+
+
+def _note_left_out() -> None:
+    """Say which of Django's settings count for nothing, as the policy says it (BND-2)."""
+    for name in dir(global_settings):
+        default = getattr(own_settings, name, getattr(global_settings, name))
+        if name.startswith(_POLICYS) and getattr(django_settings, name) != default:
+            note("setting_left_out", setting=name, reason="the policy says it: policy.toml")
 
 
 def _static_folders() -> Iterator[Path]:

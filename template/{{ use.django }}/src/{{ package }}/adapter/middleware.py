@@ -19,6 +19,7 @@ from django.dispatch import receiver
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import get_resolver, resolve
+from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
 from ..security.body import is_json, media_type
@@ -276,9 +277,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def process_response(
         self,
-        request: HttpRequest,  # noqa: ARG002 - Django calls it so
+        request: HttpRequest,
         response: HttpResponse,
     ) -> HttpResponse:
+        context = exchange_of(request).context
+        if context.session.accessed and not context.without_session:
+            # Django's cache of whole pages is outside of here, and would show one user's to others.
+            patch_cache_control(response, private=True)
         return response
 
 

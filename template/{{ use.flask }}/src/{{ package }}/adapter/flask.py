@@ -41,6 +41,7 @@ _MADE_UP = "security.made_up"
 """In the environ of a request that `test_request_context` has made."""
 _EXTENSION = __name__
 """Key of `app.extensions`; "security" is Flask-Security's."""
+_SESSION = ("SESSION_", "PERMANENT_SESSION_")
 _NO_TARGET = Problem(400, reason="no redirect can lead there")
 
 
@@ -194,6 +195,10 @@ def _adopt(app: Flask, *, mounted: bool) -> None:
     """Give an application our sessions and our face, and close its views."""
     if type(app.session_interface) is not SecureCookieSessionInterface:
         _leave_out(app.session_interface)
+    for key, default in Flask.default_config.items():
+        # The cookie too is the policy's: who sets it here should not believe that it counts.
+        if key.startswith(_SESSION) and app.config[key] != default:
+            note("setting_left_out", setting=key, reason="the policy says it: policy.toml")
     app.session_interface = _Sessions(lambda: app.extensions[_EXTENSION].boundary)
     # First of all, before anything of the application sees a stranger's request.
     check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook

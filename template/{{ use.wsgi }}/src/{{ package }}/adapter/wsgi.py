@@ -286,6 +286,8 @@ class BoundaryMiddleware:
             environ.pop("HTTP_ACCEPT_ENCODING", None)
         if head.method == "HEAD":
             environ["REQUEST_METHOD"] = "GET"
+            # Only GET has parts (RFC 9110, 14.2).
+            environ.pop("HTTP_RANGE", None)
         elif head.method not in SAFE_METHODS and from_own_page(
             head.header("sec-fetch-site"), head.header("origin"), context.origin
         ):
