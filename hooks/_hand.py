@@ -54,6 +54,27 @@ def keep_dropped_edits(base: Path) -> list[str]:
     return kept
 
 
+def not_taken(base: Path, new: Path) -> list[str]:
+    """Return a line for each file of the new version that a commit of this update would lack."""
+    names = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file())
+    hidden = git("check-ignore", "-z", "--stdin", typed="\0".join(names)).split("\0")
+    lines = []
+    for name in filter(None, hidden):
+        way = f"mend .gitignore, or `git add --force {shlex.quote(name)}`"
+        lines.append(f"ignored by git, so in no commit: {name}; {way}")
+    for name in names:
+        old = base / name
+        changed = old.is_file() and old.read_bytes() != (new / name).read_bytes()
+        if changed and not is_yours(name) and not (ROOT / name).exists():
+            gone = git("log", "-1", "--format=%h", "--diff-filter=D", "--", name).strip()
+            way = f"`git checkout {gone}^ -- {shlex.quote(name)}`" if gone else "bring it back"
+            lines.append(
+                f"changed there, deleted by you: {name}; to have it, undo this update, {way},"
+                " commit, and update again"
+            )
+    return lines
+
+
 def said_of(dropped: str) -> str:
     """Return what to do with a file that the template has dropped and the user had edited."""
     base, mine, name = (shlex.quote(mark + dropped) for mark in (":1:./", ":2:./", ""))

@@ -4,6 +4,7 @@ Owned by the template: extend, do not edit. Everything is made from the service'
 an update reaches it.
 """
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -17,7 +18,11 @@ DISPATCH = """\
 cd "$(git rev-parse --show-toplevel)" || exit 2
 case "${GIT_INDEX_FILE:-/}" in /*) ;; *) export GIT_INDEX_FILE="$PWD/$GIT_INDEX_FILE" ;; esac
 status=0
-for answers in $(git ls-files -- '*.copier-answers.yml'); do
+# A line is a name: folders have spaces, and letters that git would quote.
+set -f
+IFS='
+'
+for answers in $(git -c core.quotePath=false ls-files -- '*.copier-answers.yml'); do
   folder=$(dirname "$answers")
   [ -x "$folder/hooks/NAME" ] || continue
   CONDITION
@@ -26,19 +31,23 @@ done
 exit $status
 """
 CONDITIONS = {
-    "pre-commit": 'git diff --cached --quiet -- "$folder" && continue',
-    "pre-push": 'git diff --quiet "@{push}" HEAD -- "$folder" 2>/dev/null && continue',
+    "pre-commit": 'git diff --cached --quiet -- ":(literal)$folder" && continue',
+    "pre-push": 'git diff --quiet "@{push}" HEAD -- ":(literal)$folder" 2>/dev/null && continue',
 }
 
 
 def write(root: Path) -> list[str]:
     """Write everything; return a line for each file, and for what is left to do by hand."""
-    lines = []
+    lines: list[str] = []
     folder = prefix().rstrip("/")
+    everywhere = services(root)
+    same = [name for name in everywhere if slug(name) == slug(folder) and name != folder]
+    if same:
+        names = f"{folder} and {' and '.join(same)}"
+        return [f"{names} would have the same files at the root: rename a folder, then again"]
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
         name = f".github/workflows/{slug(folder)}-{path.name}"
         lines.append(put(root / name, workflow(path.read_text("utf-8"), folder, name), name))
-    everywhere = services(root)
     found = [name for name in everywhere if (root / name / ".github/dependabot.yml").exists()]
     if found:
         text = dependabot({name: read(root / name / ".github/dependabot.yml") for name in found})
@@ -71,7 +80,7 @@ def workflow(text: str, folder: str, place: str) -> str:
     text = re.sub(r"(?m)^name: (.+)$", rf'name: "{folder}: \1"', text, count=1)
     text = re.sub(r"(?m)^  pull_request:\n", f"  pull_request:\n{paths}", text, count=1)
     text = re.sub(r"(?m)^(  push:\n(?:    .*\n)*)", rf"\g<1>{paths}", text, count=1)
-    here = f"defaults:\n  run:\n    working-directory: {folder}\n\njobs:\n"
+    here = f"defaults:\n  run:\n    working-directory: {word(folder)}\n\njobs:\n"
     text = re.sub(r"(?m)^jobs:\n", here, text, count=1)
     # What actions take is named from the root.
     text = re.sub(r"(?m)^( +(?:path: )?)var/", rf"\1{folder}/var/", text)
@@ -89,17 +98,18 @@ def dependabot(texts: dict[str, str]) -> str:
 
 def child(folder: str) -> str:
     """Return the job that runs a service's own pipeline for its changes, and by schedules."""
+    changes = f"      changes: [{word(f'{folder}/**/*')}]\n"
     return (
         f"\n{slug(folder)}:\n"
-        f"  trigger:\n    include: {folder}/.gitlab-ci.yml\n    strategy: depend\n"
+        f"  trigger:\n    include: {word(f'{folder}/.gitlab-ci.yml')}\n    strategy: depend\n"
         "    forward: {pipeline_variables: true}\n"
-        f"  variables:\n    SERVICE_FOLDER: {folder}\n"
+        f"  variables:\n    SERVICE_FOLDER: {word(folder)}\n"
         "  rules:\n"
         '    - if: $CI_PIPELINE_SOURCE == "schedule"\n'
         '    - if: $CI_PIPELINE_SOURCE == "merge_request_event"\n'
-        f"      changes: [{folder}/**/*]\n"
+        f"{changes}"
         "    - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH\n"
-        f"      changes: [{folder}/**/*]\n"
+        f"{changes}"
     )
 
 
@@ -128,8 +138,13 @@ def services(root: Path) -> list[str]:
 
 
 def slug(folder: str) -> str:
-    """Return a folder as a part of a file's name."""
-    return folder.replace("/", "-")
+    """Return a folder as a part of a file's name, of a branch and of a job."""
+    return re.sub(r"[^\w.-]", "-", folder)
+
+
+def word(text: str) -> str:
+    """Return a text as YAML takes it."""
+    return text if re.fullmatch(r"[\w./*-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
 def read(path: Path) -> str:

@@ -156,6 +156,11 @@ def hook(main: Callable[[], int]) -> None:
     except Refused as refusal:
         print(f"{name}: {refusal}", file=sys.stderr)
         sys.exit(REFUSED)
+    except OSError as error:
+        # A full disk, a file that may not be written: its name and the reason say more than a
+        # traceback, whose exit code would be that of a check that fails.
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(REFUSED)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -282,6 +287,23 @@ def git(*arguments: str, typed: str = "") -> str:
     return done.stdout.decode(errors="replace") if done.returncode == 0 else ""
 
 
+def trouble() -> str:
+    """Return why git says nothing here, "" if it does."""
+    program = shutil.which("git")
+    if program is None:
+        return "git is not there; install it"
+    asked = [program, "-C", str(ROOT), "rev-parse", "--show-toplevel"]
+    english = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(asked, env=english, capture_output=True, check=False)
+    words = done.stderr.decode(errors="replace").strip()
+    if done.returncode == 0:
+        return ""
+    if "not a git repository" in words:
+        return "this is no git repository; git init, git add, git commit, then again"
+    # As of a folder that belongs to somebody else: git names the remedy.
+    return " ".join(words.split())
+
+
 def is_repository() -> bool:
     """Tell whether the project itself is a git repository, not a folder in one."""
     top = git("rev-parse", "--show-toplevel").strip()
@@ -298,8 +320,11 @@ def git_folder() -> Path:
     return Path(git("rev-parse", "--absolute-git-dir").strip(), "prodsec-template", prefix())
 
 
-def run(step: Step, more: Mapping[str, str] = NOTHING) -> Result:
-    """Run one step in the project's folder without input; `more` are variables."""
+def run(step: Step, more: Mapping[str, str] = NOTHING, keep: Sequence[int] = ()) -> Result:
+    """Run one step in the project's folder without input.
+
+    `more` are variables, `keep` open files that it holds as well, for as long as it lives.
+    """
     # VIRTUAL_ENV of another project makes uv warn at every call.
     left_out = GIT_LOCAL | {"VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
@@ -313,6 +338,7 @@ def run(step: Step, more: Mapping[str, str] = NOTHING) -> Result:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
+        pass_fds=keep,
     )
     output = done.stdout.decode(errors="replace")
     return Result(step, done.returncode, time.monotonic() - start, output)

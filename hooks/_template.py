@@ -43,13 +43,47 @@ _SAYS = (
     ("certificate|SSL|TLS", "the certificate of {address} is not trusted: {words}"),
 )
 """What git says, and what that means; the first that is found counts."""
+_HERE = (
+    (
+        r"Unknown revision: '(.*)'",
+        "the template has no version {name}; `git ls-remote --tags {address}` lists those it has",
+    ),
+    (
+        r"(?:FileExistsError|NotADirectoryError|IsADirectoryError): .*'(.+?)'",
+        "{name} is a file of yours where the template has a folder, or a folder where it has a"
+        " file: rename yours and commit",
+    ),
+    (
+        r'ForbiddenPathError: "(.+)" is forbidden',
+        "{name} lies behind a symbolic link that leads out of the project: put the folder in its"
+        " place and commit",
+    ),
+)
+"""The same of the last line of Copier."""
 
 
 def answer(name: str, folder: Path = ROOT) -> str:
     """Return a fact that Copier stored: `_commit`, the version, or `_src_path`, the template."""
     text = (folder / ANSWERS).read_text("utf-8")
-    found = re.search(rf"^{name}: *['\"]?([^\s'\"]+)", text, re.MULTILINE)
-    return found[1] if found else "unknown"
+    # YAML folds a value at its spaces.
+    found = re.search(rf"^{name}:(.*(?:\n[ \t].*)*)", text, re.MULTILINE)
+    value = " ".join(found[1].split()) if found else ""
+    found = re.match(r"'((?:[^']|'')*)'|\"([^\"]*)\"|([^'\"#].*?)(?= #|$)", value)
+    single, double, plain = found.groups("") if found else ("", "", "")
+    return single.replace("''", "'") or double or plain or "unknown"
+
+
+def refuse_unless_known() -> None:
+    """Raise `Refused` if the file does not say where the project comes from."""
+    text = (ROOT / ANSWERS).read_text("utf-8")
+    marked = re.search("^(<{7}|={7}|>{7})", text, re.MULTILINE)
+    lost = [name for name in ("_commit", "_src_path") if answer(name) == "unknown"]
+    if marked or lost:
+        what = "holds the marks of a conflict" if marked else f"has no {' and no '.join(lost)}"
+        raise Refused(
+            f"{ANSWERS} {what}, so the template is not known: bring back what Copier wrote"
+            f" (`git log -p -- {ANSWERS}` has it) and commit"
+        )
 
 
 def copier() -> list[str]:
@@ -68,15 +102,19 @@ def address() -> str:
         return source.removeprefix("git+")
     if source.startswith(_KNOWN_HOSTS) and not source.endswith(".git"):
         return f"{source}.git"
-    if re.match(r"(?:https?|ssh)://", source) and not source.endswith(".git"):
+    if re.match(r"(?:https?|ssh|file)://", source) and not source.endswith(".git"):
         raise Refused(
             f"Copier takes the address {source} for a folder, because it does not end in .git:"
             f" write git+{source}, or {source.rstrip('/')}.git, as _src_path in {ANSWERS}"
             " and commit"
         )
-    if not re.match(r"\w+://|[\w.-]+@", source) and not Path(source).expanduser().exists():
+    if re.match(r"\w+://|[\w.-]+@", source):
+        return source
+    # From the project, where Copier runs, and not from where somebody calls the hook.
+    folder = ROOT / Path(source).expanduser()
+    if not folder.exists():
         raise Refused(f"there is no template at {source}: it has moved; {_REMEDY}")
-    return source
+    return str(folder)
 
 
 def page(old: str, new: str) -> str:
@@ -126,7 +164,17 @@ def why(failed: Result) -> str:
         return str(refusal)
     if failed.offline:
         return _SAYS[0][1].format(address=where)
-    return why_git(where) or failed.last_line
+    return why_git(where) or why_here(failed, where)
+
+
+def why_here(failed: Result, where: str) -> str:
+    """Return what is in the way though the template can be read."""
+    for pattern, meaning in _HERE:
+        found = re.search(pattern, failed.last_line)
+        if found:
+            name = found[1].removeprefix(f"{ROOT}{os.sep}")
+            return meaning.format(name=name, address=where)
+    return failed.last_line
 
 
 def why_git(where: str) -> str:

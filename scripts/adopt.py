@@ -55,7 +55,12 @@ WORDS = (
     ),
 )
 """What to look for in which files, and what it means."""
-_IN_THE_WAY = r" is a (file|folder), where |^git ignores files "
+LISTS = {
+    "delete it": ("requirements.txt", "poetry.lock"),
+    "`uv add` what it asks for, then delete it": ("Pipfile", "setup.py", "setup.cfg"),
+}
+"""Other lists of dependencies, by what to do with them: some are not read here."""
+_IN_THE_WAY = r" is a (file|folder|symbolic link), where |^git ignores files "
 """Demands that come before anything is written."""
 
 
@@ -86,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(given).expanduser().resolve()
     if not given or not folder.is_dir():
         sys.exit(f"adopt: no folder {given or 'given'}; usage: make adopt DEST=../service")
+    if folder.is_relative_to(ROOT):
+        sys.exit(f"adopt: {folder} is the template; name the folder of your service as DEST")
     if (folder / ANSWERS).exists():
         sys.exit(f"adopt: {folder} comes from a template; it updates by its hooks/update")
     with tempfile.TemporaryDirectory() as place:
@@ -98,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         refuse_unless_clean(folder)
         write(found, made, folder)
-    print(f"\nadopt: written; the way back: git -C {folder} reset --hard && git clean -fd")
+    # In that folder, wherever it is typed: here it would clean the template.
+    git = f"git -C {shlex.quote(str(folder))}"
+    print(f"\nadopt: written; the way back: {git} reset --hard && {git} clean -fd")
     return 0
 
 
@@ -118,8 +127,13 @@ def plan(made: Path, folder: Path) -> Plan:
     for path in sorted(path for path in made.rglob("*") if path.is_file()):
         name = path.relative_to(made).as_posix()
         there = folder / name
+        links = [each for each in [name, *parents(name)] if (folder / each).is_symlink()]
         blocked = [each for each in there.relative_to(folder).parents if (folder / each).is_file()]
-        if blocked:
+        if links:
+            # What is written through it lies elsewhere, where git takes nothing back.
+            line = f"{links[-1]} is a symbolic link, where the template has files: put it elsewhere"
+            found.demands += [] if line in found.demands else [line]
+        elif blocked:
             found.demands.append(f"{blocked[0]} is a file, where {name} needs a folder: rename it")
         elif not there.exists():
             found.new.append(name)
@@ -161,11 +175,13 @@ def demands(made: Path, folder: Path, package: str) -> list[str]:
         canonicalize_name(Requirement(text).name): text
         for text in new["project"]["dependencies"] + new["dependency-groups"]["dev"]
     }
-    asked = [*old.get("project", {}).get("dependencies", []), *listed(folder)]
     lacking = []
-    for text in dict.fromkeys(asked):
-        each = Requirement(text)
-        name = canonicalize_name(each.name)
+    for text in dict.fromkeys([*declared(old), *listed((folder / "requirements.txt").resolve())]):
+        try:
+            name = canonicalize_name(Requirement(text).name)
+        except InvalidRequirement:
+            lines.append(f"pyproject.toml: {text!r} is no requirement; mend it")
+            continue
         if name not in bounds:
             lacking += [text] if name not in SERVERS else []
         elif bounds[name] != text:
@@ -175,8 +191,9 @@ def demands(made: Path, folder: Path, package: str) -> list[str]:
             f"its other dependencies, once the files are merged: uv add {shlex.join(lacking)}"
         )
     lines += [
-        f"{name}: dependencies are in pyproject.toml alone; delete it"
-        for name in ("requirements.txt", "Pipfile", "poetry.lock", "setup.py", "setup.cfg")
+        f"{name}: dependencies are in pyproject.toml alone; {way}"
+        for way, names in LISTS.items()
+        for name in names
         if (folder / name).exists()
     ]
     lines += [
@@ -193,13 +210,35 @@ def demands(made: Path, folder: Path, package: str) -> list[str]:
     return lines
 
 
-def listed(folder: Path) -> list[str]:
-    """Return what requirements.txt asks for; options and what only pip knows are left out."""
+def declared(pyproject: dict[str, Any]) -> list[str]:
+    """Return what pyproject.toml asks for, in any of its tables; of Poetry's the names alone."""
+    project, poetry = pyproject.get("project", {}), pyproject.get("tool", {}).get("poetry", {})
+    groups = [*pyproject.get("dependency-groups", {}).values()]
+    groups += [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
+    asked = [text for group in groups for text in group if isinstance(text, str)]
+    tables = [poetry, *poetry.get("group", {}).values()]
+    names = [name for table in tables for name in table.get("dependencies", {})]
+    return asked + [name for name in names if name != "python"]
+
+
+def listed(file: Path, above: tuple[Path, ...] = ()) -> list[str]:
+    """Return what a requirements.txt asks for, and those that it names.
+
+    Other options, and what only pip knows, are left out.
+    """
     asked = []
-    for line in text_of(folder / "requirements.txt").splitlines():
+    for line in text_of(file).splitlines():
+        further = re.match(r"(?:-r|--requirement)[ =]*(\S+)", line)
+        if further and file not in above:
+            asked += listed((file.parent / further[1]).resolve(), (*above, file))
         with suppress(InvalidRequirement):
             asked.append(str(Requirement(line.partition(" #")[0].partition(" --hash")[0].strip())))
     return asked
+
+
+def parents(name: str) -> list[str]:
+    """Return the folders that a file is in, the nearest first, without the root."""
+    return [each.as_posix() for each in Path(name).parents][:-1]
 
 
 def text_of(path: Path) -> str:

@@ -15,8 +15,10 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -108,15 +110,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             service = read(path, released, today, options.setting)
         except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
-            return Service(path.resolve().name, error=f"{type(error).__name__}: {error}")
+            said = error if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
+            return Service(path.resolve().name, error=str(said))
         return service
 
     drift_module()  # once, before there are threads
     paths = checkouts(options.folders)
+    if not paths:
+        sys.exit(f"fleet: no service in {', '.join(map(str, options.folders))}: none has {ANSWERS}")
+    if options.html and not options.html.parent.is_dir():
+        # Now, not after the checks of all services.
+        sys.exit(f"fleet: no folder {options.html.parent} for the page")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         services = list(pool.map(one, paths))
     if options.check:
         services = check_all(paths, services)
+    services = told_apart(paths, services)
     services.sort(key=lambda each: (-(each.versions_behind or 0), each.name))
     if options.html:
         options.html.write_text(page(services, options.setting, today), "utf-8")
@@ -138,13 +147,33 @@ def checkouts(folders: Iterable[Path]) -> list[Path]:
 
 
 def below(folder: Path) -> Iterator[Path]:
-    """Yield the folder and those below it that are checkouts; services may be in services."""
-    for place, names, files in os.walk(folder):
+    """Yield the folder and those below it that are checkouts; services may be in services.
+
+    Of a link only what it leads to is looked at, and not all below.
+    """
+    for place, names, files in os.walk(folder, onerror=unseen):
+        links = [Path(place, name) for name in names if Path(place, name).is_symlink()]
+        yield from sorted(link for link in links if (link / ANSWERS).is_file())
         left_out = set(LEFT_OUT)
         if ANSWERS in files:
             yield Path(place)
             left_out |= {"src", "tests", "docs", "deploy", "hooks", "var"}
         names[:] = sorted(name for name in names if name[0] != "." and name not in left_out)
+
+
+def unseen(error: OSError) -> None:
+    """Say that a folder cannot be looked into: a service in it would be missed in silence."""
+    print(f"fleet: {error.filename}: {error.strerror}", file=sys.stderr)
+
+
+def told_apart(paths: Sequence[Path], services: Sequence[Service]) -> list[Service]:
+    """Return the services, those of one name with as much of their paths as tells them apart."""
+    where = dict(zip(paths, services, strict=True))
+    named = Counter(path.name for path in where)
+    return [
+        replace(each, name="/".join(path.parts[-2:])) if named[path.name] > 1 else each
+        for path, each in where.items()
+    ]
 
 
 def read_template(template: Path) -> Released:
@@ -169,13 +198,16 @@ def read_template(template: Path) -> Released:
 
 def read(path: Path, released: Released, today: date, setting: str | None) -> Service:
     """Return what is known about the checkout at `path` without running its code."""
-    answers = yaml.safe_load((path / ANSWERS).read_text("utf-8"))
-    version, package = str(answers["_commit"]), str(answers["package"])
+    with reading(ANSWERS):
+        answers = yaml.safe_load((path / ANSWERS).read_text("utf-8"))
+        version, package = str(answers["_commit"]), str(answers["package"])
     local, policy = path / "policy.toml", {}
-    if local.exists():
-        policy = tomllib.loads(local.read_text("utf-8"))
-    exceptions = exemptions(path, policy, today)
-    values = in_force(path, package, policy)
+    with reading("policy.toml"):
+        if local.exists():
+            policy = tomllib.loads(local.read_text("utf-8"))
+        exceptions = exemptions(path, policy, today)
+    with reading("security/baseline.toml"):
+        values = in_force(path, package, policy)
     weaker = [
         str(change)
         for change in compare(released.newest, values, released.directions)
@@ -227,7 +259,7 @@ def exemptions(path: Path, policy: dict[str, Any], today: date) -> list[Exemptio
     since = ages(path, {(kind, name) for kind, name, _ in listed}, kinds) if listed else {}
     found = []
     for kind, name, each in listed:
-        first, expires = since.get((kind, name)), each.get("expires")
+        first, expires = since.get((kind, name)), day(each.get("expires"))
         found.append(
             Exemption(
                 name,
@@ -235,10 +267,38 @@ def exemptions(path: Path, policy: dict[str, Any], today: date) -> list[Exemptio
                 str(each.get("owner", "")),
                 str(each.get("reason", "")),
                 (today - first).days if first else None,
-                (expires - today).days if isinstance(expires, date) else None,
+                (expires - today).days if expires else None,
             )
         )
     return found
+
+
+def day(value: object) -> date | None:
+    """Return a date, also one with a time or in quotes, which the service's own `check` refuses."""
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    return value if isinstance(value, date) else None
+
+
+class Unreadable(ValueError):
+    """Raised with the file of a service that says nothing, and why."""
+
+
+@contextmanager
+def reading(name: str) -> Iterator[None]:
+    """Raise `Unreadable`, which names the file, for what is raised within."""
+    try:
+        yield
+    except KeyError as error:
+        raise Unreadable(f"{name}: {error.args[0]} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise Unreadable(f"{name} has not the form that it should have: {error}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        words = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise Unreadable(f"{name}: {words}") from error
 
 
 def ages(
@@ -430,16 +490,23 @@ def sums(services: Sequence[Service]) -> str:
     )
 
 
+def plain(text: str) -> str:
+    """Return a text of a service in one line, without what a terminal would obey."""
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+
+
 def table(services: Sequence[Service], setting: str | None) -> str:
     """Return the services as a table, those furthest behind first, exceptions, and the sums."""
-    cells = list(rows(services, setting))
+    cells = [tuple(map(plain, row)) for row in rows(services, setting)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in cells
     ]
     details = [
-        f"{each.name}: {brief(item)}: {item.owner or 'no owner'}: {item.reason or 'no reason'}"
+        plain(
+            f"{each.name}: {brief(item)}: {item.owner or 'no owner'}: {item.reason or 'no reason'}"
+        )
         for each in services
         for item in each.exceptions
     ]

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
     options = parser.parse_args(arguments)
     try:
         last = last_release(root)
-        problems = changelog_problems(root, last) + tag_problems(root)
+        problems = changelog_problems(root, last) + tag_problems(root) + form_problems(root)
         if options.version:
             problems += version_problems(root, last, options.version)
         if not problems:
@@ -82,9 +82,7 @@ def tag_problems(root: Path) -> list[str]:
     ours = set(git(root, "rev-list", "--first-parent", "HEAD").split())
     problems = []
     for name in git(root, "tag", "--list").split():
-        try:
-            Version(name)
-        except InvalidVersion:
+        if version_of(name) is None:
             continue  # as original/v1.3.0
         if git(root, "rev-parse", f"{name}^{{commit}}") not in ours:
             problems.append(
@@ -93,6 +91,31 @@ def tag_problems(root: Path) -> list[str]:
                 " by `make original URL=...`"
             )
     return problems
+
+
+def form_problems(root: Path) -> list[str]:
+    """Return which tags services read as versions though they have not the form of ours.
+
+    Copier offers `1.5.0` as it does `v1.5.0`, and what looks for `v...` does not see it.
+    """
+    problems = []
+    for name in git(root, "tag", "--list").split():
+        version = version_of(name)
+        if version is not None and name != tag_of(version):
+            problems.append(
+                f"the tag {name} has not the form {tag_of(version)}, and services read it as"
+                f" {version}: git tag {tag_of(version)} {name}^{{}}; git tag --delete {name};"
+                f" git push origin {tag_of(version)} :refs/tags/{name}"
+            )
+    return problems
+
+
+def version_of(tag: str) -> Version | None:
+    """Return the version that Copier sees in a tag; None if it is for something else."""
+    try:
+        return Version(tag)
+    except InvalidVersion:
+        return None
 
 
 def earlier_problems(root: Path) -> list[str]:
@@ -139,21 +162,23 @@ def release(root: Path, version: str) -> None:
     else:
         after = before.replace(UNRELEASED, f"{UNRELEASED}\n{heading}", 1)
     start = git(root, "rev-parse", "HEAD")
-    if after != before:
-        path.write_text(after, "utf-8")
-        git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
     signed = bool(git(root, "config", "--default", "", "--get", "user.signingkey"))
     kind = "--sign" if signed else "--annotate"
     try:
+        if after != before:
+            path.write_text(after, "utf-8")
+            git(root, "commit", "--quiet", "--message", f"Release {version}", "--", "CHANGELOG.md")
         git(root, "tag", kind, "--message", f"Version {version}", f"v{version}")
         # git 2.39 ends with 0 and an unsigned tag if it cannot load an SSH key.
         if signed and "\n-----BEGIN " not in git(root, "cat-file", "tag", f"v{version}"):
             git(root, "tag", "--delete", f"v{version}")
             raise Refused("git could not sign by its user.signingkey; nothing was changed")
-    except Refused:
+    except Refused as refusal:
         # The tree was clean, so only the commit above is undone.
         git(root, "reset", "--quiet", "--hard", start)
-        raise
+        if "nothing was changed" in str(refusal):
+            raise
+        raise Refused(f"{refusal}; nothing was changed") from refusal
     note = "" if signed else " (not signed: git has no user.signingkey)"
     print(f"release: v{version} is tagged{note}; publish it: git push origin main v{version}")
 
@@ -171,13 +196,14 @@ def written_section(root: Path) -> Version | None:
             version = Version(name)
         except InvalidVersion:
             return None
-        return None if git(root, "tag", "--list", tag_of(version)) else version
+        tagged = map(version_of, git(root, "tag", "--list").split())
+        return None if version in tagged else version
     return None
 
 
 def _parts(root: Path) -> list[str]:
     """Return what stands under Unreleased, and the sections after it."""
-    text = (root / "CHANGELOG.md").read_text("utf-8")
+    text = read(root, "CHANGELOG.md")
     if UNRELEASED not in text:
         raise Refused(f"CHANGELOG.md: the heading {UNRELEASED.strip()!r} is missing")
     return re.split(r"^## ", text.partition(UNRELEASED)[2], flags=re.MULTILINE)
@@ -187,23 +213,31 @@ def policy_changes(root: Path, last: Version | None) -> list[Change]:
     """Return the settings of the policy that differ from the last release."""
     if last is None:
         return []
-    old = tomllib.loads(git(root, "show", f"{tag_of(last)}:{SECURITY}/baseline.toml"))
-    baseline, directions = (
-        flatten(tomllib.loads((root / SECURITY / name).read_text("utf-8")))
-        for name in ("baseline.toml", "directions.toml")
-    )
+    # By the tag as it is written, which may be v1.3.0-rc1.
+    tag = next(name for name in git(root, "tag", "--list").split() if version_of(name) == last)
+    old = tomllib.loads(git(root, "show", f"{tag}:{SECURITY}/baseline.toml"))
+    try:
+        baseline, directions = (
+            flatten(tomllib.loads(read(root, f"{SECURITY}/{name}")))
+            for name in ("baseline.toml", "directions.toml")
+        )
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{SECURITY}: {error}; mend it first") from error
     return compare(flatten(old), baseline, directions)
 
 
 def last_release(root: Path) -> Version | None:
     """Return the highest version that is tagged."""
-    versions = []
-    for name in git(root, "tag", "--list", "v*").split():
-        try:
-            versions.append(Version(name))
-        except InvalidVersion:
-            continue  # a tag for something else
-    return max(versions, default=None)
+    versions = map(version_of, git(root, "tag", "--list").split())
+    return max((each for each in versions if each is not None), default=None)
+
+
+def read(root: Path, name: str) -> str:
+    """Return the text of a file; raise `Refused` if there is none."""
+    try:
+        return (root / name).read_text("utf-8")
+    except OSError as error:
+        raise Refused(f"{name}: {error.strerror}") from error
 
 
 def tag_of(version: Version) -> str:

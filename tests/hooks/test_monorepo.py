@@ -135,3 +135,35 @@ def test_ci_at_the_root_is_for_changes_of_the_folder(two: Project) -> None:
     done = two.run(sys.executable, str(two.path / "services/shop/hooks/monorepo"))
     assert ".gitlab-ci.yml is yours and stays; it should hold" in done.stdout
     assert (two.path / ".gitlab-ci.yml").read_text() == "mine: {script: [ls]}\n"
+
+
+def test_a_folder_of_any_name(tea: Project) -> None:
+    """A name that the shell or git would take apart leaves no service without its hooks."""
+    root = Project(tea.path.parents[1], tea.environment)
+    names = ["services/my tea", "services/th\u00e9", "services/a[b]"]
+    for name in names:
+        shutil.copytree(tea.path, root.path / name)
+        hook = root.path / name / "hooks" / "pre-commit"
+        hook.write_text('#!/bin/sh\necho "ran $0" >&2\n')
+        root.write(f"{name}/.gitlab-ci.yml", 'test: {script: ["true"]}\n')
+    root.commit("More")
+    for name in names:
+        done = root.run(sys.executable, str(root.path / name / "hooks" / "monorepo"))
+        assert done.returncode == 0, done.stderr
+        root.write(f"{name}/new.txt", "new\n")
+    jobs = yaml.safe_load((root.path / ".gitlab-ci.yml").read_text("utf-8"))
+    assert jobs["services-my-tea"]["trigger"]["include"] == "services/my tea/.gitlab-ci.yml"
+    root.git("add", "--all")
+    said = root.run("git", "commit", "--message", "All").stderr
+    for name in names:
+        assert f"ran {name}/hooks/pre-commit" in said
+
+
+def test_two_folders_that_would_share_a_name(tea: Project) -> None:
+    root = Project(tea.path.parents[1], tea.environment)
+    twin = FOLDER.replace("/", "-")
+    shutil.copytree(tea.path, root.path / twin)
+    root.commit("Twin")
+    said = tea.hook("monorepo").stdout
+    assert f"{FOLDER} and {twin} would have the same files at the root: rename a folder" in said
+    assert not (root.path / ".github").exists()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +84,50 @@ def test_a_tag_of_another_line(template: Project, service: Project) -> None:
     # Who names a version means it.
     assert service.hook("update", "v2.0.0").returncode == 0
     assert (service.path / BASELINE).read_text() == SECOND
+
+
+def test_a_folder_with_a_space(template: Project, service: Project, tmp_path: Path) -> None:
+    template.path.rename(tmp_path / "my template")
+    point(service, template, str(tmp_path / "my template"))
+    done = service.hook("update")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (service.path / BASELINE).read_text() == SECOND
+
+
+def test_a_folder_named_from_the_project(template: Project, service: Project) -> None:
+    """Copier runs in the project, and the hook perhaps elsewhere."""
+    point(service, template, "../template")
+    command = [sys.executable, str(service.path / "hooks" / "update")]
+    done = subprocess.run(
+        command, cwd="/", env=service.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_address_of_files_that_copier_takes_for_a_folder(
+    template: Project, service: Project
+) -> None:
+    point(service, template, f"file://{template.path}")
+    assert f"write git+file://{template.path}" in refused(service)
+
+
+def test_a_version_that_is_not_there(template: Project, service: Project) -> None:
+    said = refused(service, "v7")
+    assert f"has no version v7; `git ls-remote --tags {template.path}` lists" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("_src_path: /somewhere\n", "has no _commit"),
+        ("", "has no _commit and no _src_path"),
+        ("<<<<<<< HEAD\n_commit: v1.0.0\n=======\n_commit: v2.0.0\n", "holds the marks of a"),
+    ],
+)
+def test_answers_that_say_nothing(service: Project, text: str, what: str) -> None:
+    service.write(".copier-answers.yml", text)
+    service.commit()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert f".copier-answers.yml {what}" in done.stderr
+    assert "git log -p -- .copier-answers.yml" in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -121,3 +122,70 @@ def test_another_branch_is_not_concerned(killed: Project) -> None:
     killed.write("mine.txt", "mine\n")
     killed.commit()
     assert "cut off" not in killed.hook("pre-push").stderr
+
+
+def test_what_was_written_since_then_is_kept(killed: Project) -> None:
+    """Who did not see that the update was cut off goes on working."""
+    before = killed.git("show", f"HEAD:{BASELINE}")
+    killed.write("src/demo/app/mine.py", "MINE = 1\n")
+    killed.write("mine.txt", "mine\n")
+    done = killed.hook("update", "--back")
+    assert done.returncode == 0, done.stderr
+    assert not killed.git("status", "--porcelain")
+    kept = done.stdout.partition("is kept in the branch ")[2].partition(":")[0]
+    assert killed.git("show", f"{kept}:mine.txt") == "mine"
+    assert killed.git("show", f"{kept}:src/demo/app/mine.py") == "MINE = 1"
+    assert values(killed).strip() == before
+
+
+def test_the_number_of_a_process_says_nothing_after_a_restart(killed: Project) -> None:
+    """Another one may have it: number 1 always lives."""
+    mark = killed.path / ".git" / "prodsec-template" / "update"
+    mark.write_text(json.dumps({**json.loads(mark.read_text()), "process": 1}))
+    assert_named(killed)
+    assert killed.hook("update", "--back").returncode == 0
+
+
+def test_a_stash_of_other_work_is_nobodys_to_drop(killed: Project, tmp_path: Path) -> None:
+    """Stashes belong to all worktrees of a repository."""
+    other = Project(tmp_path / "other", killed.environment)
+    killed.git("worktree", "add", "--quiet", str(other.path))
+    other.write("policy.toml", "# mine\n")
+    other.git("stash", "push", "--quiet")
+    assert "git stash drop" not in killed.hook("verify").stderr
+    assert killed.hook("update", "--back").returncode == 0
+    assert other.git("stash", "list")
+
+
+def test_an_update_is_alone(service: Project, tmp_path: Path) -> None:
+    """From its first moment, when it has changed nothing yet, and as long as its Copier lives."""
+    places = service.environment["PATH"].split(os.pathsep)
+    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
+    slow = tmp_path / "slow" / "copier"
+    slow.parent.mkdir()
+    begun, go = tmp_path / "begun", tmp_path / "go"
+    os.mkfifo(go)
+    slow.write_text(f'#!/bin/sh\ntouch {begun}\nread line <{go}\nexec "{copier}" "$@"\n')
+    slow.chmod(0o700)
+    path = f"{slow.parent}{os.pathsep}{service.environment['PATH']}"
+    with subprocess.Popen(
+        [sys.executable, str(service.path / "hooks" / "update")],
+        env={**service.environment, "PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as update:
+        end = time.monotonic() + 60
+        while not begun.exists():
+            assert time.monotonic() < end, "the update never began"
+            time.sleep(0.05)
+        for name in ("update", "verify", "pre-commit"):
+            assert "an update is running" in service.hook(name).stderr
+        update.kill()
+        update.wait()
+        assert "the update is running" in service.hook("update", "--back").stderr
+        os.killpg(update.pid, signal.SIGKILL)
+    end = time.monotonic() + 60
+    while "is running" in service.hook("update", "--back").stderr:
+        assert time.monotonic() < end, "its Copier does not die"
+    assert not service.git("status", "--porcelain")

@@ -415,3 +415,94 @@ def test_hooks_of_a_company_are_about_commits_of_people(service: Project, tmp_pa
     assert "Traceback" not in done.stdout + done.stderr
     assert "ticket" not in done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_names_what_a_commit_would_lack(template: Project, service: Project) -> None:
+    template.write("template/deploy/nginx.conf", "server {}\n")
+    release(template, "v3.0.0")
+    service.write(".gitignore", FILES[".gitignore"] + "deploy/\n")
+    service.git("rm", "--quiet", BASELINE)
+    service.commit()
+    done = service.hook("update")
+    assert "ignored by git, so in no commit: deploy/nginx.conf; mend .gitignore" in done.stdout
+    assert f"changed there, deleted by you: {BASELINE}; to have it, undo this" in done.stdout
+    gone = service.git("rev-parse", "--short", "HEAD")
+    assert f"`git checkout {gone}^ -- {BASELINE}`" in done.stdout
+
+
+def test_a_file_where_the_template_has_a_folder(template: Project, service: Project) -> None:
+    template.write("template/docs/page.md", "Page.\n")
+    release(template, "v3.0.0")
+    service.write("docs", "mine\n")
+    service.commit()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert "update: docs is a file of yours where the template has a folder" in done.stderr
+    assert (service.path / "docs").read_text() == "mine\n"
+
+
+def test_says_what_git_says(service: Project) -> None:
+    """Of a folder of somebody else git says how to trust it; `git init` mends nothing."""
+    done = service.hook("update", GIT_TEST_ASSUME_DIFFERENT_OWNER="1")
+    assert done.returncode == 2
+    assert "dubious ownership" in done.stderr
+    assert "--add safe.directory" in done.stderr
+    assert "git init" not in done.stderr
+    done = service.hook("update", PATH="/nonexistent")
+    assert done.stderr == "update: git is not there; install it\n"
+
+
+def test_refuses_in_the_middle_of_a_merge(service: Project) -> None:
+    """The tree is clean then, and the way back would end the merge."""
+    service.git("switch", "--quiet", "--create", "other")
+    service.git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", "Other")
+    service.git("switch", "--quiet", "main")
+    service.git("merge", "--quiet", "--strategy=ours", "--no-ff", "--no-commit", "other")
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert "a merge is not done here: finish it, or `git merge --abort`" in done.stderr
+
+
+def test_refuses_an_answer_to_no_question(service: Project) -> None:
+    before = service.files()
+    done = service.hook("update", "--data", "domian=a.example")
+    assert done.returncode == 2
+    assert "there is no answer domian, but name; nothing was changed" in done.stderr
+    assert service.files() == before
+
+
+def test_a_report_that_cannot_be_written_is_known_before(service: Project, tmp_path: Path) -> None:
+    before = service.files()
+    done = service.hook("update", "--report", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == f"update: --report {tmp_path}: Is a directory; name another file\n"
+    assert service.files() == before
+
+
+def test_what_is_written_while_it_runs_is_kept(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    """A refusal undoes the update, and not the work of who did not wait for it."""
+    template.write(f"template/{BASELINE}", WEAKER)
+    release(template, "v3.0.0")
+    places = service.environment["PATH"].split(os.pathsep)
+    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
+    mine = service.path / "src" / "demo" / "app" / "mine.py"
+    busy = tmp_path / "busy" / "copier"
+    busy.parent.mkdir()
+    busy.write_text(f'#!/bin/sh\nmkdir -p {mine.parent}; echo x >{mine}\nexec "{copier}" "$@"\n')
+    busy.chmod(0o700)
+    path = f"{busy.parent}{os.pathsep}{service.environment['PATH']}"
+    done = service.hook("update", PATH=path)
+    assert done.returncode == 2
+    kept = done.stdout.partition("is kept in the branch ")[2].partition(":")[0]
+    assert service.git("show", f"{kept}:src/demo/app/mine.py") == "x"
+
+
+def test_a_full_disk_is_one_line(service: Project) -> None:
+    """Where nothing can be written, not even the mark: a folder stands in its place."""
+    (service.path / ".git" / "prodsec-template").write_text("")
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "prodsec-template" in done.stderr

@@ -112,3 +112,67 @@ def test_refuses_what_cannot_be_undone(service: Project, state: str) -> None:
         adopt.main(["--write"])
     assert str(stopped.value).startswith("adopt: ")
     assert service.files() == before
+
+
+def test_the_way_back_is_for_that_folder(
+    service: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is typed where the template is, whose files it must not clean."""
+    spaced = service.path.rename(service.path.with_name("my tea"))
+    monkeypatch.setenv("DEST", str(spaced))
+    before = Project(spaced).files()
+    assert adopt.main(["--write"]) == 0
+    way = capsys.readouterr().out.rpartition("the way back: ")[2].strip()
+    here = Project(spaced.parent / "here")
+    here.path.mkdir()
+    (here.path / "mine.txt").write_text("mine")
+    here.commit()
+    (here.path / "new.txt").write_text("new")
+    here.run("sh", "-c", way)
+    assert (here.path / "new.txt").exists()
+    assert Project(spaced).files() == before
+
+
+def test_reads_all_lists_of_dependencies(
+    service: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in {
+        "pyproject.toml": '[project]\nname = "tea"\ndependencies = ["not one !!"]\n'
+        '[project.optional-dependencies]\ns3 = ["boto3"]\n'
+        '[dependency-groups]\ndev = ["black", {include-group = "x"}]\n'
+        '[tool.poetry.dependencies]\npython = "^3.9"\nstripe = "^5"\n'
+        '[tool.poetry.group.dev.dependencies]\nfreezegun = "*"\n',
+        "requirements.txt": "-r requirements/base.txt\nrequests\n",
+        "requirements/base.txt": "celery\n-r ../requirements.txt\n",
+        "Pipfile": "",
+    }.items():
+        (service.path / name).parent.mkdir(exist_ok=True)
+        (service.path / name).write_text(text)
+    service.commit()
+    assert adopt.main([]) == 0
+    said = capsys.readouterr().out
+    assert "uv add black boto3 stripe freezegun celery requests\n" in said
+    assert "pyproject.toml: 'not one !!' is no requirement; mend it\n" in said
+    assert "Pipfile: dependencies are in pyproject.toml alone; `uv add` what it asks for" in said
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "deploy"])
+def test_writes_through_no_link(service: Project, tmp_path: Path, name: str) -> None:
+    """What lies behind it may be of another repository, where git takes nothing back."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (service.path / name).unlink(missing_ok=True)
+    (service.path / name).symlink_to(outside / ("file" if name == "Dockerfile" else "."))
+    service.commit()
+    with pytest.raises(SystemExit) as stopped:
+        adopt.main(["--write"])
+    assert f"{name} is a symbolic link, where the template has files" in str(stopped.value)
+    assert not list(outside.iterdir())
+
+
+def test_the_template_is_no_service(service: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEST", str(adopt.ROOT))
+    with pytest.raises(SystemExit) as stopped:
+        adopt.main([])
+    assert "is the template" in str(stopped.value)
+    assert service.path.exists()

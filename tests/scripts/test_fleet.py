@@ -212,7 +212,7 @@ def test_a_service_that_cannot_be_read_is_a_row(
     (service(tmp_path, "none").path / ".copier-answers.yml").write_text("- a\n")
     assert shown(template, tmp_path) == 1
     table = capsys.readouterr().out
-    assert "TOMLDecodeError" in table
+    assert "policy.toml: Expected ']]' at the end of an array declaration" in table
     for name in ("good", "bad", "odd", "none"):
         assert f"\n{name} " in table
 
@@ -297,3 +297,56 @@ def test_services_with_the_same_packages_share_a_python(
     assert found["weak"]["failing"] == ["PS003 TLS"]
     assert found["broken"]["error"] == "check: RuntimeError: no key"
     assert found["hanging"]["error"] == "check: no answer in 2 s"
+
+
+def test_rows_name_the_file_that_says_nothing(tmp_path: Path, read: Read) -> None:
+    service(tmp_path, "toml", policy="[[exception]\n")
+    service(tmp_path, "key", policy="[[exception]]\nvalue = 1\n")
+    service(tmp_path, "form", policy="exception = 3\n")
+    (service(tmp_path, "none").path / ".copier-answers.yml").write_text("")
+    found = {name: each["error"] for name, each in read().items()}
+    assert found["toml"].startswith("policy.toml: ")
+    assert found["key"] == "policy.toml: setting is missing"
+    assert found["form"].startswith("policy.toml has not the form")
+    assert found["none"].startswith(".copier-answers.yml has not the form")
+
+
+@pytest.mark.parametrize("text", ["{}T00:00:00Z", '"{}"'])
+def test_a_date_of_another_kind_expires_as_well(tmp_path: Path, read: Read, text: str) -> None:
+    service(tmp_path, "a", policy=EXCEPTION.format("input.max-body", text.format(days(-3))))
+    (found,) = read()["a"]["exceptions"]
+    assert found["left"] == -3
+
+
+def test_services_of_one_name_are_told_apart(tmp_path: Path, read: Read) -> None:
+    for name in ("red/api", "blue/api", "shop"):
+        service(tmp_path, name)
+    assert set(read()) == {"red/api", "blue/api", "shop"}
+
+
+def test_a_link_to_a_checkout_is_one(tmp_path: Path, read: Read) -> None:
+    made = service(tmp_path / "elsewhere", "linked")
+    (tmp_path / "services").mkdir()
+    (tmp_path / "services" / "a").symlink_to(made.path)
+    (tmp_path / "services" / "all").symlink_to(tmp_path)
+    assert set(read()) == {"linked"}
+
+
+def test_a_service_writes_one_line_and_nothing_that_a_terminal_obeys(
+    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = EXCEPTION.format("input.max-body", days(9))
+    service(tmp_path, "a", policy=text.replace("Kiosks", "two\\nlines \\u001b[31m"))
+    shown(template, tmp_path)
+    assert ": ada: two lines ?[31m\n" in capsys.readouterr().out
+
+
+def test_nothing_found_is_no_clean_fleet(template: Path, tmp_path: Path) -> None:
+    (tmp_path / "services").mkdir()
+    with pytest.raises(SystemExit) as stopped:
+        shown(template, tmp_path)
+    assert str(stopped.value).startswith("fleet: no service in ")
+    service(tmp_path, "a")
+    with pytest.raises(SystemExit) as stopped:
+        shown(template, tmp_path, "--html", str(tmp_path / "no" / "fleet.html"))
+    assert str(stopped.value) == f"fleet: no folder {tmp_path / 'no'} for the page"

@@ -201,3 +201,43 @@ def test_this_changelog_tells_of_this_policy(capsys: pytest.CaptureFixture[str])
     assert release.main([]) == 0, capsys.readouterr().out
     assert "release: ready" in capsys.readouterr().out
     assert release.unreleased(ROOT)
+
+
+@pytest.mark.parametrize("hook", ["pre-commit", "commit-msg"])
+def test_a_commit_that_fails_changes_nothing(
+    template: Project, capsys: pytest.CaptureFixture[str], hook: str
+) -> None:
+    state(template, TOLD)
+    before = template.files()
+    path = template.path / ".git" / "hooks" / hook
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("#!/bin/sh\necho no ticket >&2\nexit 1\n")
+    path.chmod(0o755)
+    assert release.main(["1.1.0"], template.path) == 1
+    assert capsys.readouterr().out == "release: git commit: no ticket; nothing was changed\n"
+    assert template.files() == before
+    assert not template.git("status", "--porcelain")
+
+
+@pytest.mark.parametrize(("tag", "ours"), [("1.5.0", "v1.5.0"), ("v1.0.1-rc.1", "v1.0.1rc1")])
+def test_a_tag_of_another_form_counts(
+    template: Project, capsys: pytest.CaptureFixture[str], tag: str, ours: str
+) -> None:
+    """Copier offers it to services, whatever its form."""
+    state(template, TOLD)
+    template.git("tag", tag)
+    assert release.main(["1.1.0"], template.path) == 1
+    said = capsys.readouterr().out
+    assert f"the tag {tag} has not the form {ours}" in said
+    assert f"git push origin {ours} :refs/tags/{tag}" in said
+
+
+def test_a_file_that_cannot_be_read_is_named(
+    template: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(template.path / release.SECURITY / "baseline.toml", "a = \n")
+    assert release.main([], template.path) == 1
+    assert f"release: {release.SECURITY}: Invalid value" in capsys.readouterr().out
+    (template.path / "CHANGELOG.md").unlink()
+    assert release.main([], template.path) == 1
+    assert capsys.readouterr().out == "release: CHANGELOG.md: No such file or directory\n"

@@ -62,6 +62,12 @@ def test_the_newest_list_is_the_templates_else_the_last_known(
     found = template.newest()
     assert found is not None
     assert [each.id for each in found] == ["TEMPLATE-1", "TEMPLATE-2"]
+    # A folder may have a space, at which YAML quotes or folds.
+    spaced = origin.rename(tmp_path / "my template")
+    for text in (f"_src_path: '{spaced}'\n", f"_src_path: {tmp_path}/my\n  template\n"):
+        answers.write_text(text)
+        assert template.newest() == found
+    spaced.rename(origin)
     for text in (f"_src_path: {tmp_path}/gone\n", "nothing: here\n"):
         answers.write_text(text)
         assert template.newest() is None

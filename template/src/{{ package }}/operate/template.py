@@ -85,10 +85,13 @@ def parsed(text: str) -> list[TemplateAdvisory]:
 
 def source() -> str:
     """Return the template's address by the stored answers. Raises `OSError` or `ValueError`."""
-    found = re.search(r"(?m)^_src_path: *['\"]?([^\s'\"]+)", _ANSWERS.read_text("utf-8"))
-    if not found:
+    # YAML folds a value at its spaces, which a folder may have.
+    found = re.search(r"(?m)^_src_path:(.*(?:\n[ \t].*)*)", _ANSWERS.read_text("utf-8"))
+    address = " ".join(found[1].split()).strip("'\"") if found else ""
+    if not address:
         raise ValueError("no _src_path")
-    address = found[1]
+    if address.startswith("~"):
+        address = str(Path(address).expanduser())
     for short, long in _SHORT.items():
         if address.startswith(short):
             address = long + address.removeprefix(short)
