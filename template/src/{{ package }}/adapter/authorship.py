@@ -83,8 +83,10 @@ def unreadable(error: BaseException) -> bool:
     return reading and (by_client or not isinstance(error, RuntimeError))
 
 
-def refused(error: BaseException) -> Problem:
-    """Return what answers a body that is `unreadable`."""
+def judged(error: Exception) -> Exception:
+    """Return an error as it is answered: a `Problem` in the place of one that is `unreadable`."""
+    if not unreadable(error):
+        return error
     kind = type(error)
     # The words of others repeat what was sent: pydantic's do.
     words = f", {error}"[:_SHOWN] if kind.__module__ == "msgspec" else ""

@@ -13,7 +13,7 @@ from ..security import responses
 from ..security.errors import Problem, allow_header
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
-from .authorship import author_wrote, raised_in, refused, unreadable
+from .authorship import author_wrote, judged, raised_in
 from .requests import AnyRequest, exchange, is_public, scope_of
 
 _PACKAGE = "litestar"
@@ -74,7 +74,7 @@ def _error(request: AnyRequest, error: Exception) -> Response[Any]:
         # Part of an address that is no Decimal or no timedelta: Litestar minds a ValueError alone.
         return _answer(request, Problem(404))
     if not isinstance(error, HTTPException):
-        return _answer(request, refused(error)) if unreadable(error) else _crash(request, error)
+        return _crash(request, error)
     if raised_in(error, _PACKAGE):
         return _framework_error(request, error)
     written = error.extra is not None or not isinstance(error.detail, str)
@@ -108,8 +108,7 @@ def _invalid_fields(error: ValidationException) -> list[str]:
     if isinstance(cause, KeyError):
         return [str(cause.args[0])]
     if errors := getattr(cause, "errors", None):
-        # A DTO's cause is pydantic's own exception, of which it is a method.
-        return invalid_fields(errors() if callable(errors) else errors)
+        return invalid_fields(errors() if callable(errors) else errors)  # of pydantic's: a method
     messages: Any = error.extra or [{}]
     names = {str(each.get("key", "data")) for each in messages}
     return sorted("body" if name == "data" else name for name in names)
@@ -117,7 +116,7 @@ def _invalid_fields(error: ValidationException) -> list[str]:
 
 def _crash(request: AnyRequest, error: Exception) -> Response[Any]:
     boundary, context = exchange(request)
-    response = boundary.crash(context, error)
+    response = boundary.crash(context, judged(error))
     handler = scope_of(request).get("route_handler")
     layers = handler.resolve_exception_handlers() if handler else request.app.exception_handlers
     if response.status == _CRASH and (own := layers.get(_CRASH)):
