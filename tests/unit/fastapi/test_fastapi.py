@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from my_service.adapter import listing, login_not_required
@@ -175,6 +178,19 @@ class Endpoint(HTTPEndpoint):
         return PlainTextResponse("got")
 
 
+async def whole(request: Request) -> Any:
+    return await request.json()
+
+
+async def parsed(request: Request) -> Any:
+    await request.body()
+    return json.loads("secret-4711")
+
+
+def number(of: Decimal) -> Any:
+    return {"number": of}
+
+
 async def shouting(_: Scope, __: Receive, send: Send) -> None:
     headers = [(b"Content-Type", b"text/plain"), (b"LOCATION", b"https://evil.example/")]
     await send({"type": "http.response.start", "status": 201, "headers": headers[:1]})
@@ -232,6 +248,9 @@ class More(Stage):
         router = APIRouter(prefix="/front")
         router.frontend("/more", directory=folder)
         app.include_router(router, prefix="/stage")
+        app.add_api_route("/stage/whole", login_not_required(whole), methods=["POST"])
+        app.add_api_route("/stage/parsed", login_not_required(parsed), methods=["POST"])
+        app.add_api_route("/stage/number", login_not_required(number), response_model=None)
         return app
 
 
@@ -324,3 +343,118 @@ def test_test_client_raises_what_a_view_raises(stage: Stage) -> None:
     quiet = TestClient(stage.application, stage.origin, raise_server_exceptions=False)
     expect.error(quiet.get("/stage/crash"), 500, echo="4711")
     assert client.get("/stage/problem?status=503").status_code == 503
+
+
+@pytest.mark.contract("BND-4")
+def test_body_that_a_view_cannot_read_is_the_clients_fault(more: Inside) -> None:
+    """The policy looks at no body where there is none, and at no text."""
+    visitor = more.visitor()
+    for content in (b"", b" "):
+        expect.error(visitor.api("POST", "/stage/whole", content), 400)
+    assert visitor.api("POST", "/stage/whole", b"[1]").json() == [1]
+    expect.error(visitor.api("POST", "/stage/parsed", b"[1]"), 500)
+
+
+@pytest.mark.contract("INP-1")
+def test_number_with_an_exponent_is_not_written_out(more: Inside) -> None:
+    visitor = more.visitor()
+    answers = {"1e50000": "1E+50000", "1e30": 10**30, "1.50": 1.5, "0": 0}
+    for sent, number in answers.items():
+        assert visitor.get(f"/stage/number?of={sent}").json() == {"number": number}
+    expect.error(visitor.get("/stage/number?of=NaN"), 422)
+
+
+class Listening(Stage):
+    """The stage, and what it hands to the server."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        app: FastAPI = super().build(settings)
+        self.sent: list[Message] = []
+        inner = FastAPI()
+        inner.add_api_route("/broken", login_not_required(broken))
+        app.mount("/stage/inner", inner)
+        at_once = Route("/stage/at-once", login_not_required(broken_at_once), middleware=[HANDING])
+        app.router.routes.append(at_once)
+        app.add_api_route("/stage/late", login_not_required(late))
+        app.middleware("http")(catching)
+
+        async def call(scope: Scope, receive: Receive, send: Send) -> None:
+            async def listen(message: Message) -> None:
+                self.sent.append(message)
+                await send(message)
+
+            await app(scope, receive, listen)
+
+        return call
+
+
+async def broken() -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        yield "first"
+        raise ValueError("secret-4711")
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def broken_at_once(_: Request) -> StreamingResponse:
+    async def parts() -> AsyncIterator[str]:
+        for piece in range(int("secret-4711")):
+            yield str(piece)
+
+    return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def late(tasks: BackgroundTasks) -> str:
+    async def fail() -> None:
+        raise ValueError("secret-4711")
+
+    tasks.add_task(fail)
+    return "whole"
+
+
+async def catching(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    try:
+        return await call_next(request)
+    except ValueError:
+        return StreamingResponse(iter(["sor", "ry"]), 503)
+
+
+async def handing(
+    request: Request, call_next: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    return await call_next(request)
+
+
+HANDING = Middleware(BaseHTTPMiddleware, dispatch=handing)
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[Listening]:
+    with closing(Listening(Files(tmp_path))) as service:
+        yield service
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("path", ["broken", "inner/broken"])
+def test_middleware_does_not_end_what_breaks_off(listening: Listening, path: str) -> None:
+    """`BaseHTTPMiddleware` would, as if it were whole, and raise only then."""
+    with pytest.raises(ValueError, match="secret-4711"):
+        listening.visitor().get(f"/stage/{path}")
+    start, *pieces = listening.sent
+    assert start["status"] == 200
+    assert all(piece["more_body"] for piece in pieces)
+
+
+@pytest.mark.contract("BND-4")
+def test_what_fails_otherwise_is_answered_whole(listening: Listening) -> None:
+    visitor = listening.visitor()
+    with pytest.raises(ValueError, match="secret-4711"):
+        visitor.get("/stage/late")
+    assert b"".join(piece.get("body", b"") for piece in listening.sent[1:]) == b'"whole"'
+    assert not listening.sent[-1].get("more_body")
+    for path in ("crash", "at-once"):
+        answer = visitor.get(f"/stage/{path}")
+        assert (answer.status_code, answer.text) == (503, "sorry")

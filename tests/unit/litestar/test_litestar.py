@@ -6,22 +6,35 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar, MediaType, Request, Response, asgi, get, post
 from litestar.config.app import AppConfig
+from litestar.datastructures import UploadFile
+from litestar.dto import DataclassDTO
 from litestar.exceptions import HTTPException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
-from litestar.params import FromPath, FromQuery
+from litestar.params import (
+    FromPath,
+    FromQuery,
+    JSONBody,
+    MsgPackBody,
+    MultipartBody,
+    URLEncodedBody,
+)
 from litestar.plugins import InitPlugin
 from litestar.plugins.flash import FlashConfig, FlashPlugin, flash, get_flashes
+from litestar.plugins.pydantic import PydanticDTO
 from litestar.plugins.structlog import StructlogPlugin
 from litestar.response import Stream
 from litestar.types import Receive, Scope, Send
+from pydantic import BaseModel, Field, field_validator
 from typing_extensions import override
 
 from my_service.adapter import CurrentAuth, templates
@@ -133,6 +146,66 @@ async def led(to: FromQuery[str], status: FromQuery[int] = 303) -> None:
     raise HTTPException(status_code=status, headers={"Location": to})
 
 
+class Item(BaseModel):
+    """As the documentation of DTOs has it, with limits."""
+
+    name: str = Field(max_length=5)
+    size: int = 0
+
+    @field_validator("name")
+    @classmethod
+    def fail(cls, name: str) -> str:
+        if name == "fail":
+            raise KeyError("secret-4711")
+        return name
+
+
+@dataclass
+class Entry:
+    name: str
+    tags: list[str] = field(default_factory=list)
+
+
+@post("/dto/pydantic", dto=PydanticDTO[Item], exclude_from_auth=True)
+async def dto_pydantic(data: JSONBody[Item]) -> Item:
+    return data
+
+
+@post("/dto/form", dto=DataclassDTO[Entry], exclude_from_auth=True)
+async def dto_form(data: URLEncodedBody[Entry]) -> Entry:
+    return data
+
+
+@post("/upload/one", exclude_from_auth=True)
+async def upload_one(data: MultipartBody[UploadFile]) -> str:
+    return data.filename
+
+
+@post("/upload/list", exclude_from_auth=True)
+async def upload_list(data: MultipartBody[list[UploadFile]]) -> list[str]:
+    return [each.filename for each in data]
+
+
+@post("/packed", exclude_from_auth=True)
+async def packed(data: MsgPackBody[Any]) -> Any:
+    return data
+
+
+@post("/packed/read", exclude_from_auth=True)
+async def packed_read(request: Request[Any, Any, Any]) -> Any:
+    return await request.msgpack()
+
+
+@post("/packed/json", exclude_from_auth=True)
+async def packed_json(request: Request[Any, Any, Any]) -> Any:
+    return await request.json()
+
+
+@post("/packed/own", exclude_from_auth=True)
+async def packed_own(request: Request[Any, Any, Any]) -> Any:
+    return msgspec.msgpack.decode(await request.body(), type=dict[str, int])
+
+
 class Mistake(Exception):
     """As a library raises it, which brings a handler for it."""
 
@@ -145,6 +218,16 @@ async def mistaken() -> None:
 def answer_mistake(request: Request[Any, Any, Any], _: Exception) -> Response[dict[str, str]]:
     status = int(request.query_params.get("status", "500"))
     return Response({"mine": "sorry"}, status_code=status)
+
+
+PACKED = """
+[[route]]
+path = "/packed/"
+body = ["application/x-msgpack"]
+[[route]]
+path = "/packed"
+body = ["application/x-msgpack"]
+"""
 
 
 class Configured(Inside):
@@ -160,6 +243,8 @@ class Configured(Inside):
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
             more = [fill, show, layer, flashing, flashed, led, mounted]
             more += [pieces, converted, logs, classes, mistaken]
+            more += [dto_pydantic, dto_form, upload_one, upload_list]
+            more += [packed, packed_read, packed_json, packed_own]
             options["exception_handlers"] = {Mistake: answer_mistake}
             return made([*handlers, *more], plugins=[*plugins, plugin], **options)
 
@@ -175,7 +260,7 @@ class _Engine:
 
 @pytest.fixture
 def configured(tmp_path: Path) -> Iterator[Inside]:
-    with closing(Configured(Files(tmp_path))) as service:
+    with closing(Configured(Files(tmp_path, facts=PACKED))) as service:
         yield service
 
 
@@ -248,6 +333,56 @@ def test_what_a_handler_of_its_own_answers_is_in_the_log(
 def test_part_of_an_address_that_cannot_be_converted(configured: Inside, path: str) -> None:
     expect.error(configured.visitor().get(path), 404)
     assert configured.visitor().get("/decimal/1.5").text == "1.5"
+
+
+@pytest.mark.contract("INP-2")
+def test_what_a_dto_refuses(configured: Inside) -> None:
+    visitor = configured.visitor()
+    answer = visitor.api("POST", "/dto/pydantic", b'{"name": "abcdefgh", "size": 1}')
+    expect.error(answer, 422, echo="abcdefgh")
+    assert answer.json()["fields"] == ["name"]
+    assert visitor.api("POST", "/dto/pydantic", b'{"name": "a", "size": 1}').json()["size"] == 1
+    # What the author's own validator raises is a fault of the service.
+    expect.error(visitor.api("POST", "/dto/pydantic", b'{"name": "fail"}'), 500, echo="4711")
+
+
+UPLOAD = ("Content-Type", "multipart/form-data; boundary=b")
+FILE = b'--b\r\nContent-Disposition: form-data; name="%s"; filename="f"\r\n\r\nx\r\n--b--\r\n'
+TEXT = b'--b\r\nContent-Disposition: form-data; name="other"\r\n\r\nx\r\n--b--\r\n'
+MESSAGE = ("Content-Type", "application/x-msgpack")
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize(
+    ("path", "kind", "wrong", "right"),
+    [
+        ("/dto/form", ("Content-Type", FORM), b"tags=b", b"name=a"),
+        ("/dto/form", ("Content-Type", FORM), b"name=a&tags=b", b"name=a&tags=b&tags=c"),
+        ("/upload/one", UPLOAD, TEXT, FILE % b"data"),
+        ("/upload/list", UPLOAD, b"--b--\r\n", FILE % b"data"),
+        ("/packed", MESSAGE, b"\x91" * 5_000 + b"\xc0", b"\x91\xc0"),
+        ("/packed/read", MESSAGE, b"\xc1", b"\x91\xc0"),
+        ("/packed/read", MESSAGE, b"\x91" * 5_000 + b"\xc0", b"\x91\xc0"),
+        ("/packed/json", MESSAGE, b"\xc1", b"[1]"),
+    ],
+    ids=[
+        *("DTO without a field", "DTO with another type", "no file", "no files"),
+        *("too deep", "request.msgpack", "request.msgpack, too deep", "request.json"),
+    ],
+)
+def test_body_that_litestar_cannot_read_is_the_clients_fault(
+    configured: Inside, path: str, kind: tuple[str, str], wrong: bytes, right: bytes
+) -> None:
+    visitor = configured.visitor()
+    headers = (("Sec-Fetch-Site", "same-origin"), kind)
+    expect.error(visitor.send("POST", path, headers, wrong), 400)
+    assert visitor.send("POST", path, headers, right).status_code == 201
+
+
+@pytest.mark.contract("DAT-3")
+def test_body_that_a_handler_cannot_read_is_the_services_fault(configured: Inside) -> None:
+    headers = (("Sec-Fetch-Site", "same-origin"), MESSAGE)
+    expect.error(configured.visitor().send("POST", "/packed/own", headers, b"\xc1"), 500)
 
 
 @pytest.mark.contract("BND-8")

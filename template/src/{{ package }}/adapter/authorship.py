@@ -6,14 +6,28 @@ from __future__ import annotations
 from http import HTTPStatus
 from traceback import walk_tb
 
+from ..security.errors import Problem
+
 _RAISERS = frozenset({"abort", "Aborter.__call__"})
 """Functions of frameworks that raise for the author who calls them."""
 _READERS = frozenset(
-    {"receive_json", "receive_text", "receive_bytes", "receive_msgpack", "handle_receive"}
+    {
+        *("receive_json", "receive_text", "receive_bytes", "receive_msgpack", "handle_receive"),
+        *("json", "msgpack"),
+    }
 )
-"""Functions of frameworks that read a message of a WebSocket."""
-_SOCKETS = ("starlette.websockets", "litestar.connection.", "litestar.handlers.websocket_handlers.")
+"""Functions of frameworks that read a message of a WebSocket, or a body."""
+_CONNECTIONS = (
+    f"{__package__}.requests",
+    "starlette.requests",
+    "starlette.websockets",
+    "litestar.connection.",
+    "litestar.handlers.websocket_handlers.",
+)
 """Modules in which they are."""
+_EXTRACTORS = "litestar._kwargs.extractors"
+"""The module that reads a body for a handler's arguments, by functions of many names."""
+_SHOWN = 100
 _PARSERS = (
     "json.",
     "litestar.dto.",
@@ -48,7 +62,7 @@ def raised_in(error: BaseException, *packages: str) -> bool:
 
 
 def unreadable(error: BaseException) -> bool:
-    """Tell whether a framework could not read a message that a client sent over a WebSocket.
+    """Tell whether a framework could not read a message of a WebSocket, or a body.
 
     By where it was raised: an author who parses something else has an error of the same type.
     """
@@ -58,9 +72,22 @@ def unreadable(error: BaseException) -> bool:
     reading = False
     for frame, _ in walk_tb(error.__traceback__):
         module = str(frame.f_globals.get("__name__", ""))
-        if frame.f_code.co_name in _READERS and module.startswith(_SOCKETS):
+        named = frame.f_code.co_name in _READERS and module.startswith(_CONNECTIONS)
+        if named or module == _EXTRACTORS:
             reading = True
         elif not f"{module}.".startswith(_PARSERS):
             reading = False
-    # A RuntimeError is about how the author calls them; but what is too deep is one, too.
-    return reading and (isinstance(error, RecursionError) or not isinstance(error, RuntimeError))
+    # A RuntimeError is about how the author calls them; but what is too deep is one, too, and so is
+    # a form that lacks what the only argument is taken from.
+    by_client = isinstance(error, RecursionError) or isinstance(error.__cause__, StopIteration)
+    return reading and (by_client or not isinstance(error, RuntimeError))
+
+
+def judged(error: Exception) -> Exception:
+    """Return an error as it is answered: a `Problem` in the place of one that is `unreadable`."""
+    if not unreadable(error):
+        return error
+    kind = type(error)
+    # The words of others repeat what was sent: pydantic's do.
+    words = f", {error}"[:_SHOWN] if kind.__module__ == "msgspec" else ""
+    return Problem(400, reason=f"the framework could not read the body: {kind.__name__}{words}")

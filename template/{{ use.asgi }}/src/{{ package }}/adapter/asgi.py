@@ -18,6 +18,7 @@ from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from ..security.sessions import Session
+from .authorship import judged
 from .compose import KEY, Exchange
 from .incoming import Incoming
 from .lingering import has_body, linger
@@ -456,7 +457,7 @@ class _Exchange:
             # Broken off, so that nobody takes a part for the whole (BND-4).
             _log.error("sys_crash", exc_info=error)
             raise error
-        response = self._boundary.crash(self._context, error)
+        response = self._boundary.crash(self._context, judged(error))
         page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
             response = self._boundary.debug_page(self._held[0]["headers"], page)

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from copy import copy
+from decimal import Decimal
 from inspect import signature
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.encoders import ENCODERS_BY_TYPE, decimal_encoder
 from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -15,6 +18,7 @@ from pydantic_core import SchemaSerializer, core_schema
 from starlette.applications import Starlette
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
@@ -56,6 +60,8 @@ _STOCK = frozenset(
     }
 )
 """What `max_body_size` and `FileResponse` answer, which no handler of errors sees."""
+_DIGITS = 4300
+"""Of an integer that Python writes down."""
 _LAYERS = 32
 """How deep a mounted application is looked for in what is put around it."""
 
@@ -349,3 +355,50 @@ def _starlette(response: responses.Response) -> Response:
     made = Response(response.body, response.status)
     made.raw_headers = response.headers
     return made
+
+
+def _number(value: Decimal) -> int | float | str:
+    """Return what stands for a number in JSON.
+
+    FastAPI makes an integer of all that has no places, and of 1e999999 for half a minute, in which
+    the worker answers nobody, to find that it cannot be written down.
+    """
+    return decimal_encoder(value) if value.adjusted() < _DIGITS else str(value)
+
+
+async def _hand_on(self: BaseHTTPMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
+    """Call a middleware that must not end what breaks off as if it were whole (BND-4).
+
+    It hands on what comes, then an end, and raises only after it what the view has raised.
+    """
+    app, begun, broken = self.app, False, None
+
+    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal broken
+
+        def started(message: Message) -> Awaitable[None]:
+            nonlocal begun
+            begun = True
+            return send(message)
+
+        try:
+            await app(scope, receive, started)
+        except Exception as error:
+            broken = error if begun else None
+            raise
+
+    def judge(message: Message) -> Awaitable[None]:
+        # Not of an answer of its own in the place of what broke off, which comes in one piece.
+        if broken and not (message.get("body") or message.get("more_body", True)):
+            raise broken
+        return send(message)
+
+    once = copy(self)
+    once.app = inside
+    await _call(once, scope, receive, judge)
+
+
+_call = BaseHTTPMiddleware.__call__
+setattr(BaseHTTPMiddleware, "__call__", _hand_on)  # noqa: B010 - a method
+if ENCODERS_BY_TYPE[Decimal] is decimal_encoder:
+    ENCODERS_BY_TYPE[Decimal] = _number

@@ -13,7 +13,7 @@ from ..security import responses
 from ..security.errors import Problem, allow_header
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
-from .authorship import author_wrote, raised_in
+from .authorship import author_wrote, judged, raised_in
 from .requests import AnyRequest, exchange, is_public, scope_of
 
 _PACKAGE = "litestar"
@@ -108,7 +108,7 @@ def _invalid_fields(error: ValidationException) -> list[str]:
     if isinstance(cause, KeyError):
         return [str(cause.args[0])]
     if errors := getattr(cause, "errors", None):
-        return invalid_fields(errors)
+        return invalid_fields(errors() if callable(errors) else errors)  # of pydantic's: a method
     messages: Any = error.extra or [{}]
     names = {str(each.get("key", "data")) for each in messages}
     return sorted("body" if name == "data" else name for name in names)
@@ -116,7 +116,7 @@ def _invalid_fields(error: ValidationException) -> list[str]:
 
 def _crash(request: AnyRequest, error: Exception) -> Response[Any]:
     boundary, context = exchange(request)
-    response = boundary.crash(context, error)
+    response = boundary.crash(context, judged(error))
     handler = scope_of(request).get("route_handler")
     layers = handler.resolve_exception_handlers() if handler else request.app.exception_handlers
     if response.status == _CRASH and (own := layers.get(_CRASH)):
