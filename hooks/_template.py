@@ -43,21 +43,19 @@ _SAYS = (
     ("certificate|SSL|TLS", "the certificate of {address} is not trusted: {words}"),
 )
 """What git says, and what that means; the first that is found counts."""
+_UNKNOWN = "the template has no version {name}; `git ls-remote --tags {address}` lists those it has"
+_OF_ANOTHER_KIND = (
+    "{name} is a file of yours where the template has a folder, or a folder where it has a file:"
+    " rename yours and commit"
+)
+_LEADS_OUT = (
+    "{name} lies behind a symbolic link that leads out of the project: put the folder in its place"
+    " and commit"
+)
 _HERE = (
-    (
-        r"Unknown revision: '(.*)'",
-        "the template has no version {name}; `git ls-remote --tags {address}` lists those it has",
-    ),
-    (
-        r"(?:FileExistsError|NotADirectoryError|IsADirectoryError): .*'(.+?)'",
-        "{name} is a file of yours where the template has a folder, or a folder where it has a"
-        " file: rename yours and commit",
-    ),
-    (
-        r'ForbiddenPathError: "(.+)" is forbidden',
-        "{name} lies behind a symbolic link that leads out of the project: put the folder in its"
-        " place and commit",
-    ),
+    (r"Unknown revision: '(.*)'", _UNKNOWN),
+    (r"(?:FileExistsError|NotADirectoryError|IsADirectoryError): .*'(.+?)'", _OF_ANOTHER_KIND),
+    (r'ForbiddenPathError: "(.+)" is forbidden', _LEADS_OUT),
 )
 """The same of the last line of Copier."""
 

@@ -442,6 +442,14 @@ def test_answer_that_breaks_off_does_not_end_well(
     assert re.fullmatch("[0-9a-f]{32}", crash["request_id"])
 
 
+@pytest.mark.contract("HDR-1")
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_answer_that_fails_before_its_first_piece_is_a_crash(stage: Inside, method: str) -> None:
+    """Nothing has left yet: the server would answer in words of its own, without the headers."""
+    answer = stage.visitor().send(method, "/stage/broken?first=")
+    expect.error(answer, 500, echo="4711")
+
+
 @pytest.mark.contract("BND-4")
 @pytest.mark.parametrize(
     ("target", "kind", "content"),

@@ -109,9 +109,12 @@ def slow(request: HttpRequest) -> HttpResponseBase:
 
 
 @login_not_required
-def broken(_: HttpRequest) -> StreamingHttpResponse:
+def broken(request: HttpRequest) -> StreamingHttpResponse:
+    first = request.GET.get("first", "first")
+
     def parts() -> Iterator[str]:
-        yield "first"
+        if first:
+            yield first
         raise ValueError("secret-4711")
 
     return StreamingHttpResponse(parts(), content_type="text/plain")

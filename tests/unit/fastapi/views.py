@@ -101,9 +101,10 @@ def slow(request: Request, seconds: float, begin: str = "") -> Response:
 
 @router.get("/broken")
 @login_not_required
-def broken() -> Response:
+def broken(first: str = "first") -> Response:
     async def parts() -> AsyncIterator[str]:
-        yield "first"
+        if first:
+            yield first
         raise ValueError("secret-4711")
 
     return StreamingResponse(parts(), media_type="text/plain")

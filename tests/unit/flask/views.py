@@ -101,8 +101,11 @@ def slow() -> ResponseReturnValue:
 @blueprint.get("/broken")
 @login_not_required
 def broken() -> ResponseReturnValue:
+    first = request.args.get("first", "first")
+
     def parts() -> Iterator[str]:
-        yield "first"
+        if first:
+            yield first
         raise ValueError("secret-4711")
 
     return parts(), {"Content-Type": "text/plain"}

@@ -232,9 +232,10 @@ class Stage(Controller):
         return Stream(parts())
 
     @get("/broken")
-    async def broken(self) -> Stream:
+    async def broken(self, first: FromQuery[str] = "first") -> Stream:
         async def parts() -> AsyncIterator[str]:
-            yield "first"
+            if first:
+                yield first
             raise ValueError("secret-4711")
 
         return Stream(parts(), media_type=MediaType.TEXT)

@@ -81,9 +81,12 @@ def slow(request: Request) -> Response:
 
 
 @login_not_required
-async def broken(_: Request) -> Response:
+async def broken(request: Request) -> Response:
+    first = request.query_params.get("first", "first")
+
     async def parts() -> AsyncIterator[str]:
-        yield "first"
+        if first:
+            yield first
         raise ValueError("secret-4711")
 
     return StreamingResponse(parts(), media_type="text/plain")

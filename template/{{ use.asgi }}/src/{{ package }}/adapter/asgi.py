@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 from ..security.body import Body
@@ -23,6 +23,7 @@ from .compose import KEY, Exchange
 from .incoming import Incoming
 from .lingering import has_body, linger
 
+_T = TypeVar("_T")
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -45,16 +46,13 @@ _FORWARDED = frozenset(name.encode() for name in FORWARDING)
 _REWRITTEN = {*_FORWARDED, b"host"}
 _NOTED = {*_REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
+_CSP = (
+    b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
+    b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
+    b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:"
+)
 DOCUMENTATION = (
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
-            b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-            b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com;"
-            b" img-src data: https:"
-        ),
-    ),
+    (b"content-security-policy", _CSP),
     (b"cross-origin-embedder-policy", b"unsafe-none"),
 )
 """What a framework's pages about the API need; they are there in development alone."""
@@ -138,9 +136,9 @@ class BoundaryMiddleware:
     ) -> None:
         """Take the application; where `propagate`, its exceptions are raised after the answer.
 
-        Test clients show them; ours has logged them. `answers_crashes`
-        says that what comes before such an exception is a page of the application's own;
-        `finds_ours` tells whether the view has found our session in the scope.
+        Test clients show them; ours has logged them. `answers_crashes` says that what comes before
+        such an exception is a page of the application's own; `finds_ours` tells whether the view
+        has found our session in the scope.
         """
         self.app = app
         self.boundary = boundary
@@ -171,6 +169,8 @@ class _Exchange:
     # Defaults of the class: most requests need nothing else.
     _start: Message | None = None
     """An error's start, until it is known whether anybody wrote a body."""
+    _ready: Message | None = None
+    """A judged start: what fails before the first piece follows has our page, not the server's."""
     _replaced = False
     _as_head: Scope | None = None
     """What the application is asked where it takes no GET."""
@@ -222,7 +222,7 @@ class _Exchange:
                     await self._in_time(self._answer(received), seconds)
                 else:
                     await self._middleware.app(self._scope, received, self.send)
-                    if not self._started:
+                    if self._ready or not self._started:
                         await self._finish(received)
             except Exception as error:  # noqa: BLE001 - nobody else is left to answer
                 await self._crash(error)
@@ -260,7 +260,8 @@ class _Exchange:
             await task
             return
         self._late, self._passes = True, False
-        task.add_done_callback(_forget)
+        # What a late answer comes to is nobody's any more.
+        task.add_done_callback(lambda late: late.cancelled() or late.exception())
         reading = self._reader is not None and not self._reader.over
         raise Problem(
             408 if reading else 503, reason=f"more than {seconds} s: [[route]] max-seconds"
@@ -298,7 +299,7 @@ class _Exchange:
     def fail(self, problem: Problem) -> None:
         self._boundary.fail(self._context, problem)
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
 
@@ -306,10 +307,17 @@ class _Exchange:
         """Take what the application answers."""
         kind = message["type"]
         if kind == "http.response.body" and self._passes:
-            return self._send_raw(message)
+            return self._send_first(message) if self._ready else self._send_raw(message)
         if kind == "http.response.start" and (passed := self._passed(message)):
-            return self._send_raw(passed)
+            self._ready = passed
+            return _done()
         return self._take(kind, message)
+
+    async def _send_first(self, message: Message) -> None:
+        start, self._ready = self._ready, None
+        if start:
+            await self._send_raw(start)
+        await self._send_raw(message)
 
     def _passed(self, start: Message) -> Message | None:
         """Return an answer's start as it is sent, None where there is something to judge."""
@@ -386,7 +394,7 @@ class _Exchange:
             return
         if self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
-        await self._send_raw(message)
+        await self._send_first(message)
 
     async def _begin(self, start: Message, body: bytes | None) -> None:
         """Judge and send status and headers, and the body too where it is the policy's."""
@@ -406,18 +414,14 @@ class _Exchange:
         self._started = True
         self._replaced = sent.body is not body
         self._passes = not (self._replaced or self._is_head)
-        start = {**start, "status": sent.status, "headers": sent.headers}
-        await self._send_raw(start)
+        self._ready = {**start, "status": sent.status, "headers": sent.headers}
         if self._replaced:
             content = b"" if self._is_head else sent.body or b""
-            await self._send_raw({"type": "http.response.body", "body": content})
+            await self._send_first({"type": "http.response.body", "body": content})
 
     async def _leave(self, response: Response) -> Response:
         if self._context.needs_store:
-            sent: Response = await self._in_thread(
-                lambda: self._boundary.leave(self._context, response)
-            )
-            return sent
+            return await self._in_thread(lambda: self._boundary.leave(self._context, response))
         return self._boundary.leave(self._context, response)
 
     def _adopt_session(self, context: RequestContext) -> None:
@@ -444,6 +448,8 @@ class _Exchange:
             await self._begin(self._start, b"")
         elif not self._started:
             raise RuntimeError("the application sent no response")
+        if self._ready:
+            await self._send_first({"type": "http.response.body", "body": b""})
 
     async def _release(self) -> None:
         start, first, *rest = self._held
@@ -453,10 +459,11 @@ class _Exchange:
             await self._pass_on(message)
 
     async def _crash(self, error: Exception) -> None:
-        if self._started:
+        if self._started and not self._ready:
             # Broken off, so that nobody takes a part for the whole (BND-4).
             _log.error("sys_crash", exc_info=error)
             raise error
+        self._ready, self._passes = None, False
         response = self._boundary.crash(self._context, judged(error))
         page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
@@ -516,12 +523,6 @@ def finds_ours(scope: Scope, *, default: bool = False) -> bool:
     return bool(scope.get(_OWN_SESSION, default))
 
 
-def _forget(task: asyncio.Task[None]) -> None:
-    """Let nobody wait for what a late answer comes to; its request was answered."""
-    if not task.cancelled():
-        task.exception()
-
-
 def as_mapping(value: Any) -> dict[str, Any] | None:
     """Return the content of what a framework takes for a session: a mapping or a model."""
     if isinstance(value, MutableMapping):
@@ -532,11 +533,11 @@ def as_mapping(value: Any) -> dict[str, Any] | None:
     return None
 
 
-def in_context(work: Callable[[], Any]) -> Callable[[], Any]:
+def in_context(work: Callable[[], _T]) -> Callable[[], _T]:
     """Run `work` with the context variables of here: log lines name the request."""
     request = REQUEST.get()
 
-    def run() -> Any:
+    def run() -> _T:
         REQUEST.set(request)
         try:
             return work()
@@ -546,13 +547,13 @@ def in_context(work: Callable[[], Any]) -> Callable[[], Any]:
     return run
 
 
+async def _done() -> None:
+    """Be awaited where there is nothing to wait for."""
+
+
 async def _send(send: Send, response: Response, *, is_head: bool) -> None:
     await send(
-        {
-            "type": "http.response.start",
-            "status": response.status,
-            "headers": response.headers,
-        }
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
     )
     body = b"" if is_head else response.body or b""
     await send({"type": "http.response.body", "body": body})

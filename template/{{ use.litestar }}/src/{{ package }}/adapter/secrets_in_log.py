@@ -25,12 +25,9 @@ def keep_secrets(handler: BaseRouteHandler) -> None:
             hidden = config.request_headers_to_obfuscate
             if _FIELDS.isdisjoint(told) and _HEADERS.issubset(hidden):
                 continue
-            config.request_log_fields = [
-                name for name in config.request_log_fields if name not in _FIELDS
-            ]
-            config.response_log_fields = [
-                name for name in config.response_log_fields if name not in _FIELDS
-            ]
+            for name in ("request_log_fields", "response_log_fields"):
+                kept = [field for field in getattr(config, name) if field not in _FIELDS]
+                setattr(config, name, kept)
             config.request_headers_to_obfuscate |= _HEADERS
             config.response_headers_to_obfuscate |= _HEADERS
             note("log_shortened", reason="bodies and cookies, which hold passwords and sessions")

@@ -226,6 +226,8 @@ class BoundaryMiddleware:
                 finally:
                     _close(chunks)
                 chunks = [whole]
+            elif not isinstance(chunks, _Rest):
+                chunks = _begun(chunks)
             self.decide_access(context, environ, response=True)
         except Exception as error:  # noqa: BLE001 - nobody else is left to answer
             return self._crash(context, error)
@@ -412,12 +414,20 @@ def _call(app: App, environ: Environ) -> tuple[int, Headers, Iterable[bytes]]:
 
     chunks = app(environ, start)
     if not started:
-        iterator = iter(chunks)
-        first = next(iterator, b"")
-        chunks = _Rest(first, iterator, chunks)
+        chunks = _begun(chunks)
     status, headers = started[0]
     own = [(_lower(name), value.encode("latin-1").strip()) for name, value in headers]
     return int(status[:3]), own, chunks
+
+
+def _begun(chunks: Iterable[bytes]) -> Iterable[bytes]:
+    """Take the first chunk: what fails before it has our page, not the server's."""
+    iterator = iter(chunks)
+    try:
+        return _Rest(next(iterator, b""), iterator, chunks)
+    except BaseException:
+        _close(chunks)
+        raise
 
 
 class _Rest:
@@ -427,7 +437,8 @@ class _Rest:
         self._first, self._rest, self._whole = first, rest, whole
 
     def __iter__(self) -> Iterator[bytes]:
-        yield self._first
+        if self._first:
+            yield self._first
         yield from self._rest
 
     def close(self) -> None:
