@@ -422,9 +422,10 @@ def test_advanced_alchemy(everyday: tuple[Service, Client]) -> None:
     assert client.get("/authors").json() == ["Ursula"]
     assert client.get("/authors/sorted?orderBy=name").json() == ["Ursula"]
     # Its handler answers what it has not foreseen; the log says what that was.
+    mark = service.mark()
     unknown = client.get("/authors/sorted?orderBy=unknown")
     assert unknown.status_code == 500
-    (line,) = service.events("sys_crash")
+    (line,) = service.events("sys_crash", mark)
     assert "unknown" in line["exception"]
 
 
