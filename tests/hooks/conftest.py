@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,3 +231,24 @@ def service(
     made.git("init", "--quiet")
     made.commit("Begin")
     return made
+
+
+def updating(service: Project, folder: Path, script: str, **options: Any) -> subprocess.Popen[str]:
+    """Begin an update whose Copier is a shell script: `{copier}` in it is the real one.
+
+    It leads a group of its own, as a terminal's command does.
+    """
+    places = service.environment["PATH"].split(os.pathsep)
+    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
+    own = folder / "own" / "copier"
+    own.parent.mkdir()
+    own.write_text(f"#!/bin/sh\n{script.format(copier=copier)}\n")
+    own.chmod(0o700)
+    return subprocess.Popen(
+        [sys.executable, str(service.path / "hooks" / "update")],
+        env={**service.environment, "PATH": os.pathsep.join([str(own.parent), *places])},
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        **options,
+    )

@@ -6,13 +6,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.hooks.conftest import BASELINE, WEAKER, Project, release
+from tests.hooks.conftest import BASELINE, WEAKER, Project, release, updating
 
 
 @pytest.fixture
@@ -20,20 +19,8 @@ def killed(template: Project, service: Project, tmp_path: Path) -> Project:
     """Return a project whose update to a weaker policy was killed before it was judged."""
     template.write(f"template/{BASELINE}", WEAKER)
     release(template, "v3.0.0")
-    places = service.environment["PATH"].split(os.pathsep)
-    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
-    slow = tmp_path / "slow" / "copier"
-    slow.parent.mkdir()
-    slow.write_text(f'#!/bin/sh\n"{copier}" "$@"\nexec sleep 60\n')
-    slow.chmod(0o700)
-    path = f"{slow.parent}{os.pathsep}{service.environment['PATH']}"
-    with subprocess.Popen(
-        [sys.executable, str(service.path / "hooks" / "update")],
-        env={**service.environment, "PATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as update:
+    script = '"{copier}" "$@"\nexec sleep 60'
+    with updating(service, tmp_path, script, stdout=subprocess.DEVNULL) as update:
         end = time.monotonic() + 120
         look = ("--no-optional-locks", "status", "--porcelain", "-uall")
         while "directions.toml" not in service.git(*look):
@@ -159,23 +146,11 @@ def test_a_stash_of_other_work_is_nobodys_to_drop(killed: Project, tmp_path: Pat
 
 def test_an_update_is_alone(service: Project, tmp_path: Path) -> None:
     """From its first moment, when it has changed nothing yet, and as long as its Copier lives."""
-    places = service.environment["PATH"].split(os.pathsep)
-    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
-    slow = tmp_path / "slow" / "copier"
-    slow.parent.mkdir()
     begun, go = tmp_path / "begun", tmp_path / "go"
     os.mkfifo(go)
-    slow.write_text(f'#!/bin/sh\ntouch {begun}\nread line <{go}\nexec "{copier}" "$@"\n')
-    slow.chmod(0o700)
-    path = f"{slow.parent}{os.pathsep}{service.environment['PATH']}"
-    with subprocess.Popen(
-        [sys.executable, str(service.path / "hooks" / "update")],
-        env={**service.environment, "PATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as update:
-        end = time.monotonic() + 60
+    script = f'touch {begun}\nread line <{go}\nexec "{{copier}}" "$@"'
+    with updating(service, tmp_path, script, stdout=subprocess.DEVNULL) as update:
+        end = time.monotonic() + 120
         while not begun.exists():
             assert time.monotonic() < end, "the update never began"
             time.sleep(0.05)
@@ -185,7 +160,7 @@ def test_an_update_is_alone(service: Project, tmp_path: Path) -> None:
         update.wait()
         assert "the update is running" in service.hook("update", "--back").stderr
         os.killpg(update.pid, signal.SIGKILL)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 120
     while "is running" in service.hook("update", "--back").stderr:
         assert time.monotonic() < end, "its Copier does not die"
     assert not service.git("status", "--porcelain")

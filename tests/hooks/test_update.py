@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from tests.hooks.conftest import (
     WEAKER,
     Project,
     release,
+    updating,
 )
 
 
@@ -362,25 +362,9 @@ def test_the_way_back_from_an_interrupted_update(
     service: Project, tmp_path: Path, kill: signal.Signals
 ) -> None:
     """It is printed before the update begins, so that it is there whatever happens."""
-    copier = next(
-        Path(folder) / "copier"
-        for folder in service.environment["PATH"].split(os.pathsep)
-        if (Path(folder) / "copier").exists()
-    )
-    slow = tmp_path / "slow" / "copier"
-    slow.parent.mkdir()
-    slow.write_text(f'#!/bin/sh\n"{copier}" "$@"\nexec sleep 60\n')
-    slow.chmod(0o700)
     before = service.files()
-    path = f"{slow.parent}{os.pathsep}{service.environment['PATH']}"
-    with subprocess.Popen(
-        [sys.executable, str(service.path / "hooks" / "update")],
-        env={**service.environment, "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    ) as update:
+    script = '"{copier}" "$@"\nexec sleep 60'
+    with updating(service, tmp_path, script, stdout=subprocess.PIPE) as update:
         end = time.monotonic() + 120
         # Without the lock that would be in the way of the update's own git.
         look = ("--no-optional-locks", "status", "--porcelain", "-uall")
