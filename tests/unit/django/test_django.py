@@ -42,6 +42,7 @@ from django.contrib.auth.hashers import (
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.views import LoginView
 from django.core.asgi import get_asgi_application
+from django.core.cache import cache
 from django.core.exceptions import (
     BadRequest,
     PermissionDenied,
@@ -60,8 +61,9 @@ from django.test.utils import setup_test_environment, teardown_test_environment
 from django.urls import include, path
 from django.utils.decorators import method_decorator
 from django.views import View
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_page, never_cache
 from django.views.decorators.http import require_POST
+from django.views.decorators.vary import vary_on_cookie
 
 from my_service.adapter import Problem, current, schema
 from my_service.adapter.access import allowed_methods, is_public
@@ -701,6 +703,7 @@ def test_cache_of_all_pages_keeps_nothing_of_a_session(make: Make) -> None:
         *settings.MIDDLEWARE,
         "django.middleware.cache.FetchFromCacheMiddleware",
     ]
+    cache.clear()
     with override_settings(MIDDLEWARE=around, ROOT_URLCONF=__name__):
         inside = make()
         ada, bob = inside.add_user(), inside.add_user()
@@ -718,6 +721,20 @@ def test_cache_of_all_pages_keeps_nothing_of_a_session(make: Make) -> None:
             assert answer.text == "kept"
             assert "max-age=" in expect.once(answer, "cache-control")
             assert expect.once(answer, "age").isdecimal()
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("by_cookie", [True, False])
+def test_cache_of_a_view_is_djangos(make: Make, by_cookie: bool) -> None:
+    """It is inside of all middlewares: what differs by user needs `vary_on_cookie`."""
+    named: Any = lambda request: HttpResponse(request.user.username)  # noqa: E731 - a view
+    _Views.run = staticmethod(cache_page(60)(vary_on_cookie(named) if by_cookie else named))
+    cache.clear()
+    with override_settings(ROOT_URLCONF=__name__):
+        inside = make()
+        users = [inside.add_user(), inside.add_user()]
+        seen = [inside.login(user).get("/try").text for user in users]
+    assert seen == [users[0].name, users[by_cookie].name]
 
 
 @pytest.mark.contract("BND-2")
