@@ -114,7 +114,9 @@ def urls(project: Project, postgres: PostgresServer, name: str) -> list[str]:
     return [f"sqlite:///{project.path / 'var' / 'other.db'}", postgres.url_of(name)]
 
 
-def test_a_column_of_the_users(project: Project, framework: str, postgres: PostgresServer) -> None:
+def test_a_column_of_the_users(
+    project: Project, framework: str, postgres: PostgresServer, mypy: tuple[str, ...]
+) -> None:
     databases = urls(project, postgres, f"column_{framework}")
     for url in databases:
         command(project, "db", "upgrade", url=url)
@@ -134,7 +136,7 @@ def test_a_column_of_the_users(project: Project, framework: str, postgres: Postg
     ruff = str(BIN / "ruff")
     project.run(ruff, "format", "--check", "--diff", "--no-cache", "src")
     project.run(ruff, "check", "--no-cache", "src")
-    project.run(project.python, "-m", "mypy", "src")
+    project.run(project.python, *mypy, "src")
 
 
 def test_machines_that_start_together(
