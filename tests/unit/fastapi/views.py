@@ -101,7 +101,10 @@ def slow(request: Request, seconds: float, begin: str = "") -> Response:
 
 @router.get("/broken")
 @login_not_required
-def broken(first: str = "first") -> Response:
+def broken(request: Request, first: str = "first", key: str = "") -> Response:
+    if key:
+        request.session[key] = "lost"
+
     async def parts() -> AsyncIterator[str]:
         if first:
             yield first

@@ -232,7 +232,12 @@ class Stage(Controller):
         return Stream(parts())
 
     @get("/broken")
-    async def broken(self, first: FromQuery[str] = "first") -> Stream:
+    async def broken(
+        self, request: Request, first: FromQuery[str] = "first", key: FromQuery[str] = ""
+    ) -> Stream:
+        if key:
+            request.session[key] = "lost"
+
         async def parts() -> AsyncIterator[str]:
             if first:
                 yield first

@@ -83,6 +83,8 @@ def slow(request: Request) -> Response:
 @login_not_required
 async def broken(request: Request) -> Response:
     first = request.query_params.get("first", "first")
+    if key := request.query_params.get("key"):
+        request.session[key] = "lost"
 
     async def parts() -> AsyncIterator[str]:
         if first:
