@@ -45,6 +45,7 @@ may see them. Parameters come in the query.
 | extension | a route as an extension adds it, beside the application's own means: "extension" |
 | early | answered by a middleware before any route is looked for: "early"; silent |
 | WebSocket socket/echo | sends back what comes; says first `{"user": its name or null, "session": its content}`; "bye" ends it; "set" writes into the session |
+| WebSocket socket/sends | accepts and says "tick" for ever, listening to nobody; with `ticks` so many times, then takes two texts and says both in one |
 | WebSocket socket/silent | the same, silent |
 | WebSocket socket/header | accepts with the headers `x-secret: 1` and `x-total-count: 1` |
 | WebSocket socket/refuses | closes instead of accepting |

@@ -20,6 +20,7 @@ from ..security.responses import Response
 from ..security.sessions import Session
 from .authorship import judged
 from .compose import KEY, Exchange
+from .handing_on import hand_on_what_breaks
 from .incoming import Incoming
 from .lingering import has_body, linger
 
@@ -153,6 +154,7 @@ class BoundaryMiddleware:
         from .sockets import Sockets
 
         self.sockets = Sockets(self)
+        hand_on_what_breaks()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine that waits for another: the one that does the work.
