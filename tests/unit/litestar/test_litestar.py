@@ -328,8 +328,8 @@ class Handing:
         except ValueError as error:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             broken.append(error)
-        for error in broken:
-            raise error
+        for each in broken:
+            raise each
 
 
 @pytest.mark.contract("BND-4")
