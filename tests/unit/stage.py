@@ -12,7 +12,7 @@ may see them. Parameters come in the query.
 | GET problem | raises the door's `Problem` with `status`, `detail`, and a Location `to` |
 | GET crash | raises `ValueError("secret-4711")` |
 | GET slow | "slow" after `seconds`; with `begin` it is sent in pieces, the first at once |
-| GET broken | streams "first", then fails |
+| GET broken | stores something under `key` where given, streams `first` ("first"), then fails |
 | GET drop | makes a page and a redirect to /stage/dropped, drops both, then as `then` says: answers the page "kept", raises `Problem(409)`, or crashes |
 | GET redirect | the framework's redirect to `to` |
 | GET seen | JSON: `url` of itself, absolute, as the framework writes it, `client`, `scheme`, `host`, and `headers`, the names that begin with "x-" or "forwarded" |
@@ -45,6 +45,7 @@ may see them. Parameters come in the query.
 | extension | a route as an extension adds it, beside the application's own means: "extension" |
 | early | answered by a middleware before any route is looked for: "early"; silent |
 | WebSocket socket/echo | sends back what comes; says first `{"user": its name or null, "session": its content}`; "bye" ends it; "set" writes into the session |
+| WebSocket socket/sends | accepts and says "tick" for ever, listening to nobody; with `ticks` so many times, then takes two texts and says both in one |
 | WebSocket socket/silent | the same, silent |
 | WebSocket socket/header | accepts with the headers `x-secret: 1` and `x-total-count: 1` |
 | WebSocket socket/refuses | closes instead of accepting |

@@ -450,6 +450,24 @@ def test_answer_that_fails_before_its_first_piece_is_a_crash(stage: Inside, meth
     expect.error(answer, 500, echo="4711")
 
 
+@pytest.mark.contract("BND-3")
+@pytest.mark.parametrize("before", [{}, {"a": "kept"}], ids=["new", "there"])
+@pytest.mark.parametrize("key", ["a", "b"])
+def test_what_fails_before_its_first_piece_has_stored_nothing(
+    stage: Inside, before: dict[str, str], key: str
+) -> None:
+    """Who got the page has no cookie of the response in whose place it stands."""
+    browser = stage.visitor()
+    if before:
+        browser.post("/stage/session/set?key=a&value=kept")
+    cookie = browser.session
+    answer = ask("broken", browser=browser, stage=stage, first="", key=key)
+    expect.error(answer, 500, echo="4711")
+    assert "set-cookie" not in answer.headers
+    assert browser.session == cookie
+    assert content(browser) == before
+
+
 @pytest.mark.contract("BND-4")
 @pytest.mark.parametrize(
     ("target", "kind", "content"),

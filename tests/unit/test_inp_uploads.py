@@ -223,6 +223,24 @@ def test_field_that_is_not_utf_8_is_refused(stage: Inside, content: bytes) -> No
 
 
 @pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("named", ["", '; filename="a"'], ids=["field", "file"])
+@pytest.mark.parametrize(
+    "encoding", ["base64", "BASE64 ", "base64; a=b", "quoted-printable", "uuencode", "8bit, base64"]
+)
+def test_part_that_is_to_be_decoded_is_refused(stage: Inside, encoding: str, named: str) -> None:
+    """Django would make of it what is no UTF-8, and the others take it as it is."""
+    content = field(f'; name="a"{named}', f"content-transfer-Encoding: {encoding}", text=b"//79")
+    expect.error(send(stage, content), 400)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("encoding", ["7bit", "8bit", "Binary"])
+def test_part_may_say_that_it_is_as_it_is(stage: Inside, encoding: str) -> None:
+    content = field('; name="a"', f"Content-Transfer-Encoding: {encoding}", text=b"aGk=")
+    assert send(stage, content).json() == {"got": {"a": "aGk="}}
+
+
+@pytest.mark.contract("INP-1")
 def test_form_in_another_charset_is_refused(stage: Inside) -> None:
     expect.error(send(stage, field('; name="a"'), f"{KIND}; charset=utf-16"), 415)
 

@@ -75,6 +75,9 @@ class Connection:
         self.write({"type": "websocket.connect"})
 
     async def _put(self, message: Message) -> None:
+        # Servers do it elsewhere, and say nothing of a client that has gone.
+        for _ in range(10):
+            await asyncio.sleep(0)
         self._from.put_nowait(message)
 
     def write(self, message: Message) -> None:
@@ -234,6 +237,27 @@ def test_ends_with_the_session(stage: Inside, connect: Open, path: str, way: str
     else:
         assert stage.cli("sessions", "revoke", user.name).exit_code == 0
     assert socket.closed() == 4401
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_one_that_only_sends_ends_with_its_client(connect: Open) -> None:
+    """Each would stay for ever, and count among those that a client or a worker may have."""
+    socket = connect("/stage/socket/sends")
+    assert socket.read()["type"] == "websocket.accept"
+    assert socket.read()["text"] == "tick"
+    socket.leave()
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+def test_what_came_while_nobody_listened_is_there(connect: Open) -> None:
+    socket = connect("/stage/socket/sends?ticks=50")
+    assert socket.read()["type"] == "websocket.accept"
+    for text in ("a", "b"):
+        socket.text(text)
+    said = [socket.read()["text"] for _ in range(51)]
+    assert said == [*["tick"] * 50, "ab"]
 
 
 @has_sockets

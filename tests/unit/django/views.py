@@ -111,6 +111,8 @@ def slow(request: HttpRequest) -> HttpResponseBase:
 @login_not_required
 def broken(request: HttpRequest) -> StreamingHttpResponse:
     first = request.GET.get("first", "first")
+    if key := request.GET.get("key"):
+        request.session[key] = "lost"
 
     def parts() -> Iterator[str]:
         if first:

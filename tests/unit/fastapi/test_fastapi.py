@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -60,6 +61,36 @@ def test_page_about_a_crash_may_be_the_applications(
     assert "sys_crash" in caplog.text
     # What went wrong is known: not the application's to say.
     expect.error(answering.visitor().get("/stage/problem?status=503"), 503)
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.parametrize(("status", "lines"), [(500, 1), (409, 0)])
+@pytest.mark.parametrize("kind", ["async def", "def"])
+@pytest.mark.usefixtures("restored_logging")
+def test_what_a_handler_of_its_own_answers_is_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, status: int, lines: int
+) -> None:
+    """Starlette says nothing of it; a handler that makes something of it knows."""
+
+    def answer(_: Request, __: Exception) -> JSONResponse:
+        return JSONResponse({"mine": "sorry"}, status)
+
+    async def answer_async(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, error)
+
+    class Own(Stage):
+        @override
+        def build(self, settings: Any) -> Any:
+            app: FastAPI = super().build(settings)
+            app.add_exception_handler(ValueError, answer if kind == "def" else answer_async)
+            return app
+
+    with closing(Own(Files(tmp_path))) as service:
+        logging.getLogger().addHandler(caplog.handler)
+        answered = service.visitor().get("/stage/crash")
+    assert (answered.status_code, answered.json()) == (status, {"mine": "sorry"})
+    logged = [record for record in caplog.records if "sys_crash" in str(record.msg)]
+    assert [record.exc_info and record.exc_info[0] for record in logged] == [ValueError] * lines
 
 
 @pytest.mark.contract("FPR-4")

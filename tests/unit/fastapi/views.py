@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -101,7 +102,10 @@ def slow(request: Request, seconds: float, begin: str = "") -> Response:
 
 @router.get("/broken")
 @login_not_required
-def broken(first: str = "first") -> Response:
+def broken(request: Request, first: str = "first", key: str = "") -> Response:
+    if key:
+        request.session[key] = "lost"
+
     async def parts() -> AsyncIterator[str]:
         if first:
             yield first
@@ -331,6 +335,16 @@ async def echo(socket: WebSocket, auth: CurrentAuth) -> None:
 @router.websocket("/socket/silent")
 async def silent_socket(socket: WebSocket, auth: CurrentAuth) -> None:
     await echo(socket, auth)
+
+
+@router.websocket("/socket/sends")
+@login_not_required
+async def sending_socket(socket: WebSocket, ticks: int = 0) -> None:
+    await socket.accept()
+    for _ in range(ticks) if ticks else itertools.count():
+        await socket.send_text("tick")
+        await asyncio.sleep(0.05)
+    await socket.send_text(await socket.receive_text() + await socket.receive_text())
 
 
 @router.websocket("/socket/header")

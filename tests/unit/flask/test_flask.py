@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -451,6 +452,86 @@ def test_own_page_about_what_is_not_there_is_for_everybody(
         assert visitor.get("/account").status_code == 303
         if method == "GET":
             assert service.member().get(f"{target}?spa=yes").text == "mine"
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.parametrize("kind", [ValueError, Exception])
+@pytest.mark.parametrize(("status", "lines"), [(500, 1), (409, 0)])
+@pytest.mark.usefixtures("restored_logging")
+def test_what_a_handler_of_its_own_answers_is_in_the_log(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Exception],
+    status: int,
+    lines: int,
+) -> None:
+    """Flask says nothing of it; a handler that makes something of it knows."""
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+            application.testing = False
+            application.register_error_handler(kind, lambda _: ("mine", status))
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        logging.getLogger().addHandler(caplog.handler)
+        answer = service.visitor().get("/stage/crash")
+    assert (answer.status_code, answer.text) == (status, "mine")
+    logged = [record for record in caplog.records if "sys_crash" in str(record.msg)]
+    assert [record.exc_info and record.exc_info[0] for record in logged] == [ValueError] * lines
+
+
+@pytest.mark.contract("DAT-3")
+@pytest.mark.usefixtures("restored_logging")
+def test_crash_with_a_page_of_flasks_kind_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flask logs it by itself before it asks for the page about all crashes."""
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+            application.testing = application.config["PROPAGATE_EXCEPTIONS"] = False
+            application.register_error_handler(500, lambda _: ("mine", 500))
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        logging.getLogger().addHandler(caplog.handler)
+        answer = service.visitor().get("/stage/crash")
+    assert (answer.status_code, answer.text) == (500, "mine")
+    assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.usefixtures("restored_logging")
+def test_what_fails_after_a_stream_is_in_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It has been sent whole: nobody else would say why, or of which request."""
+
+    @login_not_required
+    def view() -> ResponseReturnValue:
+        response = Response(iter(["who", "le"]))
+        response.call_on_close(lambda: 1 / 0)
+        return response
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+            application.add_url_rule("/stage/closing", view_func=view)
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        capfd.readouterr()
+        answer = service.visitor().get("/stage/closing")
+    assert (answer.status_code, answer.text) == (200, "whole")
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (crash,) = [line for line in lines if line["event"] == "sys_crash"]
+    assert crash["request_id"]
 
 
 @pytest.mark.contract("BND-8")

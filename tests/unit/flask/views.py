@@ -102,6 +102,8 @@ def slow() -> ResponseReturnValue:
 @login_not_required
 def broken() -> ResponseReturnValue:
     first = request.args.get("first", "first")
+    if key := request.args.get("key"):
+        session[key] = "lost"
 
     def parts() -> Iterator[str]:
         if first:

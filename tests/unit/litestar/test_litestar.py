@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -43,6 +44,7 @@ from my_service.app import main
 from .. import expect
 from ..conftest import Make
 from ..driver import COOKIE_SESSIONS, FORM, Files, Inside, run_cli
+from .stage import Stage
 
 
 @pytest.mark.contract("FPR-4")
@@ -311,6 +313,48 @@ def test_piece_that_is_a_value_error_is_no_end(configured: Inside) -> None:
     """Litestar's own sign of the end."""
     with pytest.raises(RuntimeError):
         configured.visitor().get("/pieces")
+
+
+class Handing:
+    """Hands on as Starlette's `BaseHTTPMiddleware` does, in whose place it stands."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        broken: list[Exception] = []
+        try:
+            await self.app(scope, receive, send)
+        except ValueError as error:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            broken.append(error)
+        for each in broken:
+            raise each
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("first", ["", "first"])
+def test_middleware_of_starlettes_kind_does_not_end_what_breaks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    module: Any = ModuleType("starlette.middleware.base")
+    module.BaseHTTPMiddleware = type("Base", (Handing,), {})
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    class Own(Stage):
+        @override
+        def build(self, settings: Any) -> Any:
+            app = super().build(settings)
+            app.asgi_handler.app = module.BaseHTTPMiddleware(app.asgi_handler.app)
+            return app
+
+    with closing(Own(Files(tmp_path))) as service:
+        if first:
+            with pytest.raises(ValueError, match="secret-4711"):
+                service.visitor().get("/stage/broken")
+        else:
+            expect.error(service.visitor().get("/stage/broken?first="), 500)
+        assert service.visitor().get("/stage/answer?body=whole").text == "whole"
 
 
 @pytest.mark.contract("DAT-3")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -115,6 +116,14 @@ class Stage(Controller):
     @websocket(["/socket/echo", "/unlisted"])
     async def echo(self, socket: Socket, auth: CurrentAuth) -> None:
         await answer_all(socket, auth)
+
+    @websocket("/socket/sends")
+    async def sending_socket(self, socket: Socket, ticks: FromQuery[int] = 0) -> None:
+        await socket.accept()
+        for _ in range(ticks) if ticks else itertools.count():
+            await socket.send_text("tick")
+            await asyncio.sleep(0.05)
+        await socket.send_text(await socket.receive_text() + await socket.receive_text())
 
     @websocket("/socket/header")
     async def header_socket(self, socket: Socket) -> None:
@@ -232,7 +241,12 @@ class Stage(Controller):
         return Stream(parts())
 
     @get("/broken")
-    async def broken(self, first: FromQuery[str] = "first") -> Stream:
+    async def broken(
+        self, request: Request, first: FromQuery[str] = "first", key: FromQuery[str] = ""
+    ) -> Stream:
+        if key:
+            request.session[key] = "lost"
+
         async def parts() -> AsyncIterator[str]:
             if first:
                 yield first

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -83,6 +84,8 @@ def slow(request: Request) -> Response:
 @login_not_required
 async def broken(request: Request) -> Response:
     first = request.query_params.get("first", "first")
+    if key := request.query_params.get("key"):
+        request.session[key] = "lost"
 
     async def parts() -> AsyncIterator[str]:
         if first:
@@ -355,6 +358,16 @@ async def silent_socket(socket: WebSocket) -> None:
 
 
 @login_not_required
+async def sending_socket(socket: WebSocket) -> None:
+    ticks = int(socket.query_params.get("ticks", 0))
+    await socket.accept()
+    for _ in range(ticks) if ticks else itertools.count():
+        await socket.send_text("tick")
+        await asyncio.sleep(0.05)
+    await socket.send_text(await socket.receive_text() + await socket.receive_text())
+
+
+@login_not_required
 async def header_socket(socket: WebSocket) -> None:
     await socket.accept(headers=[(b"x-secret", b"1"), (b"x-total-count", b"1")])
     await socket.close()
@@ -452,6 +465,7 @@ async def number_socket(socket: WebSocket) -> None:
 SOCKETS = {
     "echo": echo,
     "silent": silent_socket,
+    "sends": sending_socket,
     "header": header_socket,
     "refuses": refusing_socket,
     "crash": crashing_socket,

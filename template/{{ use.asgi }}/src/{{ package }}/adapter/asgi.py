@@ -20,6 +20,7 @@ from ..security.responses import Response
 from ..security.sessions import Session
 from .authorship import judged
 from .compose import KEY, Exchange
+from .handing_on import hand_on_what_breaks
 from .incoming import Incoming
 from .lingering import has_body, linger
 
@@ -153,6 +154,7 @@ class BoundaryMiddleware:
         from .sockets import Sockets
 
         self.sockets = Sockets(self)
+        hand_on_what_breaks()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine that waits for another: the one that does the work.
@@ -168,9 +170,9 @@ class _Exchange:
 
     # Defaults of the class: most requests need nothing else.
     _start: Message | None = None
-    """An error's start, until it is known whether anybody wrote a body."""
+    """A start, until it is known whether a body follows: what fails before has stored nothing."""
     _ready: Message | None = None
-    """A judged start: what fails before the first piece follows has our page, not the server's."""
+    """A judged start, until its first piece follows: what fails before has our page, too."""
     _replaced = False
     _as_head: Scope | None = None
     """What the application is asked where it takes no GET."""
@@ -345,17 +347,14 @@ class _Exchange:
         if self._as_head and self._drops(message):
             return
         if kind == "http.response.start":
-            if message["status"] >= _ERROR:
-                self._start = message
-            else:
-                await self._begin(message, None)
+            self._start = message
         else:
             await self._continue(message)
 
     async def _continue(self, message: Message) -> None:
         """Take what follows the start."""
         kind = message["type"]
-        if kind == "http.response.body" and self._start:
+        if kind == "http.response.body" and self._start and self._start["status"] >= _ERROR:
             await self._begin_error(self._start, message)
             return
         if self._held:

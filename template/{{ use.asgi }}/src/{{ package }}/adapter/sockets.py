@@ -114,6 +114,8 @@ class _Socket:
         self._reader: asyncio.Task[Any] | None = None
         """Who waits for what the client sends."""
         self._stops_reader = False
+        self._ahead: asyncio.Task[Message] | None = None
+        """What the client says next, asked for because the application does not."""
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
         # Looked up once: what follows is asked of each message.
@@ -141,7 +143,10 @@ class _Socket:
             await self._finish(app)
         finally:
             self._end()
-            tasks = [task for task in (app, self._look) if task]
+            if self._look and self._code:
+                # It may be about to say why.
+                await asyncio.wait({self._look}, timeout=_GRACE)
+            tasks = [task for task in (app, self._look, self._ahead) if task]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -185,8 +190,9 @@ class _Socket:
         # In the task of who asks, as `asyncio.timeout` does it: thousands of messages come in a
         # second, and a task for each would cost as much as the framework does.
         reader = self._reader = asyncio.current_task(self._loop)
+        ahead, self._ahead = self._ahead, None
         try:
-            message = await self._receive_raw()
+            message = await (ahead or self._receive_raw())
         except asyncio.CancelledError:
             if not self._stops_reader or (reader and reader.uncancel() > 0):
                 raise
@@ -196,13 +202,22 @@ class _Socket:
         if self._closed.done():
             return {"type": "websocket.disconnect", "code": self._code}
         if message["type"] == "websocket.disconnect":
-            self._code = message.get("code") or _GONE
-            self._end()
+            self._gone(message)
         elif problem := self._judge(message):
             code, reason = problem
             await self._close(code, reason)
             return {"type": "websocket.disconnect", "code": code}
         return message
+
+    async def _listen(self) -> Message:
+        message = await self._receive_raw()
+        if message["type"] == "websocket.disconnect" and not self._code:
+            self._gone(message)
+        return message
+
+    def _gone(self, message: Message) -> None:
+        self._code = message.get("code") or _GONE
+        self._end()
 
     def _end(self) -> None:
         """Let all who wait know that it is over."""
@@ -329,9 +344,12 @@ class _Socket:
     async def _look_at_it(self) -> None:
         """End what is idle, and what has lost its session."""
         if self._accepted and not self._code:
+            if not (self._reader or self._ahead):
+                # An application that only sends would never learn that nobody is there.
+                self._ahead = self._loop.create_task(self._listen())
             if time.monotonic() - self._last >= self._limits.idle_timeout:
                 await self._close(_GONE, "websocket.idle-timeout")
-            elif not await self._lives():
+            elif not (await self._lives() or self._code):
                 await self._close(_SIGNED_OUT, "its session has ended")
         if not self._code:
             self._watch()

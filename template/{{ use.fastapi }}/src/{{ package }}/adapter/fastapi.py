@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from copy import copy
 from decimal import Decimal
-from inspect import signature
+from inspect import iscoroutinefunction, signature
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.encoders import ENCODERS_BY_TYPE, decimal_encoder
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, ValidationException
 from fastapi.routing import iter_route_contexts
 from pydantic_core import SchemaSerializer, core_schema
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import URL
-from starlette.exceptions import HTTPException
-from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.exceptions import HTTPException, WebSocketException
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 
@@ -60,6 +59,8 @@ _STOCK = frozenset(
     }
 )
 """What `max_body_size` and `FileResponse` answer, which no handler of errors sees."""
+_KNOWN = (HTTPException, WebSocketException, ValidationException, Problem, StoreError)
+"""Exceptions that are an answer, or that the boundary logs."""
 _DIGITS = 4300
 """Of an integer that Python writes down."""
 _LAYERS = 32
@@ -97,8 +98,10 @@ def install(
         for part in _mounted(app):
             _Face(app, boundary).take_over(part)
             _leave_out_sessions(part)
+            _remember_crashes(part)
             _close(part, boundary)
         _leave_out_sessions(app)
+        _remember_crashes(app)
         _close(app, boundary)
         own = not {500, Exception}.isdisjoint(app.exception_handlers)
         # In debug mode Starlette shows its page instead.
@@ -165,6 +168,27 @@ def _makes_sessions(made: Any) -> bool:
     # By name: its module needs a package that is there for those who use it.
     bases = getattr(made, "__mro__", ())
     return any(f"{base.__module__}.{base.__qualname__}" == _SESSIONS for base in bases)
+
+
+def _remember_crashes(app: Starlette) -> None:
+    """Let the boundary log what a handler of one kind of exception answers with 500.
+
+    Starlette does not say so: only what answers all of them is asked in its place.
+    """
+
+    def remembering(handler: Any) -> Any:
+        async def call(request: Request, error: Exception) -> Any:
+            request.scope[KEY].context.handled = error
+            if iscoroutinefunction(handler):
+                return await handler(request, error)
+            return await run_in_threadpool(handler, request, error)
+
+        return call
+
+    for kind, handler in app.exception_handlers.items():
+        known = not isinstance(kind, type) or issubclass(kind, _KNOWN) or kind is Exception
+        if not known:
+            app.exception_handlers[kind] = remembering(handler)
 
 
 def _close(app: Starlette, boundary: Boundary) -> None:
@@ -366,39 +390,5 @@ def _number(value: Decimal) -> int | float | str:
     return decimal_encoder(value) if value.adjusted() < _DIGITS else str(value)
 
 
-async def _hand_on(self: BaseHTTPMiddleware, scope: Scope, receive: Receive, send: Send) -> None:
-    """Call a middleware that must not end what breaks off as if it were whole (BND-4).
-
-    It hands on what comes, then an end, and raises only after it what the view has raised.
-    """
-    app, begun, broken = self.app, False, None
-
-    async def inside(scope: Scope, receive: Receive, send: Send) -> None:
-        nonlocal broken
-
-        def started(message: Message) -> Awaitable[None]:
-            nonlocal begun
-            begun = True
-            return send(message)
-
-        try:
-            await app(scope, receive, started)
-        except Exception as error:
-            broken = error if begun else None
-            raise
-
-    def judge(message: Message) -> Awaitable[None]:
-        # Not of an answer of its own in the place of what broke off, which comes in one piece.
-        if broken and not (message.get("body") or message.get("more_body", True)):
-            raise broken
-        return send(message)
-
-    once = copy(self)
-    once.app = inside
-    await _call(once, scope, receive, judge)
-
-
-_call = BaseHTTPMiddleware.__call__
-setattr(BaseHTTPMiddleware, "__call__", _hand_on)  # noqa: B010 - a method
 if ENCODERS_BY_TYPE[Decimal] is decimal_encoder:
     ENCODERS_BY_TYPE[Decimal] = _number

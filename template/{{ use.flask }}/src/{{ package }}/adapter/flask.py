@@ -300,9 +300,27 @@ def _take_over_errors(app: Flask) -> None:
     ):
         if not any(kind in handlers for handlers in own.values()):
             app.register_error_handler(kind, handler)
+    _remember_crashes(app)
     if not _answers_crashes(app):
         # An unhandled exception goes up to the boundary, which logs it and answers.
         app.config["PROPAGATE_EXCEPTIONS"] = True
+
+
+def _remember_crashes(app: Flask) -> None:
+    """Let the boundary log what a handler of the application's answers with 500: Flask does not."""
+    handle, log = app.handle_user_exception, app.log_exception
+
+    def remember(error: Exception) -> Any:
+        if not isinstance(error, HTTPException):
+            _exchange().context.handled = error
+        return handle(error)
+
+    def log_once(exc_info: Any) -> None:
+        _exchange().context.handled = None
+        log(exc_info)
+
+    setattr(app, "handle_user_exception", remember)  # noqa: B010 - a method
+    setattr(app, "log_exception", log_once)  # noqa: B010 - a method
 
 
 def _problem(error: Problem) -> Response:

@@ -327,7 +327,13 @@ class _Stream:
             REQUEST.set(None)
 
     def close(self) -> None:
-        _close(self._chunks)
+        REQUEST.set(self._context)
+        try:
+            _close(self._chunks)
+        except Exception as error:  # noqa: BLE001 - what was sent is whole, or was broken off
+            _log.error("sys_crash", exc_info=error)
+        finally:
+            REQUEST.set(None)
 
 
 def open_body(
