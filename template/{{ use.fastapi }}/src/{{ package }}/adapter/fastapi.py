@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from decimal import Decimal
-from inspect import iscoroutinefunction, signature
+from inspect import isawaitable, iscoroutinefunction, signature
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -181,7 +181,9 @@ def _remember_crashes(app: Starlette) -> None:
             request.scope[KEY].context.handled = error
             if iscoroutinefunction(handler):
                 return await handler(request, error)
-            return await run_in_threadpool(handler, request, error)
+            answer = await run_in_threadpool(handler, request, error)
+            # Of an object that is called as a coroutine function.
+            return await answer if isawaitable(answer) else answer
 
         return call
 
