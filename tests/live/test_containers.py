@@ -352,8 +352,9 @@ def test_store_keeps_everything_for_who_has_the_password(distributed: Containers
         with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
             stranger.ping()
         with Redis.from_url(url, decode_responses=True) as client:
-            assert client.config_get("appendonly", "maxmemory-policy") == {
+            assert client.config_get("appendonly", "maxmemory", "maxmemory-policy") == {
                 "appendonly": "yes",
+                "maxmemory": str(512 * 1024 * 1024),
                 "maxmemory-policy": "noeviction",
             }
     finally:

@@ -226,6 +226,14 @@ def test_only_servers_of_the_inner_network_are_reached_without_tls(
     assert "APP_DANGEROUSLY" not in json.dumps(compose(rendered(storage="embedded")))
 
 
+def test_store_is_full_before_it_is_killed(rendered: Render) -> None:
+    store = compose(rendered(storage="distributed"))["services"]["store"]
+    command = store["command"]
+    # The other half is for the process that rewrites the log.
+    assert command[command.index("--maxmemory") + 1] == "512mb"
+    assert store["mem_limit"] == "1g"
+
+
 def test_secrets_are_files_that_a_program_makes(
     project: Project, services: dict[str, Service], tmp_path: Path
 ) -> None:
