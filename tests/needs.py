@@ -40,6 +40,7 @@ PACKAGES = {
     "postgres": "postgresql",
     "psql": "postgresql-client",
     "redis-server": "redis-server",
+    "slirp4netns": "slirp4netns",
     "systemd-analyze": "systemd",
     "systemd-nspawn": "systemd-container",
     "testssl": "testssl.sh",

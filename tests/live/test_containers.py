@@ -2,7 +2,8 @@
 
 The image is made by the Dockerfile's own commands. bubblewrap gives each process what its service
 has: a read-only root, the volumes, the memory, the secrets, the user, no capability, the network.
-What Docker alone does is left out: base images, Debian's packages in them, published ports.
+What Docker alone does is left out: base images, Debian's packages in them, published ports; that
+tests/live/test_docker.py has.
 """
 
 from __future__ import annotations
@@ -127,8 +128,9 @@ class Containers:
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
         found = [*root(), "--unshare-user", "--uid", UID, "--gid", UID, "--cap-drop", "ALL"]
+        found += ["--unshare-pid"]
         if service.get("network_mode") == "none":
-            found += ["--unshare-net", "--unshare-pid"]
+            found += ["--unshare-net"]
         found += ["--ro-bind", str(self.app), "/app", "--chdir", "/app", "--dir", "/var/log/nginx"]
         for log, output in (("access", "stdout"), ("error", "stderr")):
             found += ["--symlink", f"/dev/{output}", f"/var/log/nginx/{log}.log"]
@@ -209,6 +211,10 @@ def containers(installed: Render) -> Iterator[Containers]:
         text = text.replace("http-port = 80\n", f"http-port = {edge.http}\n")
         text = text.replace("https-port = 443\n", f"https-port = {edge.https}\n")
         machine.write_text(text.replace("addresses = []", 'addresses = ["127.0.0.1"]'))
+        getter = machine.with_name("certificates")
+        text = getter.read_text("utf-8")
+        assert "health.py 80 " in text
+        getter.write_text(text.replace("health.py 80 ", f"health.py {edge.http} "))
         (made / "trust").touch()
         yield Containers(project, made, app, edge)
 
@@ -227,17 +233,18 @@ def running(containers: Containers, acme: Acme) -> Iterator[Containers]:  # noqa
     with ExitStack() as stack:
         containers.run("tables", *containers.services["tables"]["command"])
         for name in ("app-1", "app-2", "edge"):
-            containers.processes[name] = containers.start(name)
+            options = ("--server", acme.directory) if name == "edge" else ()
+            containers.processes[name] = containers.start(name, *options)
             stack.callback(lambda each: stop(containers.processes[each]), name)
             containers.wait_for(name)
-        process = containers.start("certbot", "--server", acme.directory)
-        stack.callback(stop, process)
         containers.edge.authority.file.write_text(acme.root())
         deadline = time.monotonic() + 60
         live = containers.folder / "certificates" / "live"
-        while containers.log("certbot").read_text("utf-8").count("nginx -t passes") < 2:
-            assert time.monotonic() < deadline, containers.log("certbot").read_text("utf-8")
-            assert process.poll() is None, containers.log("certbot").read_text("utf-8")
+        log = containers.log("edge")
+        # Before the first certificate, and after each of the two.
+        while log.read_text("utf-8").count("nginx -t passes") < 3:
+            assert time.monotonic() < deadline, log.read_text("utf-8")
+            assert containers.processes["edge"].poll() is None, log.read_text("utf-8")
             time.sleep(0.1)
         assert {path.name for path in live.iterdir()} >= {f"{HOST}-ecdsa", f"{HOST}-rsa"}
         with containers.edge.client() as client:
@@ -246,7 +253,12 @@ def running(containers: Containers, acme: Acme) -> Iterator[Containers]:  # noqa
 
 
 def test_the_image_has_the_project_alone(containers: Containers) -> None:
-    assert {path.name for path in containers.app.iterdir()} == {".venv", "deploy", "policy.toml"}
+    assert {path.name for path in containers.app.iterdir()} == {
+        ".venv",
+        "deploy",
+        "policy.toml",
+        "uv.lock",
+    }
     packages = containers.run("app-1", "python", "-c", "import pytest", check=False)
     assert "No module named 'pytest'" in packages.stderr
     found = containers.run(
@@ -340,8 +352,9 @@ def test_store_keeps_everything_for_who_has_the_password(distributed: Containers
         with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
             stranger.ping()
         with Redis.from_url(url, decode_responses=True) as client:
-            assert client.config_get("appendonly", "maxmemory-policy") == {
+            assert client.config_get("appendonly", "maxmemory", "maxmemory-policy") == {
                 "appendonly": "yes",
+                "maxmemory": str(512 * 1024 * 1024),
                 "maxmemory-policy": "noeviction",
             }
     finally:

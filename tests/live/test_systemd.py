@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -40,12 +41,18 @@ pytestmark = pytest.mark.weekly
 class Machine:
     """A Debian in a folder, as root sees it."""
 
+    suite = "bookworm"
+    may: tuple[str, ...] = ()
+    """More options of systemd-nspawn, for the machine that is booted."""
+    variables: Mapping[str, str] = MappingProxyType({})
+    """What the environment of systemd-nspawn has then, beside that of the tests."""
+
     def __init__(self, root: Path, cache: Path) -> None:
         """Make the system; `cache` is uv's, of which it takes what it installs."""
         self.root = root
         self._cache = cache
         self._process: subprocess.Popen[bytes] | None = None
-        made = ["--variant=minbase", f"--include={INSIDE}", "bookworm", str(root), MIRROR]
+        made = ["--variant=minbase", f"--include={INSIDE}", self.suite, str(root), MIRROR]
         _done([needs("debootstrap"), *made])
         (root / "etc/hosts").write_text(f"127.0.0.1 localhost {HOST}\n")
 
@@ -65,7 +72,8 @@ class Machine:
     def boot(self) -> None:
         """Start systemd, and return when it has started all that starts with the machine."""
         self._process = subprocess.Popen(
-            self._nspawn("--private-network", "--boot"),
+            self._nspawn("--private-network", *self.may, "--boot"),
+            env={**os.environ, **self.variables},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -87,11 +95,15 @@ class Machine:
                 self._process.kill()
                 self._process.wait()
 
-    def run(self, command: str, *, check: bool = True) -> str:
-        """Run a command as root, in bash; return what it says."""
+    def leader(self) -> str:
+        """Return the process id of its systemd, or nothing while there is none."""
         assert self._process
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children")
-        leader = next(iter(children.read_text().split()), "")
+        return next(iter(children.read_text().split()), "")
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        """Run a command as root, in bash; return what it says."""
+        leader = self.leader()
         if not leader:
             return ""
         environment = {

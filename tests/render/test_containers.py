@@ -18,7 +18,7 @@ from tests.containers import Service, Stage, compose, scratch, stages, volumes
 from tests.projects import BIN, CHOICES, ROOT, Project
 
 DIGEST = re.compile(r"[a-z0-9.-]+\.[a-z]+/[a-z0-9/_-]+:[\w.-]+@sha256:[0-9a-f]{64}")
-OWN = {"tables": "app", "app-1": "app", "app-2": "app", "edge": "edge", "certbot": "edge"}
+OWN = {"tables": "app", "app-1": "app", "app-2": "app", "edge": "edge"}
 """Services whose images the Dockerfile makes."""
 STATE = {"database", "store"}
 
@@ -168,6 +168,9 @@ def test_containers_may_do_little(services: dict[str, Service]) -> None:
         assert service["pids_limit"], name
         assert service["mem_limit"], name
         dangerous = {"privileged", "cap_add", "devices", "userns_mode", "ipc", "volumes_from"}
+        # One that shares another's processes or network stays away when that one has crashed.
+        dangerous |= {"pid"}
+        assert not service.get("network_mode", "none").startswith(("service:", "container:")), name
         assert not dangerous & set(service), name
         if name not in OWN:
             assert service["user"] not in {"root", "0"}, name
@@ -180,7 +183,6 @@ def test_only_the_edge_is_reachable(project: Project, services: dict[str, Servic
     assert published == {"edge": ["80:80", "443:443"]}
     networks = compose(project)["networks"]
     assert services["edge"]["networks"] == ["edge"]
-    assert services["certbot"]["network_mode"] == services["certbot"]["pid"] == "service:edge"
     for name in ("app-1", "app-2"):
         if project.answers["storage"] == "embedded":
             assert services[name]["network_mode"] == "none"
@@ -222,6 +224,14 @@ def test_only_servers_of_the_inner_network_are_reached_without_tls(
         assert whole["services"][host]["networks"] == ["state"]
     assert whole["networks"]["state"]["internal"] is True
     assert "APP_DANGEROUSLY" not in json.dumps(compose(rendered(storage="embedded")))
+
+
+def test_store_is_full_before_it_is_killed(rendered: Render) -> None:
+    store = compose(rendered(storage="distributed"))["services"]["store"]
+    command = store["command"]
+    # The other half is for the process that rewrites the log.
+    assert command[command.index("--maxmemory") + 1] == "512mb"
+    assert store["mem_limit"] == "1g"
 
 
 def test_secrets_are_files_that_a_program_makes(
@@ -300,10 +310,28 @@ def test_sockets_are_the_edges(
         assert volumes(services[name])[str(Path(served[-1]).parent)] == "sockets"
     assert machine["sockets"] == served
     assert volumes(services["edge"])["/run/app:ro"] == "sockets"
-    # Both write what nginx has, so both need each place, and as the same one.
-    for name in ("edge", "certbot"):
-        found = volumes(services[name])
-        assert found[str(Path(machine["pid"]).parent)] == "edge"
-        assert found[str(Path(machine["certificates"]).parent)] == "certificates"
-        assert found[machine["webroot"]] == "challenges"
-        assert machine["cache"] in scratch(services[name])
+    assert volumes(services["edge"])[str(Path(machine["certificates"]).parent)] == "certificates"
+    in_memory = scratch(services["edge"])
+    for place in (str(Path(machine["pid"]).parent), machine["webroot"], machine["cache"]):
+        assert place in in_memory
+
+
+def test_edge_gets_its_certificates(project: Project) -> None:
+    folder = project.path / "deploy" / "docker"
+    *_, beside, last = (folder / "edge").read_text("utf-8").splitlines()
+    assert beside == 'sh deploy/docker/certificates "$@" &'
+    assert last.startswith("exec nginx ")
+    assert (folder / "certificates").is_file()
+
+
+def test_page_replaces_one_after_the_other() -> None:
+    page = (ROOT / "docs" / "containers.md").read_text("utf-8")
+    section = page.split("\n## Update\n")[1].partition("\n## ")[0]
+    ups = [line for line in section.splitlines() if line.startswith("$ docker compose up")]
+    found = [line.partition("  #")[0].split()[1:] for line in ups]
+    # Without --wait the second one goes before the first one listens. After --no-deps a plain `up`
+    # takes all containers for changed, and replaces them at once.
+    assert found == [
+        ["docker", "compose", "up", "--detach", "--wait", name]
+        for name in ("app-1", "app-2", "edge")
+    ]
