@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -399,6 +400,69 @@ def test_hooks_of_a_company_are_about_commits_of_people(service: Project, tmp_pa
     assert "Traceback" not in done.stdout + done.stderr
     assert "ticket" not in done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_the_letter_ends_nothing_halfway(
+    template: Project, service: Project, tmp_path: Path, encoding: str
+) -> None:
+    """The report is of other people's words, and printed when the files have changed already."""
+    template.write("template/.template/changelog.md", "## 2.1.0\n\n- Now \u2192 \u0441\u0435.\n")
+    release(template, "v2.1.0")
+    report = tmp_path / "report.md"
+    done = service.hook("update", "--report", str(report), UV="true", PYTHONIOENCODING=encoding)
+    assert "Traceback" not in done.stderr
+    assert "2.1.0: Now \\u2192 \\u0441\\u0435.\n" in done.stdout
+    assert "2.1.0: Now \u2192 \u0441\u0435.\n" in report.read_text("utf-8")
+    assert "update: Template v1.0.0 -> v2.1.0: Updated" in done.stdout
+
+
+def test_settings_of_git_in_variables_reach_the_template(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    """CI gives a login or a mirror that way, so that no file holds it."""
+    moved = template.path.rename(tmp_path / "elsewhere")
+    answers = (service.path / ".copier-answers.yml").read_text("utf-8")
+    address = "https://git.example.invalid/template.git"
+    service.write(".copier-answers.yml", answers.replace(str(template.path), address))
+    service.commit()
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{moved}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+    }
+    done = service.hook("update", UV="true", **variables)
+    assert "update: Template v1.0.0 -> v2.0.0: Updated" in done.stdout, done.stderr
+    service.commit()
+    done = service.hook("update", "v9.9.9", UV="true", **variables)
+    assert "the template has no version v9.9.9" in done.stderr
+
+
+@pytest.mark.parametrize("ours", ["sha1", "sha256"])
+def test_a_repository_of_another_kind_of_hash_than_new_ones_get(
+    service: Project, ours: str
+) -> None:
+    shutil.rmtree(service.path / ".git")
+    service.git("init", "--quiet", f"--object-format={ours}")
+    service.commit()
+    others = "sha256" if ours == "sha1" else "sha1"
+    done = service.hook("update", UV="true", GIT_DEFAULT_HASH=others)
+    assert "update: Template v1.0.0 -> v2.0.0: Updated" in done.stdout, done.stderr
+
+
+def test_what_is_not_there_is_not_said_to_be_ignored(template: Project, service: Project) -> None:
+    template.write("template/notes.txt", "first\n")
+    release(template, "v2.1.0")
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    service.commit()
+    (service.path / "notes.txt").unlink()
+    service.write(".gitignore", FILES[".gitignore"] + "notes.txt\n")
+    service.commit()
+    template.write("template/notes.txt", "second\n")
+    release(template, "v2.2.0")
+    done = service.hook("update", UV="true")
+    assert "changed there, deleted by you: notes.txt; to have it" in done.stdout
+    assert "ignored by git" not in done.stdout
 
 
 def test_names_what_a_commit_would_lack(template: Project, service: Project) -> None:
