@@ -68,6 +68,8 @@ FORMER = re.compile(
     r"^ +(\S+:\d+): DeprecationWarning: (adapter\.\w+ is a former .+)$", re.MULTILINE
 )
 """What pytest says of a former name of the door: no failure, but somebody has to read it."""
+LOGIN = re.compile(r"(https?://)[^/@\s]+@")
+"""What somebody wrote into an address to log in; `\\1` is what stays without it."""
 SUITE = "tests/contract"
 LONGER = {
     "longer": ("cfg", "dat", "dep", "inp", "log", "prx", "ses", "thr"),
@@ -82,7 +84,14 @@ NOTHING: Mapping[str, str] = {}
 
 
 class Refused(Exception):
-    """Raised if a hook cannot begin, before it changed anything; the text holds the remedy."""
+    """Raised if a hook cannot begin, before it changed anything; the text holds the remedy.
+
+    The login that an address may hold is left out: logs of CI and reports are read by many.
+    """
+
+    def __init__(self, text: object) -> None:
+        """Keep the text without logins."""
+        super().__init__(LOGIN.sub(r"\1", str(text)))
 
 
 class Step(NamedTuple):

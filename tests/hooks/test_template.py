@@ -43,6 +43,24 @@ def test_a_login_that_is_refused(
         assert f"git ls-remote {forge.url}/{name}" in said
 
 
+@pytest.mark.parametrize("name", ["private.git", "other.git", "private", "git+private.git"])
+@pytest.mark.parametrize("login", ["ada:s3cret@", "s3cret@", "s3cret:x-oauth-basic@"])
+def test_a_login_in_the_address_is_said_to_nobody(
+    template: Project, service: Project, tmp_path: Path, name: str, login: str
+) -> None:
+    template.git("clone", "--quiet", "--bare", str(template.path), str(tmp_path / "private.git"))
+    with git_server.serve(tmp_path, "token") as forge:
+        kind, name = ("git+", name[4:]) if name.startswith("git+") else ("", name)
+        url = forge.url.replace("://", f"://{login}")
+        point(service, template, f"{kind}{url}/{name}")
+        report = tmp_path / "report.md"
+        done = service.hook("update", "--report", str(report), GIT_TERMINAL_PROMPT="0")
+    assert done.returncode == 2
+    assert "holds a login, which all can read" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr + report.read_text()
+    assert f"{forge.url}/{name}" in done.stderr
+
+
 def test_an_address_that_copier_takes_for_a_folder(template: Project, service: Project) -> None:
     point(service, template, "https://git.example.com/team/template")
     said = refused(service)
