@@ -52,7 +52,12 @@ _LEADS_OUT = (
     "{name} lies behind a symbolic link that leads out of the project: put the folder in its place"
     " and commit"
 )
+_MISSING = (
+    "this clone is partial, and {name} could not be fetched: `git fetch --refetch --no-filter`"
+    " brings all of it"
+)
 _HERE = (
+    (r"fatal: unable to read ([0-9a-f]{40,})", _MISSING),
     (r"Unknown revision: '(.*)'|fatal: invalid reference: (\S+)", _UNKNOWN),
     (r"(?:FileExistsError|NotADirectoryError|IsADirectoryError): .*'(.+?)'", _OF_ANOTHER_KIND),
     (r'ForbiddenPathError: "(.+)" is forbidden', _LEADS_OUT),

@@ -124,6 +124,17 @@ def test_names_what_was_opened_since_the_last_update(service: Project) -> None:
     assert said in service.hook("update").stdout
 
 
+def test_an_edit_of_the_answers_is_no_update(service: Project) -> None:
+    """As when the template moves: what was opened before is still to be told."""
+    service.write("policy.toml", '[[route]]\npath = "/hook"\naccess = "public"\n')
+    service.commit()
+    with (service.path / ".copier-answers.yml").open("a", encoding="utf-8") as answers:
+        answers.write("# moved\n")
+    service.commit()
+    said = '\nOpened since the last update: 1\n  [[route]] /hook: access "public"\n'
+    assert said in service.hook("update", UV="true").stdout
+
+
 def test_up_to_date(service: Project) -> None:
     assert service.run("copier", "update", "--defaults").returncode == 0
     service.commit()
@@ -448,6 +459,41 @@ def test_a_repository_of_another_kind_of_hash_than_new_ones_get(
     others = "sha256" if ours == "sha1" else "sha1"
     done = service.hook("update", UV="true", GIT_DEFAULT_HASH=others)
     assert "update: Template v1.0.0 -> v2.0.0: Updated" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_partial_clone_with_a_sparse_checkout(
+    template: Project, service: Project, tmp_path: Path, *, reachable: bool
+) -> None:
+    """As of a large repository: git has not even fetched the files that are not shown."""
+    for name in ("docs/one.txt", "docs/two.txt"):
+        template.write(f"template/{name}", "first\n" * 9)
+    release(template, "v2.1.0")
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    service.write("docs/two.txt", "first\n" * 9 + "mine\n")
+    service.commit()
+    template.write("template/docs/one.txt", "second\n" * 9)
+    template.write("template/docs/two.txt", "new\n" + "first\n" * 9)
+    release(template, "v2.2.0")
+    service.git("config", "uploadpack.allowFilter", "true")
+    service.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    path = tmp_path / "clone"
+    source = f"file://{service.path}"
+    service.git("clone", "--quiet", "--filter=blob:none", "--sparse", source, str(path))
+    clone = Project(path, service.environment)
+    clone.git("sparse-checkout", "set", "src", "hooks", "tests")
+    assert not (path / "docs").exists()
+    if not reachable:
+        service.path.rename(tmp_path / "away")
+    done = clone.hook("update", UV="true")
+    if not reachable:
+        assert done.returncode == 2
+        assert "this clone is partial, and " in done.stderr
+        assert not clone.git("status", "--porcelain")
+        return
+    assert "update: Template v2.1.0 -> v2.2.0: Updated" in done.stdout, done.stderr
+    assert (path / "docs/one.txt").read_text() == "second\n" * 9
+    assert (path / "docs/two.txt").read_text() == "new\n" + "first\n" * 9 + "mine\n"
 
 
 def test_what_is_not_there_is_not_said_to_be_ignored(template: Project, service: Project) -> None:
