@@ -132,8 +132,11 @@ def page(old: str, new: str) -> str:
         return ""
     # Without a login that somebody wrote into it.
     parts = urlsplit(found.removesuffix(".git").rstrip("/"))
-    between = "/-/compare/" if "gitlab" in parts.netloc else "/compare/"
-    return f"https://{parts.netloc.rpartition('@')[2]}{parts.path}{between}{old}...{new}"
+    host = parts.netloc.rpartition("@")[2]
+    # Of a GitLab of one's own the name seldom says it, but who has one has CI there.
+    is_gitlab = "gitlab" in host or (host != "github.com" and answer("ci") == "gitlab")
+    between = "/-/compare/" if is_gitlab else "/compare/"
+    return f"https://{host}{parts.path}{between}{old}...{new}"
 
 
 def package_url(version: str) -> str:
