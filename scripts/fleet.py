@@ -514,7 +514,10 @@ def sums(services: Sequence[Service]) -> str:
 
 def plain(text: str) -> str:
     """Return a text of a service in one line, without what a terminal would obey."""
-    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    # Nor what it has no letter for, as one of Latin-1: no table at all would come.
+    kind = sys.stdout.encoding or "utf-8"
+    return line.encode(kind, "backslashreplace").decode(kind)
 
 
 def table(services: Sequence[Service], setting: str | None) -> str:

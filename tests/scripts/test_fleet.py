@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -340,6 +341,22 @@ def test_a_service_writes_one_line_and_nothing_that_a_terminal_obeys(
     service(tmp_path, "a", policy=text.replace("Kiosks", "two\\nlines \\u001b[31m"))
     shown(template, tmp_path)
     assert ": ada: two lines ?[31m\n" in capsys.readouterr().out
+
+
+def test_a_terminal_without_the_letter_has_the_table(template: Path, tmp_path: Path) -> None:
+    policy = EXCEPTION.format("a.b", "2099-01-01").replace("ada", "J\u00fcrgen \u0416")
+    service(tmp_path, "tea", policy=policy)
+    command = [sys.executable, "-m", "scripts.fleet", "--template", str(template)]
+    variables = {"PYTHONPATH": "hooks", "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [*command, str(tmp_path / "services")],
+        cwd=fleet.ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "J\u00fcrgen \\u0416: Kiosks" in done.stdout.decode("latin-1")
 
 
 def test_nothing_found_is_no_clean_fleet(template: Path, tmp_path: Path) -> None:
