@@ -6,13 +6,15 @@ Owned by the template: extend, do not edit. docs/updating.md of the template has
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
-from _steps import ROOT, Refused
+from _steps import ROOT, Refused, parse_toml
 
 FACTS = ("description", "domain", "contact")
 """Answers that also stand in policy.toml, which is yours: `carried` writes them there."""
 FIXED = ("project_name", "package", "framework")
 """Names of folders, units and databases: another one is another project."""
+LINE = r"""(?m)^[ \t]*({name}[ \t]*=[ \t]*(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*'))[ \t]*(?:\#|\r?$)"""
 
 
 def options_for(data: Sequence[str]) -> list[str]:
@@ -39,16 +41,28 @@ def carried(data: Sequence[str]) -> list[str]:
     for word in data:
         name, _, value = word.partition("=")
         if name in FACTS and path.exists():
-            text = path.read_text("utf-8")
             fact = f"{name} = {json.dumps(value, ensure_ascii=False)}"
-            pattern = rf'(?m)^{name} *= *"(?:[^"\\]|\\.)*"'
-            # In [service] alone, whose facts stand before the next table.
-            found = re.search(r"(?ms)^\[service\]$.*?(?=^\[|\Z)", text)
-            quoted = fact.replace("\\", r"\\")
-            new, count = re.subn(pattern, quoted, found[0], count=1) if found else ("", 0)
-            if found and count:
-                path.write_text(text[: found.start()] + new + text[found.end() :], "utf-8")
+            # As it is, with its line ends.
+            text = path.read_bytes().decode()
+            new = with_fact(text, name, value, fact)
+            if new:
+                path.write_text(new, "utf-8", newline="")
                 lines.append(f"policy.toml: {fact}")
             else:
                 lines.append(f"policy.toml has no line {name} in [service]: write {fact} there")
     return lines
+
+
+def with_fact(text: str, name: str, value: str, fact: str) -> str:
+    """Return the text with that line in [service] and nothing else changed; "" if it has none."""
+    wanted = parse_toml(text)
+    if name not in wanted.get("service", {}):
+        return ""
+    wanted["service"][name] = value
+    # Its line is the one that makes it so: others may be in another table, or within a text.
+    for found in re.finditer(LINE.format(name=name), text):
+        new = text[: found.start(1)] + fact + text[found.end(1) :]
+        with suppress(ValueError):
+            if parse_toml(new) == wanted:
+                return new
+    return ""

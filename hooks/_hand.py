@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from _steps import ROOT, WITHOUT_HOOKS, Refused, Step, git, prefix, run
+from _steps import ROOT, Refused, Step, git, of_copier, prefix, run
 from _template import ANSWERS, copier, why
 from _terms import is_yours
 
@@ -25,7 +25,7 @@ def made(version: str, answers: str) -> Iterator[Path]:
         folder = Path(name)
         (folder / ANSWERS).write_text(answers, "utf-8")
         options = ["recopy", "--defaults", "--overwrite", "--quiet", "--vcs-ref", version]
-        done = run(Step("compare", [*copier(), *options, name]), WITHOUT_HOOKS)
+        done = run(Step("compare", [*copier(), *options, name]), of_copier())
         if done.code:
             raise Refused(f"{version} cannot be made again, to find what is yours: {why(done)}")
         yield folder
@@ -57,7 +57,8 @@ def keep_dropped_edits(base: Path) -> list[str]:
 def not_taken(base: Path, new: Path) -> list[str]:
     """Return a line for each file of the new version that a commit of this update would lack."""
     names = sorted(path.relative_to(new).as_posix() for path in new.rglob("*") if path.is_file())
-    hidden = git("check-ignore", "-z", "--stdin", typed="\0".join(names)).split("\0")
+    there = [name for name in names if (ROOT / name).exists()]
+    hidden = git("check-ignore", "-z", "--stdin", typed="\0".join(there)).split("\0")
     lines = []
     for name in filter(None, hidden):
         way = f"mend .gitignore, or `git add --force {shlex.quote(name)}`"

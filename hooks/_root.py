@@ -45,29 +45,48 @@ def write(root: Path) -> list[str]:
     if same:
         names = f"{folder} and {' and '.join(same)}"
         return [f"{names} would have the same files at the root: rename a folder, then again"]
+    written = set()
     for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
         name = f".github/workflows/{slug(folder)}-{path.name}"
-        lines.append(put(root / name, workflow(path.read_text("utf-8"), folder, name), name))
-    found = [name for name in everywhere if (root / name / ".github/dependabot.yml").exists()]
-    if found:
-        text = dependabot({name: read(root / name / ".github/dependabot.yml") for name in found})
-        lines.append(put(root / ".github/dependabot.yml", text, ".github/dependabot.yml"))
-    found = [name for name in everywhere if (root / name / ".gitlab-ci.yml").exists()]
-    if found:
-        text = "".join(map(child, found))
-        lines.append(put(root / ".gitlab-ci.yml", f"{MARK}\n{text}", ".gitlab-ci.yml"))
+        written.add(name)
+        lines.append(put(root, name, workflow(path.read_text("utf-8"), folder, name)))
+    bots = {name: read(root, f"{name}/.github/dependabot.yml") for name in everywhere}
+    bots = {name: text for name, text in bots.items() if text}
+    lines += put_or_remove(root, ".github/dependabot.yml", dependabot(bots) if bots else "")
+    found = [name for name in everywhere if read(root, f"{name}/.gitlab-ci.yml")]
+    jobs = "".join(map(child, found))
+    lines += put_or_remove(root, ".gitlab-ci.yml", f"{MARK}\n{jobs}" if found else "")
+    for path in sorted((root / ".github" / "workflows").glob("*.yml")):
+        name = f".github/workflows/{path.name}"
+        text = read(root, name)
+        of = re.search(r'(?m)^name: "(.+): [^:"]+"$', text) if text.startswith(MARK) else None
+        if of and name not in written and (of[1] == folder or of[1] not in everywhere):
+            path.unlink()
+            lines.append(f"removed {name}: {of[1]} has it no more")
     return lines + hooks()
 
 
 def is_written(root: Path) -> bool:
     """Tell whether this has been done for this service."""
     places = (root / ".github/workflows").glob(f"{slug(prefix().rstrip('/'))}-*.yml")
-    return any(MARK in read(path) for path in [*places, root / ".gitlab-ci.yml"])
+    names = [path.relative_to(root).as_posix() for path in places]
+    return any(MARK in read(root, name) for name in [*names, ".gitlab-ci.yml"])
 
 
-def put(path: Path, text: str, name: str) -> str:
+def put_or_remove(root: Path, name: str, text: str) -> list[str]:
+    """Write a file at the root, or remove it where no service needs it; return what to say."""
+    if text:
+        return [put(root, name, text)]
+    if (root / name).exists() and MARK in read(root, name):
+        (root / name).unlink()
+        return [f"removed {name}: no service has it any more"]
+    return []
+
+
+def put(root: Path, name: str, text: str) -> str:
     """Write a file at the root, unless it is somebody else's; return what to say."""
-    if path.exists() and MARK not in read(path):
+    path, there = root / name, read(root, name)
+    if there and MARK not in there:
         return f"{name} is yours and stays; it should hold:\n\n{text}"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
@@ -121,7 +140,7 @@ def hooks() -> list[str]:
     lines = []
     for name, condition in CONDITIONS.items():
         path = common / "hooks" / name
-        if path.exists() and "hooks/monorepo" not in read(path):
+        if path.exists() and "hooks/monorepo" not in path.read_text("utf-8"):
             lines.append(f"git keeps your hook {name}; call {prefix()}hooks/{name} there")
             continue
         path.parent.mkdir(exist_ok=True)
@@ -147,6 +166,14 @@ def word(text: str) -> str:
     return text if re.fullmatch(r"[\w./*-]+", text) else json.dumps(text, ensure_ascii=False)
 
 
-def read(path: Path) -> str:
-    """Return the text of a file; empty if there is none."""
-    return path.read_text("utf-8") if path.exists() else ""
+def read(root: Path, name: str) -> str:
+    """Return the text of a file of the repository; empty if there is none.
+
+    One that a sparse checkout leaves out is read from git's index: it is there for all others.
+    """
+    path = root / name
+    if path.exists():
+        return path.read_text("utf-8")
+    if not git("-C", str(root), "ls-files", "-t", "--", f":(literal){name}").startswith("S "):
+        return ""
+    return git("-C", str(root), "show", f":{name}")

@@ -4,6 +4,7 @@ Owned by the template: extend, do not edit. Standard library only, because the h
 anything is installed.
 """
 
+import io
 import os
 import re
 import shutil
@@ -67,6 +68,8 @@ FORMER = re.compile(
     r"^ +(\S+:\d+): DeprecationWarning: (adapter\.\w+ is a former .+)$", re.MULTILINE
 )
 """What pytest says of a former name of the door: no failure, but somebody has to read it."""
+LOGIN = re.compile(r"(https?://)[^/@\s]+@")
+"""What somebody wrote into an address to log in; `\\1` is what stays without it."""
 SUITE = "tests/contract"
 LONGER = {
     "longer": ("cfg", "dat", "dep", "inp", "log", "prx", "ses", "thr"),
@@ -77,19 +80,18 @@ WITHOUT_SERVERS = ("-m", "not servers")
 DISTRIBUTED = re.compile("^storage: distributed$", re.MULTILINE)
 AT_ONCE = 2
 """How many steps run side by side; a third one on two processors costs time."""
-WITHOUT_HOOKS = {
-    "GIT_CONFIG_COUNT": "1",
-    "GIT_CONFIG_KEY_0": "core.hooksPath",
-    "GIT_CONFIG_VALUE_0": os.devnull,
-}
-"""For Copier, which commits in folders of its own: a company's hooks are about people's commits."""
-
-
 NOTHING: Mapping[str, str] = {}
 
 
 class Refused(Exception):
-    """Raised if a hook cannot begin, before it changed anything; the text holds the remedy."""
+    """Raised if a hook cannot begin, before it changed anything; the text holds the remedy.
+
+    The login that an address may hold is left out: logs of CI and reports are read by many.
+    """
+
+    def __init__(self, text: object) -> None:
+        """Keep the text without logins."""
+        super().__init__(LOGIN.sub(r"\1", str(text)))
 
 
 class Step(NamedTuple):
@@ -151,6 +153,10 @@ class Result(NamedTuple):
 def hook(main: Callable[[], int]) -> None:
     """Run a hook's `main`, turn its refusal into one line, and exit with its code."""
     name = Path(sys.argv[0]).name
+    for stream in (sys.stdout, sys.stderr):
+        # Names and words of others: in a terminal of Latin-1 one letter would end it halfway.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main())
     except Refused as refusal:
@@ -318,6 +324,31 @@ def prefix() -> str:
 def git_folder() -> Path:
     """Return the folder in git's own where the hooks keep what belongs to this checkout."""
     return Path(git("rev-parse", "--absolute-git-dir").strip(), "prodsec-template", prefix())
+
+
+def of_git() -> dict[str, str]:
+    """Return variables for git that reads the template, by itself or for Copier.
+
+    Settings of the machine given by variables, which `run` leaves out, may say how to log in there.
+    """
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    return {"GIT_CONFIG_COUNT": given} if given else {}
+
+
+def of_copier() -> dict[str, str]:
+    """Return variables for Copier, which commits in folders of its own.
+
+    A company's hooks are about people's commits, and git takes no objects of another kind of hash.
+    """
+    number = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    variables = {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": "core.hooksPath",
+        f"GIT_CONFIG_VALUE_{number}": os.devnull,
+        "LANGUAGE": "C",  # what git says is read
+    }
+    kind = git("rev-parse", "--show-object-format").strip()
+    return variables | ({"GIT_DEFAULT_HASH": kind} if kind else {})
 
 
 def run(step: Step, more: Mapping[str, str] = NOTHING, keep: Sequence[int] = ()) -> Result:

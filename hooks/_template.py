@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from _steps import ROOT, Refused, Result, Step, find_uv, run
+from _steps import ROOT, Refused, Result, Step, find_uv, of_git, run
 
 ANSWERS = ".copier-answers.yml"
 COPIER = "copier>=9.19,<10"
@@ -52,8 +52,13 @@ _LEADS_OUT = (
     "{name} lies behind a symbolic link that leads out of the project: put the folder in its place"
     " and commit"
 )
+_MISSING = (
+    "this clone is partial, and {name} could not be fetched: `git fetch --refetch --no-filter`"
+    " brings all of it"
+)
 _HERE = (
-    (r"Unknown revision: '(.*)'", _UNKNOWN),
+    (r"fatal: unable to read ([0-9a-f]{40,})", _MISSING),
+    (r"Unknown revision: '(.*)'|fatal: invalid reference: (\S+)", _UNKNOWN),
     (r"(?:FileExistsError|NotADirectoryError|IsADirectoryError): .*'(.+?)'", _OF_ANOTHER_KIND),
     (r'ForbiddenPathError: "(.+)" is forbidden', _LEADS_OUT),
 )
@@ -127,8 +132,11 @@ def page(old: str, new: str) -> str:
         return ""
     # Without a login that somebody wrote into it.
     parts = urlsplit(found.removesuffix(".git").rstrip("/"))
-    between = "/-/compare/" if "gitlab" in parts.netloc else "/compare/"
-    return f"https://{parts.netloc.rpartition('@')[2]}{parts.path}{between}{old}...{new}"
+    host = parts.netloc.rpartition("@")[2]
+    # Of a GitLab of one's own the name seldom says it, but who has one has CI there.
+    is_gitlab = "gitlab" in host or (host != "github.com" and answer("ci") == "gitlab")
+    between = "/-/compare/" if is_gitlab else "/compare/"
+    return f"https://{host}{parts.path}{between}{old}...{new}"
 
 
 def package_url(version: str) -> str:
@@ -170,7 +178,7 @@ def why_here(failed: Result, where: str) -> str:
     for pattern, meaning in _HERE:
         found = re.search(pattern, failed.last_line)
         if found:
-            name = found[1].removeprefix(f"{ROOT}{os.sep}")
+            name = str(found[found.lastindex or 0]).removeprefix(f"{ROOT}{os.sep}")
             return meaning.format(name=name, address=where)
     return failed.last_line
 
@@ -178,7 +186,7 @@ def why_here(failed: Result, where: str) -> str:
 def why_git(where: str) -> str:
     """Return why git cannot read the template, or does not find the project's version; else ""."""
     os.environ |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}  # nobody types, and we read
-    listed = run(Step("look", ["git", "ls-remote", "--tags", where]))
+    listed = run(Step("look", ["git", "ls-remote", "--tags", where]), of_git())
     if listed.code:
         words = " ".join(listed.output.split())
         meanings = [meaning for pattern, meaning in _SAYS if re.search(pattern, words)]
@@ -202,7 +210,9 @@ def refuse_another_line(old: str, new: str) -> None:
     policy instead of its own.
     """
     with tempfile.TemporaryDirectory() as folder:
-        clone = run(Step("look", ["git", "clone", "--quiet", "--bare", address(), folder]))
+        clone = run(
+            Step("look", ["git", "clone", "--quiet", "--bare", address(), folder]), of_git()
+        )
         if clone.code:
             raise Refused(why(clone))
         asked = ["git", "-C", folder, "merge-base", "--is-ancestor", f"{old}^0", f"{new}^0"]

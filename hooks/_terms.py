@@ -6,6 +6,7 @@ of a setting is stricter stands beside it in `security/directions.toml`, which e
 
 import fnmatch
 import json
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -23,7 +24,8 @@ _AUDIT = {0: "clean, or excused in policy.toml", 1: "findings", 4: "an exception
 _LINES_IN_USE = "PS002"
 
 _RELEASE = r"v?(\d+(?:\.\d+)+)"
-_DUTY = re.compile(r"\bWho: \S.*\bDo: \S")
+_BEFORE = re.compile(_RELEASE + r"[-_.]?(?:a|alpha|b|beta|c|rc|dev|pre)")
+_DUTY = re.compile(r"\bWho: \S.*\bDo: (?!nothing\b)\S")
 
 # As in copier.yml, where a test of the template compares them. All others are the template's.
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", "src/*/app/*", "tests/app/*")
@@ -208,7 +210,7 @@ def opened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """
     lines = []
     old, new = (
-        {(str(fact.get("path")), _methods(fact)): fact for fact in policy.get("route", [])}
+        {(str(fact.get("path")), _methods(fact)): fact for fact in _routes(policy)}
         for policy in (before, after)
     )
     for (path, methods), fact in sorted(new.items()):
@@ -223,15 +225,22 @@ def opened(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
             lines.append(f"[[route]] {place}: {', '.join(said) or 'what holds without a fact'}")
     old_facts, new_facts = (flatten(policy.get("service", {})) for policy in (before, after))
     for name, value in sorted(new_facts.items()):
-        known = old_facts.get(name) or []
-        more = [each for each in value if each not in known] if isinstance(value, list) else []
+        listed = old_facts.get(name) or []
+        more = [each for each in value if each not in listed] if isinstance(value, list) else []
         if more:
             lines.append(f"[service] {name} {' '.join(f'+{shown(each)}' for each in more)}")
     return lines
 
 
+def _routes(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the facts on routes; none of another form, as `[route]`, which `check` refuses."""
+    listed = policy.get("route")
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
 def _methods(fact: Mapping[str, Any]) -> str:
-    return " ".join(sorted(map(str, fact.get("methods", []))))
+    listed = fact.get("methods")
+    return " ".join(sorted(map(str, listed))) if isinstance(listed, list) else ""
 
 
 class News(NamedTuple):
@@ -249,6 +258,8 @@ def news(changelog: str, old: str, new: str) -> News:
     """Return the entries of the versions after `old` up to `new`, each in one line."""
     found = News([], [])
     first, last = release_of(old), release_of(new)
+    # What stands in the release may have come after the version that was tried before it.
+    since = operator.ge if _BEFORE.match(old) else operator.gt
     # What stands under Unreleased belongs to a version only where `new` has no tag of its own.
     tagged = re.fullmatch(_RELEASE, new) is not None
     for part in re.split(r"(?m)^## ", changelog)[1:]:
@@ -256,7 +267,7 @@ def news(changelog: str, old: str, new: str) -> News:
         version = release_of(heading)
         if version == () and (tagged or not heading.startswith("Unreleased")):
             continue
-        if version and not (first < version <= last):
+        if version and not (since(version, first) and version <= last):
             continue
         for entry in re.split(r"(?m)^- ", text)[1:]:
             line = " ".join(re.split(r"(?m)^#", entry)[0].split())
@@ -268,7 +279,8 @@ def news(changelog: str, old: str, new: str) -> News:
 def release_of(version: str) -> tuple[int, ...]:
     """Return the numbers of the release that a text begins with; empty if with none."""
     found = re.match(_RELEASE, version)
-    return tuple(map(int, found[1].split("."))) if found else ()
+    # A tag may be v1.3 where the changelog says 1.3.0.
+    return tuple(map(int, re.sub(r"(\.0+)+$", "", found[1]).split("."))) if found else ()
 
 
 def sections(

@@ -7,6 +7,8 @@ DEST is a service that was not made by the template, in git. ANSWERS as for `mak
 from __future__ import annotations
 
 import argparse
+import codecs
+import configparser
 import os
 import re
 import shlex
@@ -55,11 +57,14 @@ WORDS = (
     ),
 )
 """What to look for in which files, and what it means."""
+LOCKS = ("poetry.lock", "pdm.lock", "Pipfile.lock")
 LISTS = {
-    "delete it": ("requirements.txt", "poetry.lock"),
-    "`uv add` what it asks for, then delete it": ("Pipfile", "setup.py", "setup.cfg"),
+    "delete it": ("*requirements*.txt", "requirements/*.txt", "setup.cfg", *LOCKS),
+    "`uv add` what it asks for, then delete it": ("Pipfile", "setup.py", "environment.y*ml"),
 }
 """Other lists of dependencies, by what to do with them: some are not read here."""
+NOT_CODE = {"node_modules", "venv", "env", "build", "dist", "__pycache__"}
+"""Folders that no repository has, for a service that is in none."""
 _IN_THE_WAY = r" is a (file|folder|symbolic link), where |^git ignores files "
 """Demands that come before anything is written."""
 
@@ -151,7 +156,7 @@ def plan(made: Path, folder: Path) -> Plan:
     home = f"src/{package}/app/"
     found.move = sorted(
         {
-            top(name)
+            top(name, package)
             for name in code
             if not name.startswith((home, "tests/app/")) and name not in found.give_up
         }
@@ -176,7 +181,17 @@ def demands(made: Path, folder: Path, package: str) -> list[str]:
         for text in new["project"]["dependencies"] + new["dependency-groups"]["dev"]
     }
     lacking = []
-    for text in dict.fromkeys([*declared(old), *listed((folder / "requirements.txt").resolve())]):
+    others = {
+        way: [each for name in names for each in sorted(folder.glob(name))]
+        for way, names in LISTS.items()
+    }
+    asked, unread = [*declared(old), *of_setup(folder / "setup.cfg")], []
+    for path in others["delete it"]:
+        if path.suffix == ".txt":
+            known, other = listed(path.resolve())
+            asked += known
+            unread += other
+    for text in dict.fromkeys(asked):
         try:
             name = canonicalize_name(Requirement(text).name)
         except InvalidRequirement:
@@ -190,11 +205,11 @@ def demands(made: Path, folder: Path, package: str) -> list[str]:
         lines.append(
             f"its other dependencies, once the files are merged: uv add {shlex.join(lacking)}"
         )
+    lines += [f"{text}: only pip knows that; `uv add` what it is" for text in dict.fromkeys(unread)]
     lines += [
-        f"{name}: dependencies are in pyproject.toml alone; {way}"
-        for way, names in LISTS.items()
-        for name in names
-        if (folder / name).exists()
+        f"{path.relative_to(folder)}: dependencies are in pyproject.toml alone; {way}"
+        for way, paths in others.items()
+        for path in paths
     ]
     lines += [
         f"{name}: the service is started by `run`, and its application made in app/main.py"
@@ -214,6 +229,7 @@ def declared(pyproject: dict[str, Any]) -> list[str]:
     """Return what pyproject.toml asks for, in any of its tables; of Poetry's the names alone."""
     project, poetry = pyproject.get("project", {}), pyproject.get("tool", {}).get("poetry", {})
     groups = [*pyproject.get("dependency-groups", {}).values()]
+    groups += pyproject.get("tool", {}).get("pdm", {}).get("dev-dependencies", {}).values()
     groups += [project.get("dependencies", []), *project.get("optional-dependencies", {}).values()]
     asked = [text for group in groups for text in group if isinstance(text, str)]
     tables = [poetry, *poetry.get("group", {}).values()]
@@ -221,19 +237,39 @@ def declared(pyproject: dict[str, Any]) -> list[str]:
     return asked + [name for name in names if name != "python"]
 
 
-def listed(file: Path, above: tuple[Path, ...] = ()) -> list[str]:
-    """Return what a requirements.txt asks for, and those that it names.
+def of_setup(file: Path) -> list[str]:
+    """Return what setup.cfg asks for."""
+    config = configparser.ConfigParser(interpolation=None)
+    with suppress(configparser.Error):
+        config.read_string(text_of(file))
+    part = "options.extras_require"
+    texts = [config.get("options", "install_requires", fallback="")]
+    texts += dict(config[part]).values() if config.has_section(part) else []
+    lines = [line.partition(" #")[0].strip() for text in texts for line in text.splitlines()]
+    return [line for line in lines if line and line[0] != "#"]
 
-    Other options, and what only pip knows, are left out.
+
+def listed(file: Path, above: tuple[Path, ...] = ()) -> tuple[list[str], list[str]]:
+    """Return what a requirements.txt asks for, with those that it names, and what only pip knows.
+
+    Options are left out. A line may go on in the next, as where each has its hashes.
     """
-    asked = []
-    for line in text_of(file).splitlines():
-        further = re.match(r"(?:-r|--requirement)[ =]*(\S+)", line)
+    asked: list[str] = []
+    unread: list[str] = []
+    for line in re.sub(r"\\\r?\n", " ", text_of(file)).splitlines():
+        text = re.sub(r"(^|\s)(#|--hash).*", "", line).strip()
+        further = re.match(r"(?:-r|--requirement)[ =]*(\S+)", text)
+        wanted = re.sub(r"^(-e|--editable)[ =]+", "", text)
         if further and file not in above:
-            asked += listed((file.parent / further[1]).resolve(), (*above, file))
-        with suppress(InvalidRequirement):
-            asked.append(str(Requirement(line.partition(" #")[0].partition(" --hash")[0].strip())))
-    return asked
+            found = listed((file.parent / further[1]).resolve(), (*above, file))
+            asked += found[0]
+            unread += found[1]
+        elif wanted and not wanted.startswith(("-", ".")):
+            try:
+                asked.append(str(Requirement(wanted)))
+            except InvalidRequirement:
+                unread.append(text)
+    return asked, unread
 
 
 def parents(name: str) -> list[str]:
@@ -244,7 +280,10 @@ def parents(name: str) -> list[str]:
 def text_of(path: Path) -> str:
     """Return what a file holds; nothing if there is none, or it is no text."""
     try:
-        return path.read_text("utf-8")
+        held = path.read_bytes()
+        # As PowerShell writes what `pip freeze` says.
+        is_wide = held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return held.decode("utf-16" if is_wide else "utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return ""
 
@@ -254,14 +293,23 @@ def tracked(folder: Path, pattern: str) -> list[str]:
     command = ["git", "-C", str(folder), "ls-files", "-z", "--", pattern]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return [path.relative_to(folder).as_posix() for path in folder.rglob(pattern)]
+        found = [path.relative_to(folder) for path in folder.rglob(pattern)]
+        return [
+            path.as_posix()
+            for path in found
+            if not any(part in NOT_CODE or part[0] == "." for part in path.parts[:-1])
+        ]
     return [name for name in done.stdout.split("\0") if name]
 
 
-def top(name: str) -> str:
-    """Return the package or the file at the root, or below src/, that a file is part of."""
+def top(name: str, package: str) -> str:
+    """Return the package or the file at the root, or below src/, that a file is part of.
+
+    Below src/<package>/ lies the template's code as well, so that it cannot be moved as a whole.
+    """
     parts = name.split("/")
     depth = 2 if parts[0] == "src" and len(parts) > 2 else 1
+    depth += parts[:2] == ["src", package]
     return "/".join(parts[:depth]) + ("/" if len(parts) > depth else "")
 
 

@@ -118,9 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = checkouts(options.folders)
     if not paths:
         sys.exit(f"fleet: no service in {', '.join(map(str, options.folders))}: none has {ANSWERS}")
-    if options.html and not options.html.parent.is_dir():
+    if options.html:
         # Now, not after the checks of all services.
-        sys.exit(f"fleet: no folder {options.html.parent} for the page")
+        begin_page(options.html)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         services = list(pool.map(one, paths))
     if options.check:
@@ -134,6 +134,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(table(services, options.setting), end="")
     return 1 if any(each.error for each in services) else 0
+
+
+def begin_page(file: Path) -> None:
+    """Make the page's file, or end where that cannot be."""
+    if not file.parent.is_dir():
+        sys.exit(f"fleet: no folder {file.parent} for the page")
+    try:
+        file.open("a", encoding="utf-8").close()
+    except OSError as error:
+        sys.exit(f"fleet: --html {file}: {error.strerror}; name another file")
 
 
 def checkouts(folders: Iterable[Path]) -> list[Path]:
@@ -168,12 +178,14 @@ def unseen(error: OSError) -> None:
 
 def told_apart(paths: Sequence[Path], services: Sequence[Service]) -> list[Service]:
     """Return the services, those of one name with as much of their paths as tells them apart."""
-    where = dict(zip(paths, services, strict=True))
-    named = Counter(path.name for path in where)
-    return [
-        replace(each, name="/".join(path.parts[-2:])) if named[path.name] > 1 else each
-        for path, each in where.items()
-    ]
+    names = [path.name for path in paths]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0) + 1):
+        number = Counter(names)
+        names = [
+            "/".join(path.parts[-depth:]) if number[name] > 1 else name
+            for path, name in zip(paths, names, strict=True)
+        ]
+    return [replace(each, name=name) for each, name in zip(services, names, strict=True)]
 
 
 def read_template(template: Path) -> Released:
@@ -206,12 +218,11 @@ def read(path: Path, released: Released, today: date, setting: str | None) -> Se
         if local.exists():
             policy = tomllib.loads(local.read_text("utf-8"))
         exceptions = exemptions(path, policy, today)
-    with reading("security/baseline.toml"):
-        values = in_force(path, package, policy)
+    values = in_force(path, package, policy)
     weaker = [
         str(change)
         for change in compare(released.newest, values, released.directions)
-        if values and change.verdict == WEAKER
+        if change.verdict == WEAKER
     ]
     count, days = behind(version, released, today)
     return Service(
@@ -243,8 +254,10 @@ def in_force(path: Path, package: str, policy: dict[str, Any]) -> dict[str, Any]
     """Return the values of a service: those of its own baseline, edited or not, and exceptions."""
     baseline = path / "src" / package / "security" / "baseline.toml"
     if not baseline.exists():
-        return {}
-    values = flatten(tomllib.loads(baseline.read_text("utf-8")))
+        # As empty it would be no weaker than anything.
+        raise Unreadable(f"{baseline.relative_to(path)} is missing, or this is of another template")
+    with reading("security/baseline.toml"):
+        values = flatten(tomllib.loads(baseline.read_text("utf-8")))
     for each in policy.get("exception", []):
         values[str(each["setting"])] = each.get("value")
     return values
@@ -370,7 +383,7 @@ def installed(path: Path) -> object:
     venv = path / ".venv"
     names = {each.name for each in venv.glob("lib/*/site-packages/*.dist-info")}
     config = venv / "pyvenv.cfg"
-    python = config.read_text("utf-8") if config.exists() else str(path)
+    python = config.read_text("utf-8", "replace") if config.is_file() else str(path)
     lines = [line for line in python.splitlines() if line.startswith(("home", "version"))]
     others = frozenset(name for name in names if not name.startswith(own))
     return (*lines, others) if others else path
@@ -384,14 +397,18 @@ def package_of(path: Path) -> str:
 def checked_together(group: Sequence[Path], found: dict[Path, Service]) -> dict[Path, Service]:
     """Return services that share a Python, with what their checks say."""
     lines = "".join(f"{json.dumps([str(path), package_of(path)])}\n" for path in group)
-    done = subprocess.run(
-        [group[0] / PYTHON, ROOT / "scripts" / "warm.py", str(CHECK_SECONDS)],
-        input=lines,
-        capture_output=True,
-        text=True,
-        check=False,
-        errors="replace",
-    )
+    try:
+        done = subprocess.run(
+            [group[0] / PYTHON, ROOT / "scripts" / "warm.py", str(CHECK_SECONDS)],
+            input=lines,
+            capture_output=True,
+            text=True,
+            check=False,
+            errors="replace",
+        )
+    except OSError:
+        # That interpreter cannot be run; those of the others may.
+        return {path: checked(path, found[path]) for path in group}
     said = {Path(row[0]): row[1:] for row in map(json.loads, done.stdout.splitlines())}
     lost = ["", done.stderr]
     return {path: judged(found[path], *said.get(path, lost)) for path in group}
@@ -399,16 +416,21 @@ def checked_together(group: Sequence[Path], found: dict[Path, Service]) -> dict[
 
 def checked(path: Path, service: Service) -> Service:
     """Return a service with what its own `check` says fails."""
-    with subprocess.Popen(
-        [path / PYTHON, "-m", package_of(path), "check", "--json"],
-        cwd=path,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    ) as running:
+    try:
+        running = subprocess.Popen(
+            [path / PYTHON, "-m", package_of(path), "check", "--json"],
+            cwd=path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        # Of another machine, or its Python is gone.
+        return replace(service, error=f"check: {PYTHON}: {error.strerror}")
+    with running:
         try:
             said, errors = running.communicate(timeout=CHECK_SECONDS)
         except subprocess.TimeoutExpired:
@@ -473,7 +495,7 @@ def brief(each: Exemption) -> str:
     """Return an exception in a few words: name, value, days of age, whether it has expired."""
     value = "" if each.value is None else f" = {shown(each.value)}"
     age = "age unknown" if each.age is None else f"{each.age} days old"
-    ended = ", EXPIRED" if each.left is not None and each.left < 0 else ""
+    ended = ", NO DATE" if each.left is None else ", EXPIRED" if each.left < 0 else ""
     return f"{each.setting}{value} ({age}{ended})"
 
 
@@ -492,7 +514,10 @@ def sums(services: Sequence[Service]) -> str:
 
 def plain(text: str) -> str:
     """Return a text of a service in one line, without what a terminal would obey."""
-    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    # Nor what it has no letter for, as one of Latin-1: no table at all would come.
+    kind = sys.stdout.encoding or "utf-8"
+    return line.encode(kind, "backslashreplace").decode(kind)
 
 
 def table(services: Sequence[Service], setting: str | None) -> str:
@@ -526,7 +551,7 @@ def page(services: Sequence[Service], setting: str | None, today: date) -> str:
             (
                 each.name,
                 brief(item),
-                "-" if item.left is None else f"{item.left} days left",
+                "no date" if item.left is None else f"{item.left} days left",
                 item.owner,
                 item.reason,
             ),

@@ -141,7 +141,7 @@ def version_problems(root: Path, last: Version | None, text: str) -> list[str]:
         problems.append(
             f"{text}: the changelog has a {BREAKING} entry, so the first number goes up"
         )
-    if git(root, "status", "--porcelain"):
+    if git(root, "status", "--porcelain", "--untracked-files=normal"):
         problems.append("commit or stash your changes first")
     if git(root, "branch", "--show-current") != "main":
         problems.append("a release is made on main")
@@ -227,9 +227,12 @@ def policy_changes(root: Path, last: Version | None) -> list[Change]:
 
 
 def last_release(root: Path) -> Version | None:
-    """Return the highest version that is tagged."""
+    """Return the highest version that is tagged; none that comes before one, as v1.3.0rc1.
+
+    Services have the release below it, and are to be told of what has changed since that.
+    """
     versions = map(version_of, git(root, "tag", "--list").split())
-    return max((each for each in versions if each is not None), default=None)
+    return max((each for each in versions if each and not each.is_prerelease), default=None)
 
 
 def read(root: Path, name: str) -> str:

@@ -137,6 +137,60 @@ def test_ci_at_the_root_is_for_changes_of_the_folder(two: Project) -> None:
     assert (two.path / ".gitlab-ci.yml").read_text() == "mine: {script: [ls]}\n"
 
 
+def run_monorepo(two: Project, name: str) -> str:
+    done = two.run(sys.executable, str(two.path / "services" / name / "hooks" / "monorepo"))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_what_a_service_has_no_more_goes_from_the_root(two: Project) -> None:
+    """Else it runs on, each day, for a folder that is not there or for another provider."""
+    two.git("mv", "services/pay", "services/tea-pay")
+    for name in ("tea", "shop", "tea-pay"):
+        run_monorepo(two, name)
+    two.commit("At the root")
+    workflows = two.path / ".github" / "workflows"
+    mine = workflows / "services-tea-mine.yml"
+    mine.write_text("name: mine\n")
+    # The template drops a file, and a service moves.
+    (two.path / "services/tea/.github/workflows/codeql.yml").unlink()
+    two.git("mv", "services/tea-pay", "services/till")
+    two.commit("Moved")
+    assert ".github/workflows/services-tea-codeql.yml: services/tea has it no more" in (
+        run_monorepo(two, "tea")
+    )
+    run_monorepo(two, "till")
+    names = {path.name for path in workflows.iterdir()} - {mine.name}
+    assert names == {
+        *(f"services-tea-{kind}.yml" for kind in ("update", "verify")),
+        *(f"services-till-{kind}.yml" for kind in ("codeql", "update", "verify")),
+    }
+    assert mine.read_text() == "name: mine\n"
+    # Another provider, and the last one of each goes.
+    two.git("rm", "-r", "--quiet", "services/till", "services/shop")
+    shutil.rmtree(two.path / "services/tea/.github")
+    two.commit("GitLab")
+    said = run_monorepo(two, "tea")
+    assert "removed .github/dependabot.yml: no service has it any more" in said
+    assert "removed .gitlab-ci.yml" in said
+    assert [path.name for path in workflows.iterdir()] == [mine.name]
+
+
+def test_a_sparse_checkout_takes_nothing_from_the_others(two: Project) -> None:
+    for name in ("tea", "shop", "pay"):
+        run_monorepo(two, name)
+    two.write(".gitlab-ci.yml", "mine: {script: [ls]}\n")
+    two.commit("At the root")
+    two.git("sparse-checkout", "set", "--no-cone", "/services/tea/", "/.github/workflows/")
+    assert not (two.path / "services/pay/.github").exists()
+    assert ".gitlab-ci.yml is yours and stays" in run_monorepo(two, "tea")
+    assert not (two.path / ".gitlab-ci.yml").exists()
+    bots = yaml.safe_load((two.path / ".github/dependabot.yml").read_text())["updates"]
+    assert {each["directory"] for each in bots} == {"/services/tea", "/services/pay"}
+    names = sorted(path.name for path in (two.path / ".github/workflows").iterdir())
+    assert "services-pay-verify.yml" in names
+
+
 def test_a_folder_of_any_name(tea: Project) -> None:
     """A name that the shell or git would take apart leaves no service without its hooks."""
     root = Project(tea.path.parents[1], tea.environment)

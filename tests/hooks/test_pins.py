@@ -51,9 +51,79 @@ def test_the_newer_pin_wins(
     assert settled(kind, *map(text.format, pins)) == text.format(wanted)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "pins", "wanted"),
+    [
+        # A version before a release is older than it, however many numbers it has.
+        (".yml", "image: python{}\n", (":3.13", ":3.15.0rc1-slim", ":3.15.0-slim"), None),
+        (".yml", "image: python{}\n", (":3.13-a", ":3.15.0rc1-a", ":3.15-a"), ":3.15-a"),
+        (".yml", "image: python{}\n", (":3.13-a", ":3.15.0rc1-a", ":3.14-a"), ":3.15.0rc1-a"),
+        ("pyproject.toml", '  "a{}",\n', (">=5.2", ">=6.0b1", ">=6.0"), ">=6.0"),
+        ("pyproject.toml", '  "a{}",\n', (">=5.2", ">=6.0.0b2", ">=6b1"), ">=6.0.0b2"),
+        # A number of the variant counts less than one of the version.
+        (".yml", "image: a{}\n", (":17-b3.1", ":17.2-b3.1", ":17-b3.2"), ":17.2-b3.1"),
+        # Each end of a bound by itself: nothing of either side is lost.
+        ("pyproject.toml", '  "a{}",\n', (">=5.2,<7", ">=5.2.4,<7", ">=5.2,<8"), ">=5.2.4,<8"),
+        ("pyproject.toml", '  "a{}",\n', (">=5.2,<7", ">=5.2,<6", ">=5.3,<7"), ">=5.3,<6"),
+        # What no bot does is for a person.
+        ("pyproject.toml", '  "a{}",\n', (">=5.2,<7", "==5.2.4", ">=5.3,<7"), None),
+        ("pyproject.toml", '  "a{}",\n', (">=5.2", ">=5.1", ">=5.3"), None),
+        ("pyproject.toml", '  "a{}",\n', (">=5.2", ">=5.3", ">=5.1"), None),
+        (".yml", "image: a{}\n", (":3.1-slim", ":3.1-alpine", ":3.2-slim"), None),
+        # Nobody knows which of these is newer.
+        (".yml", "- uses: a/b{}\n", (f"@{SHA[1]}", f"@{SHA[9]}", f"@{SHA[2]} # v5"), None),
+        (".yml", "- uses: a/b{}\n", (f"@{SHA[1]} # v1", f"@{SHA[2]}", f"@{SHA[3]} # v2"), None),
+        (".yml", "- uses: a/b{}\n", ("@v1", "@main", "@v2"), None),
+        (".yml", "image: a{}\n", ("@sha256:aa", "@sha256:bb", "@sha256:cc"), None),
+        ("Dockerfile", "FROM a{}\n", (":1@sha256:aa", ":latest", ":2@sha256:bb"), None),
+    ],
+)
+def test_newer_is_what_a_person_would_call_so(
+    kind: str, text: str, pins: tuple[str, str, str], wanted: str | None
+) -> None:
+    merged = settled(kind, *map(text.format, pins))
+    assert merged == (None if wanted is None else text.format(wanted))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "pins"),
+    [
+        (".yml", "- uses: c/d{}\n", ("@v45", "@v44")),
+        (".yml", "- uses: c/d{}\n", (f"@{SHA[1]} # v2", f"@{SHA[2]}")),
+        (".yml", "image: c{}\n", (":3.2-slim", ":3.1-alpine")),
+        ("pyproject.toml", '  "c{}",\n', (">=2.0", ">=1.9,<2")),
+        ("pyproject.toml", '  "c{}",\n', (">=5.2,<7", ">=5.2.4,<7")),
+    ],
+)
+@pytest.mark.parametrize("who", ["yours", "template"])
+def test_a_pin_that_one_side_alone_has_moved_is_that_sides(
+    kind: str, text: str, pins: tuple[str, str], who: str
+) -> None:
+    """Also down, beside a pin that both have moved: somebody had a reason."""
+    both = text.replace("c", "a", 1).replace("d", "b", 1)
+    before, moved = pins
+    yours, theirs = (moved, before) if who == "yours" else (before, moved)
+    both_pins = (">=1", ">=2", ">=3") if kind == "pyproject.toml" else (":1", ":2", ":3")
+    if "uses" in text:
+        both_pins = ("@v1", "@v2", "@v3")
+    sides = [
+        both.format(one) + text.format(other)
+        for one, other in zip(both_pins, (before, yours, theirs), strict=True)
+    ]
+    assert settled(kind, *sides) == both.format(both_pins[2]) + text.format(moved)
+
+
+def test_a_pin_that_both_have_added() -> None:
+    text = '"b",\n'
+    added = ('"a>=2,<4",\n', '"a>=1,<5",\n')
+    assert settled("pyproject.toml", text, *(each + text for each in added)) == (
+        '"a>=2,<5",\n' + text
+    )
+
+
 def test_pins_of_one_name_are_told_apart_by_their_place() -> None:
     text = "image: python:{}\n---\nimage: python:{}\n"
-    sides = (text.format("3.1", "3.9"), text.format("3.2", "3.9"), text.format("3.3", "3.8"))
+    sides = (text.format("3.1", "3.7"), text.format("3.2", "3.9"), text.format("3.3", "3.8"))
     assert settled(".yml", *sides) == text.format("3.3", "3.9")
 
 

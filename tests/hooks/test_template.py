@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _template
 import pytest
 
 from tests.hooks import git_server
@@ -41,6 +42,24 @@ def test_a_login_that_is_refused(
         said = refused(service)
         assert "asks for a login, and yours is missing, expired" in said
         assert f"git ls-remote {forge.url}/{name}" in said
+
+
+@pytest.mark.parametrize("name", ["private.git", "other.git", "private", "git+private.git"])
+@pytest.mark.parametrize("login", ["ada:s3cret@", "s3cret@", "s3cret:x-oauth-basic@"])
+def test_a_login_in_the_address_is_said_to_nobody(
+    template: Project, service: Project, tmp_path: Path, name: str, login: str
+) -> None:
+    template.git("clone", "--quiet", "--bare", str(template.path), str(tmp_path / "private.git"))
+    with git_server.serve(tmp_path, "token") as forge:
+        kind, name = ("git+", name[4:]) if name.startswith("git+") else ("", name)
+        url = forge.url.replace("://", f"://{login}")
+        point(service, template, f"{kind}{url}/{name}")
+        report = tmp_path / "report.md"
+        done = service.hook("update", "--report", str(report), GIT_TERMINAL_PROMPT="0")
+    assert done.returncode == 2
+    assert "holds a login, which all can read" in done.stdout
+    assert "s3cret" not in done.stdout + done.stderr + report.read_text()
+    assert f"{forge.url}/{name}" in done.stderr
 
 
 def test_an_address_that_copier_takes_for_a_folder(template: Project, service: Project) -> None:
@@ -131,3 +150,31 @@ def test_answers_that_say_nothing(service: Project, text: str, what: str) -> Non
     assert done.returncode == 2
     assert f".copier-answers.yml {what}" in done.stderr
     assert "git log -p -- .copier-answers.yml" in done.stderr
+
+
+GITHUB, GITLAB = "https://github.com/a/b", "https://gitlab.com/a/b"
+OWN = "https://git.example.com/a/b"
+
+
+@pytest.mark.parametrize(
+    ("source", "ci", "shown"),
+    [
+        ("gh:a/b", "gitlab", f"{GITHUB}/compare/v1...v2"),
+        ("gl:a/b", "github", f"{GITLAB}/-/compare/v1...v2"),
+        ("git@github.com:a/b.git", "github", f"{GITHUB}/compare/v1...v2"),
+        (f"git+{OWN}", "github", f"{OWN}/compare/v1...v2"),
+        (f"{OWN}.git", "gitlab", f"{OWN}/-/compare/v1...v2"),
+        (f"{OWN}.git".replace("//", "//ada:s3cret@"), "gitlab", f"{OWN}/-/compare/v1...v2"),
+        # What no browser shows.
+        ("ssh://git@git.example.com:2222/a/b.git", "gitlab", ""),
+        (OWN, "github", ""),
+        ("/somewhere", "github", ""),
+    ],
+)
+def test_the_link_leads_to_the_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, ci: str, shown: str
+) -> None:
+    (tmp_path / ".copier-answers.yml").write_text(f"_src_path: {source}\nci: {ci}\n")
+    monkeypatch.setattr(_template, "ROOT", tmp_path)
+    monkeypatch.setattr(_template.answer, "__defaults__", (tmp_path,))
+    assert _template.page("v1", "v2") == shown

@@ -199,3 +199,71 @@ def test_opened_names_facts_that_are_new_or_changed() -> None:
         '[service] response-headers +"b"',
     ]
     assert terms.opened(after, after) == []
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"route": {"path": "/x"}},
+        {"route": "/x"},
+        {"route": ["/x"]},
+        {"service": "x"},
+        {"service": ["x"]},
+    ],
+)
+def test_facts_of_another_form_stop_no_report(policy: dict[str, Any]) -> None:
+    """`check` refuses them; of an older policy nobody can mend them any more."""
+    fact = {"route": [{"path": "/y", "methods": "GET"}]}
+    assert terms.opened(policy, fact) == ["[[route]] /y: what holds without a fact"]
+    assert not [line for line in terms.opened(fact, policy) if "[[route]]" in line]
+
+
+HISTORY = """\
+## Unreleased
+
+- Not yet. Who: all. Do: wait.
+
+## 1.3.0 - 2026-03-01
+
+- Three. Who: all. Do: three.
+
+## 1.2.0 - 2026-02-01
+
+- Two. Who: all. Do: two.
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("v1.1.0", "v1.3.0", ["Three", "Two"]),
+        ("v1.2.0", "v1.3.0", ["Three"]),
+        # What came into the release after somebody had tried it.
+        ("v1.3.0rc1", "v1.3.0", ["Three"]),
+        ("v1.2.0-beta.2", "v1.2.0", ["Two"]),
+        ("v1.3.0", "v1.3.0", []),
+        # A fork's tags of two numbers.
+        ("v1.2", "v1.3", ["Three"]),
+        ("v1.2.0", "v1.3.0rc1", ["Not yet", "Three"]),
+        ("v1.3.0-2-gabcdef0", "v1.3.0-5-gabcdef1", ["Not yet"]),
+        ("v1.2.0-3-gabcdef0", "v1.3.0", ["Three"]),
+    ],
+)
+def test_news_are_of_the_versions_in_between(old: str, new: str, said: list[str]) -> None:
+    lines = terms.news(HISTORY, old, new).duties
+    assert [line.partition(": ")[2].partition(".")[0] for line in lines] == said
+
+
+@pytest.mark.parametrize(
+    ("entry", "duty"),
+    [
+        ("A. Who: services with a form. Do: add it.", True),
+        ("A. Who: everybody. Do: nothing.", False),
+        ("A. Who: nobody; these files are yours. Do: nothing, or take them over.", False),
+        ("A. Who: nobody; these files are yours. Do: take them over.", True),
+        ("**Breaking:** A. Who: all. Do: nothing.", True),
+    ],
+)
+def test_who_must_do_nothing_has_no_duty(entry: str, *, duty: bool) -> None:
+    found = terms.news(f"## 1.1.0\n\n- {entry}\n", "v1.0.0", "v1.1.0")
+    assert found == (([f"1.1.0: {entry}"], []) if duty else ([], [f"1.1.0: {entry}"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -121,6 +122,17 @@ def test_names_what_was_opened_since_the_last_update(service: Project) -> None:
     service.commit()
     said = '\nOpened since the last update: 1\n  [[route]] /hook: access "public"\n'
     assert said in service.hook("update").stdout
+
+
+def test_an_edit_of_the_answers_is_no_update(service: Project) -> None:
+    """As when the template moves: what was opened before is still to be told."""
+    service.write("policy.toml", '[[route]]\npath = "/hook"\naccess = "public"\n')
+    service.commit()
+    with (service.path / ".copier-answers.yml").open("a", encoding="utf-8") as answers:
+        answers.write("# moved\n")
+    service.commit()
+    said = '\nOpened since the last update: 1\n  [[route]] /hook: access "public"\n'
+    assert said in service.hook("update", UV="true").stdout
 
 
 def test_up_to_date(service: Project) -> None:
@@ -399,6 +411,104 @@ def test_hooks_of_a_company_are_about_commits_of_people(service: Project, tmp_pa
     assert "Traceback" not in done.stdout + done.stderr
     assert "ticket" not in done.stdout + done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_the_letter_ends_nothing_halfway(
+    template: Project, service: Project, tmp_path: Path, encoding: str
+) -> None:
+    """The report is of other people's words, and printed when the files have changed already."""
+    template.write("template/.template/changelog.md", "## 2.1.0\n\n- Now \u2192 \u0441\u0435.\n")
+    release(template, "v2.1.0")
+    report = tmp_path / "report.md"
+    done = service.hook("update", "--report", str(report), UV="true", PYTHONIOENCODING=encoding)
+    assert "Traceback" not in done.stderr
+    assert "2.1.0: Now \\u2192 \\u0441\\u0435.\n" in done.stdout
+    assert "2.1.0: Now \u2192 \u0441\u0435.\n" in report.read_text("utf-8")
+    assert "update: Template v1.0.0 -> v2.1.0: Updated" in done.stdout
+
+
+def test_settings_of_git_in_variables_reach_the_template(
+    template: Project, service: Project, tmp_path: Path
+) -> None:
+    """CI gives a login or a mirror that way, so that no file holds it."""
+    moved = template.path.rename(tmp_path / "elsewhere")
+    answers = (service.path / ".copier-answers.yml").read_text("utf-8")
+    address = "https://git.example.invalid/template.git"
+    service.write(".copier-answers.yml", answers.replace(str(template.path), address))
+    service.commit()
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{moved}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+    }
+    done = service.hook("update", UV="true", **variables)
+    assert "update: Template v1.0.0 -> v2.0.0: Updated" in done.stdout, done.stderr
+    service.commit()
+    done = service.hook("update", "v9.9.9", UV="true", **variables)
+    assert "the template has no version v9.9.9" in done.stderr
+
+
+@pytest.mark.parametrize("ours", ["sha1", "sha256"])
+def test_a_repository_of_another_kind_of_hash_than_new_ones_get(
+    service: Project, ours: str
+) -> None:
+    shutil.rmtree(service.path / ".git")
+    service.git("init", "--quiet", f"--object-format={ours}")
+    service.commit()
+    others = "sha256" if ours == "sha1" else "sha1"
+    done = service.hook("update", UV="true", GIT_DEFAULT_HASH=others)
+    assert "update: Template v1.0.0 -> v2.0.0: Updated" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_a_partial_clone_with_a_sparse_checkout(
+    template: Project, service: Project, tmp_path: Path, *, reachable: bool
+) -> None:
+    """As of a large repository: git has not even fetched the files that are not shown."""
+    for name in ("docs/one.txt", "docs/two.txt"):
+        template.write(f"template/{name}", "first\n" * 9)
+    release(template, "v2.1.0")
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    service.write("docs/two.txt", "first\n" * 9 + "mine\n")
+    service.commit()
+    template.write("template/docs/one.txt", "second\n" * 9)
+    template.write("template/docs/two.txt", "new\n" + "first\n" * 9)
+    release(template, "v2.2.0")
+    service.git("config", "uploadpack.allowFilter", "true")
+    service.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    path = tmp_path / "clone"
+    source = f"file://{service.path}"
+    service.git("clone", "--quiet", "--filter=blob:none", "--sparse", source, str(path))
+    clone = Project(path, service.environment)
+    clone.git("sparse-checkout", "set", "src", "hooks", "tests")
+    assert not (path / "docs").exists()
+    if not reachable:
+        service.path.rename(tmp_path / "away")
+    done = clone.hook("update", UV="true")
+    if not reachable:
+        assert done.returncode == 2
+        assert "this clone is partial, and " in done.stderr
+        assert not clone.git("status", "--porcelain")
+        return
+    assert "update: Template v2.1.0 -> v2.2.0: Updated" in done.stdout, done.stderr
+    assert (path / "docs/one.txt").read_text() == "second\n" * 9
+    assert (path / "docs/two.txt").read_text() == "new\n" + "first\n" * 9 + "mine\n"
+
+
+def test_what_is_not_there_is_not_said_to_be_ignored(template: Project, service: Project) -> None:
+    template.write("template/notes.txt", "first\n")
+    release(template, "v2.1.0")
+    assert service.run("copier", "update", "--defaults").returncode == 0
+    service.commit()
+    (service.path / "notes.txt").unlink()
+    service.write(".gitignore", FILES[".gitignore"] + "notes.txt\n")
+    service.commit()
+    template.write("template/notes.txt", "second\n")
+    release(template, "v2.2.0")
+    done = service.hook("update", UV="true")
+    assert "changed there, deleted by you: notes.txt; to have it" in done.stdout
+    assert "ignored by git" not in done.stdout
 
 
 def test_names_what_a_commit_would_lack(template: Project, service: Project) -> None:

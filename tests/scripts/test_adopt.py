@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,73 @@ def test_reads_all_lists_of_dependencies(
     assert "uv add black boto3 stripe freezegun celery requests\n" in said
     assert "pyproject.toml: 'not one !!' is no requirement; mend it\n" in said
     assert "Pipfile: dependencies are in pyproject.toml alone; `uv add` what it asks for" in said
+
+
+def test_no_dependency_is_lost_with_a_list_that_is_deleted(
+    service: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in {
+        "pyproject.toml": "[tool.pdm.dev-dependencies]\nlint = ['flake8']\n",
+        "setup.cfg": "[options]\ninstall_requires =\n  # ours\n  markdown>=3 # old\n  pillow\n"
+        "[options.extras_require]\nmail =\n  flask-mail\n",
+        # As pip-compile writes it.
+        "requirements.txt": "-c limits.txt\n--index-url https://pypi.example/simple\n"
+        "bleach==6.0.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:01\n    # via -r x.in\n"
+        "python-slugify  # for links\n-e .\n-e .[dev]\n-e git+https://a.example/b.git#egg=b\n"
+        "git+https://a.example/c.git\nd @ git+https://a.example/d.git\n./vendored\n",
+        "requirements-dev.txt": "black\n",
+        "requirements/test.txt": "factory-boy\n",
+        "test-requirements.txt": "-r requirements.txt\nmoto\n",
+        "pdm.lock": "",
+        "yarn.lock": "",
+    }.items():
+        (service.path / name).parent.mkdir(exist_ok=True)
+        (service.path / name).write_text(text)
+    frozen = service.path / "requirements" / "frozen.txt"
+    frozen.write_bytes("\ufeffcelery==5.4.0\r\nkombu==5.4.0\r\n".encode("utf-16-le"))
+    service.commit()
+    assert adopt.main([]) == 0
+    said = capsys.readouterr().out
+    line = said.partition("uv add ")[2].partition("\n")[0]
+    assert set(shlex.split(line)) == {
+        *("flake8", "markdown>=3", "pillow", "flask-mail", "bleach==6.0.0", "python-slugify"),
+        *("d @ git+https://a.example/d.git", "black", "factory-boy", "moto"),
+        *("celery==5.4.0", "kombu==5.4.0"),
+    }
+    for text in ("-e git+https://a.example/b.git#egg=b", "git+https://a.example/c.git"):
+        assert f"\n  {text}: only pip knows that; `uv add` what it is\n" in said
+    assert "yarn.lock" not in said
+    for name in ("pdm.lock", "requirements-dev.txt", "requirements/test.txt", "setup.cfg"):
+        assert f"\n  {name}: dependencies are in pyproject.toml alone; delete it\n" in said
+
+
+def test_of_its_own_package_what_lies_within_moves(
+    service: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The template's code lies there as well, from then on."""
+    for name in ("src/tea/views.py", "src/tea/shop/models.py", "src/other/x.py", "src/y.py"):
+        (service.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (service.path / name).write_text("")
+    service.commit()
+    assert adopt.main([]) == 0
+    moved = capsys.readouterr().out.partition("\nCode to move")[2].partition("\n\n")[0]
+    assert moved.splitlines()[1:] == [
+        *("  app.py", "  shop/", "  src/", "  src/other/", "  src/tea/shop/"),
+        *("  src/tea/views.py", "  tea/"),
+    ]
+
+
+def test_without_git_installed_packages_are_no_code_of_the_service(
+    service: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(service.path / ".git")
+    for name in (".venv/lib/a.py", "venv/lib/b.py", "node_modules/c/d.py"):
+        (service.path / name).parent.mkdir(parents=True)
+        (service.path / name).write_text("import passlib\n")
+    assert adopt.main([]) == 0
+    said = capsys.readouterr().out
+    assert "shop/views.py" in said
+    assert not [word for word in ("venv", "node_modules") if word in said]
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "deploy"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from scripts import fleet
+from scripts.fleet import PYTHON
 from tests.projects import Project
 
 TODAY = datetime.now(UTC).date()
@@ -341,6 +343,22 @@ def test_a_service_writes_one_line_and_nothing_that_a_terminal_obeys(
     assert ": ada: two lines ?[31m\n" in capsys.readouterr().out
 
 
+def test_a_terminal_without_the_letter_has_the_table(template: Path, tmp_path: Path) -> None:
+    policy = EXCEPTION.format("a.b", "2099-01-01").replace("ada", "J\u00fcrgen \u0416")
+    service(tmp_path, "tea", policy=policy)
+    command = [sys.executable, "-m", "scripts.fleet", "--template", str(template)]
+    variables = {"PYTHONPATH": "hooks", "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(
+        [*command, str(tmp_path / "services")],
+        cwd=fleet.ROOT,
+        env={**os.environ, **variables},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "J\u00fcrgen \\u0416: Kiosks" in done.stdout.decode("latin-1")
+
+
 def test_nothing_found_is_no_clean_fleet(template: Path, tmp_path: Path) -> None:
     (tmp_path / "services").mkdir()
     with pytest.raises(SystemExit) as stopped:
@@ -350,3 +368,69 @@ def test_nothing_found_is_no_clean_fleet(template: Path, tmp_path: Path) -> None
     with pytest.raises(SystemExit) as stopped:
         shown(template, tmp_path, "--html", str(tmp_path / "no" / "fleet.html"))
     assert str(stopped.value) == f"fleet: no folder {tmp_path / 'no'} for the page"
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("kind", ["a folder", "no program", "of another machine", "gone"])
+def test_an_interpreter_that_cannot_be_run_is_a_row(
+    tmp_path: Path, read: Read, kind: str, *, together: bool
+) -> None:
+    """As of a checkout that came from another machine: the others are asked all the same."""
+    for name in ("tea", "coffee"):
+        python = service(tmp_path, name).path / PYTHON
+        python.parent.mkdir(parents=True)
+        texts = {"no program": b"", "of another machine": b"\x7fELF", "gone": b"#!/no/python\n"}
+        if kind == "a folder":
+            python.mkdir()
+        else:
+            python.write_bytes(texts[kind])
+            python.chmod(0o600 if kind == "no program" else 0o700)
+        if together:
+            packages = python.parents[1] / "lib" / "python3" / "site-packages"
+            (packages / "click-8.dist-info").mkdir(parents=True)
+    program(service(tmp_path, "good"), "echo '[]'")
+    (tmp_path / "services" / "good" / ".venv" / "pyvenv.cfg").write_bytes(b"home = /caf\xe9\n")
+    found = read("--check")
+    assert found["good"]["failing"] == []
+    for name in ("tea", "coffee"):
+        assert found[name]["failing"] is None
+        assert found[name]["error"].startswith(f"check: {PYTHON}: ")
+
+
+def test_as_much_of_a_path_as_tells_apart(
+    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one/app/tea", "two/app/tea", "app/coffee"):
+        service(tmp_path, name)
+    assert shown(template, tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()[1:4]
+    assert sorted(line.split()[0] for line in lines) == ["coffee", "one/app/tea", "two/app/tea"]
+
+
+def test_a_service_of_another_template_is_no_clean_one(tmp_path: Path, read: Read) -> None:
+    """Its version would be compared with ours, and no baseline is weaker than none."""
+    made = service(tmp_path, "tea")
+    (made.path / "src" / "demo" / "security" / "baseline.toml").unlink()
+    assert read()["tea"]["error"] == (
+        "src/demo/security/baseline.toml is missing, or this is of another template"
+    )
+
+
+@pytest.mark.parametrize("text", ['"soon"', "2099", ""])
+def test_an_exception_without_a_date_says_so(
+    template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    policy = EXCEPTION.format("a.b", text) if text else '[[exception]]\nsetting = "a.b"\n'
+    service(tmp_path, "tea", policy=policy)
+    target = tmp_path / "fleet.html"
+    assert shown(template, tmp_path, "--html", str(target)) == 0
+    assert "(50 days old, NO DATE)" in capsys.readouterr().out
+    assert "<td>no date</td>" in target.read_text()
+
+
+def test_a_page_that_cannot_be_written_is_known_before(template: Path, tmp_path: Path) -> None:
+    program(service(tmp_path, "tea"), f"touch {tmp_path}/asked")
+    with pytest.raises(SystemExit) as end:
+        shown(template, tmp_path, "--check", "--html", str(tmp_path))
+    assert str(end.value) == f"fleet: --html {tmp_path}: Is a directory; name another file"
+    assert not (tmp_path / "asked").exists()

@@ -123,6 +123,31 @@ def test_refuses_other_states(template: Project, capsys: pytest.CaptureFixture[s
     assert "on main" in output
 
 
+def test_files_that_git_does_not_have_are_named_whatever_it_is_set_to(
+    template: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state(template, TOLD)
+    template.git("config", "status.showUntrackedFiles", "no")
+    (template.path / "new.txt").write_text("new")
+    assert release.main(["1.1.0"], template.path) == 1
+    assert "commit or stash" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tag", ["v1.1.0rc1", "v2.0.0rc1", "v1.1.0.dev1"])
+def test_a_version_before_a_release_tells_services_nothing(
+    template: Project, capsys: pytest.CaptureFixture[str], tag: str
+) -> None:
+    """They go from the release below it to the next, and Copier offers them no other."""
+    state(template, "- Something else.\n")
+    template.git("tag", tag)
+    assert release.main(["1.1.0"], template.path) == 1
+    assert capsys.readouterr().out == (
+        "release: CHANGELOG.md: no entry names `a.b`: a.b 1 -> 2 (stricter)\n"
+    )
+    state(template, TOLD)
+    assert release.main(["1.1.0"], template.path) == 0
+
+
 def test_first_release_has_nothing_to_compare(template: Project) -> None:
     template.git("tag", "--delete", "v1.0.0", "v0.9.0")
     write(template.path / "CHANGELOG.md", "# Changelog\n\n## Unreleased\n\n- First version.\n")
