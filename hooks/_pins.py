@@ -73,7 +73,7 @@ def agreed(kind: str, sides: list[str]) -> list[str]:
 
 def choice(base: str | None, yours: str, theirs: str) -> str | None:
     """Return the pin that holds; None if that is for a person to say."""
-    if yours == theirs or base == theirs:
+    if theirs in (yours, base):
         return yours
     if base == yours:
         return theirs

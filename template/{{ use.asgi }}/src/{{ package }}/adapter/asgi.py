@@ -14,7 +14,7 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
-from ..security.events import REQUEST
+from ..security.events import REQUEST, for_request
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from ..security.sessions import Session
@@ -47,16 +47,6 @@ _FORWARDED = frozenset(name.encode() for name in FORWARDING)
 _REWRITTEN = {*_FORWARDED, b"host"}
 _NOTED = {*_REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
-_CSP = (
-    b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
-    b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-    b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:"
-)
-DOCUMENTATION = (
-    (b"content-security-policy", _CSP),
-    (b"cross-origin-embedder-policy", b"unsafe-none"),
-)
-"""What a framework's pages about the API need; they are there in development alone."""
 _log = logging.getLogger(__name__)
 
 
@@ -303,7 +293,9 @@ class _Exchange:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
+        return await loop.run_in_executor(
+            self._middleware.store_threads, for_request(REQUEST.get(), work)
+        )
 
     def send(self, message: Message) -> Awaitable[None]:
         """Take what the application answers."""
@@ -530,20 +522,6 @@ def as_mapping(value: Any) -> dict[str, Any] | None:
         if dump := getattr(value, method, None):
             return dict(dump())
     return None
-
-
-def in_context(work: Callable[[], _T]) -> Callable[[], _T]:
-    """Run `work` with the context variables of here: log lines name the request."""
-    request = REQUEST.get()
-
-    def run() -> _T:
-        REQUEST.set(request)
-        try:
-            return work()
-        finally:
-            REQUEST.set(None)
-
-    return run
 
 
 async def _done() -> None:

@@ -9,31 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 from ..security.context import RequestContext
 from ..security.errors import Problem
-from ..security.events import REQUEST, note
+from ..security.events import REQUEST, for_request, note
 from ..security.policy import Policy
-from ..security.proxy import FORWARDING, bucket
+from ..security.proxy import FORWARDING
 from ..security.responses import Response
+from ..security.sockets import POLICY, Connections, Messages
 from ..security.stores import StoreError
-from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send, in_context
+from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
 from .authorship import unreadable
 from .compose import KEY, Exchange
 
 _SWITCHING, _ERROR = 101, 500
-_GONE, _UNREADABLE, _POLICY, _TOO_BIG, _CRASH = 1001, 1007, 1008, 1009, 1011
-_LATER, _SIGNED_OUT = 1013, 4401
+_GONE, _UNREADABLE, _CRASH, _LATER, _SIGNED_OUT = 1001, 1007, 1011, 1013, 4401
 """Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
 _HTTP = 4000
 """With this and HTTP's status frameworks close a handshake, and the policy what is open."""
 _DENIAL = "websocket.http.response"
-_LETTER = 4
-"""Bytes of a letter in UTF-8 at most."""
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
@@ -51,7 +48,8 @@ class Sockets:
         """Take the application with the policy around it."""
         self.middleware = middleware
         self.boundary = middleware.boundary
-        self._open: Counter[str] = Counter()
+        policy = self.boundary.policy
+        self._connections = Connections(policy.websocket, policy.throttle.ipv6_prefix)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection, from its handshake to its end."""
@@ -63,29 +61,14 @@ class Sockets:
             if isinstance(entered, Response):
                 await deny(scope, send, entered)
                 return
-            prefix = self.boundary.policy.throttle.ipv6_prefix
-            client = bucket(entered.client, prefix)
-            if problem := self._full(client):
+            if problem := self._connections.problem(entered.client):
                 response = self.boundary.error_response(entered, problem)
                 await deny(scope, send, self.boundary.leave(entered, response))
                 return
-            self._open[client] += 1
-            try:
+            with self._connections.counted(entered.client):
                 await _Socket(self, entered, head, (scope, receive, send)).run(connect)
-            finally:
-                self._open[client] -= 1
-                if not self._open[client]:
-                    del self._open[client]
         finally:
             REQUEST.set(None)
-
-    def _full(self, client: str) -> Problem | None:
-        limits = self.boundary.policy.websocket
-        if self._open[client] >= limits.connections_per_client:
-            return Problem(429, reason="websocket.connections-per-client")
-        if self._open.total() >= limits.connections:
-            return Problem(503, reason="websocket.connections")
-        return None
 
 
 class _Socket:
@@ -118,13 +101,7 @@ class _Socket:
         """What the client says next, asked for because the application does not."""
         self._timer: asyncio.TimerHandle | None = None
         self._look: asyncio.Task[None] | None = None
-        # Looked up once: what follows is asked of each message.
-        self._largest = self._limits.max_message
-        self._rate = self._allowance = float(self._limits.messages_per_second)
-        """Messages that may come in a second, and that may still come at once."""
-        self._counted = self._last = time.monotonic()
-        self._used = False
-        """The client has sent something since the session was looked at."""
+        self._messages = Messages(self._limits)
         self._denial: tuple[Message, list[bytes]] | None = None
         """What the application answers instead of accepting."""
 
@@ -203,7 +180,7 @@ class _Socket:
             return {"type": "websocket.disconnect", "code": self._code}
         if message["type"] == "websocket.disconnect":
             self._gone(message)
-        elif problem := self._judge(message):
+        elif problem := self._messages.judge(message):
             code, reason = problem
             await self._close(code, reason)
             return {"type": "websocket.disconnect", "code": code}
@@ -229,32 +206,10 @@ class _Socket:
             self._stops_reader = True
             self._reader.cancel()
 
-    def _judge(self, message: Message) -> tuple[int, str] | None:
-        """Return the code to close with, and why, for a message that is one too many or too big."""
-        now = time.monotonic()
-        # A token bucket: a second's worth at once, and the rate on average.
-        rate = self._rate
-        allowance = min(rate, self._allowance + (now - self._counted) * rate)
-        self._counted = self._last = now
-        self._used = True
-        self._allowance = allowance - 1
-        if allowance < 1:
-            return _POLICY, "websocket.messages-per-second"
-        text = message.get("text")
-        if text is None:
-            size = len(message.get("bytes") or b"")
-        elif len(text) * _LETTER <= self._largest:
-            return None
-        else:
-            size = len(text.encode("utf-8", "surrogatepass"))
-        if size > self._largest:
-            return _TOO_BIG, f"{size} bytes: websocket.max-message"
-        return None
-
     def _send(self, message: Message) -> Awaitable[None]:
         if message["type"] == "websocket.send" and not self._code:
             # No coroutine around the server's: there are thousands of messages in a second.
-            self._last = time.monotonic()
+            self._messages.last = time.monotonic()
             return self._send_raw(message)
         return self._take(message)
 
@@ -278,7 +233,7 @@ class _Socket:
             status = message.get("code", 0) - _HTTP
             await self._refuse(Problem(status if status in range(400, 600) else 403))
         else:
-            self._last = time.monotonic()
+            self._messages.last = time.monotonic()
             if kind == "websocket.close":
                 self._code = message.get("code") or 1000
                 self._end()
@@ -296,7 +251,7 @@ class _Socket:
             await self._deny_with(sent)
             raise OSError("the WebSocket is refused")
         self._accepted = True
-        self._last = time.monotonic()
+        self._messages.last = time.monotonic()
         await self._send_raw({**message, "headers": sent.headers})
 
     async def _refuse(self, problem: Problem) -> None:
@@ -310,7 +265,7 @@ class _Socket:
             await self._deny_with(await self._leave(response))
 
     async def _deny_with(self, response: Response) -> None:
-        self._code = _POLICY
+        self._code = POLICY
         self._end()
         await deny(self._scope, self._send_raw, response)
 
@@ -347,7 +302,7 @@ class _Socket:
             if not (self._reader or self._ahead):
                 # An application that only sends would never learn that nobody is there.
                 self._ahead = self._loop.create_task(self._listen())
-            if time.monotonic() - self._last >= self._limits.idle_timeout:
+            if time.monotonic() - self._messages.last >= self._limits.idle_timeout:
                 await self._close(_GONE, "websocket.idle-timeout")
             elif not (await self._lives() or self._code):
                 await self._close(_SIGNED_OUT, "its session has ended")
@@ -355,7 +310,7 @@ class _Socket:
             self._watch()
 
     async def _lives(self) -> bool:
-        used, self._used = self._used, False
+        used, self._messages.used = self._messages.used, False
         try:
             return bool(await self._in_thread(lambda: self._context.session.lives(used=used)))
         except StoreError:
@@ -365,14 +320,15 @@ class _Socket:
     async def _in_thread(self, work: Callable[[], Any]) -> Any:
         if self._boundary.store.local:
             return work()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._middleware.store_threads, in_context(work))
+        return await self._loop.run_in_executor(
+            self._middleware.store_threads, for_request(REQUEST.get(), work)
+        )
 
 
 async def deny(scope: Scope, send: Send, response: Response) -> None:
     """Answer a handshake by a response, or where the server has no way to, by its own 403."""
     if _DENIAL not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close", "code": _POLICY, "reason": ""})
+        await send({"type": "websocket.close", "code": POLICY, "reason": ""})
         return
     start = {"status": response.status, "headers": response.headers}
     await send({"type": f"{_DENIAL}.start", **start})

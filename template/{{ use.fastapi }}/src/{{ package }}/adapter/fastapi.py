@@ -25,23 +25,14 @@ from ..config import Settings
 from ..security import responses
 from ..security.accounts import Accounts
 from ..security.boundary import Boundary
+from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, allow_header
 from ..security.events import note
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
 from . import documents, templates
-from .asgi import (
-    DOCUMENTATION,
-    App,
-    BoundaryMiddleware,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    finds_ours,
-    view_begins,
-)
+from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 

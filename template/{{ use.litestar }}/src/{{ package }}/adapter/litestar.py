@@ -39,20 +39,11 @@ from ..config import ConfigError, Settings
 from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
+from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, title
 from ..security.sessions import Session
 from . import documents, templates
-from .asgi import (
-    DOCUMENTATION,
-    App,
-    BoundaryMiddleware,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    finds_ours,
-    view_begins,
-)
+from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
 from .authorship import unreadable
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, reason_of, status_of, take_over

@@ -24,7 +24,7 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
 from ..security.errors import Problem
-from ..security.events import REQUEST, note
+from ..security.events import REQUEST, for_request, note
 from ..security.responses import Response
 from . import boundary_middleware
 from .incoming import Incoming
@@ -190,19 +190,12 @@ class WsgiServer:
         *arguments: Any,
         threads: ThreadPoolExecutor | None = None,
     ) -> futures.Future[Any]:
-        def run() -> Any:
-            REQUEST.set(context)
-            try:
-                return work(*arguments)
-            finally:
-                REQUEST.set(None)
-
         # What the application leaves in context variables, as Flask its own contexts, is there for
         # each piece of the body as well, whichever thread asks for it.
         if context.variables is None:
             context.variables = copy_context()
         pool = threads or self._threads
-        return pool.submit(context.variables.run, run)
+        return pool.submit(context.variables.run, for_request(context, work, *arguments))
 
 
 class _Unreadable(io.BytesIO):

@@ -1,0 +1,86 @@
+# Owned by the template: extend, do not edit.
+"""How many WebSockets a client may have, and what it may send on one (RTE-6; ASVS 4.4)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from .errors import Problem
+from .policy import WebSocketPolicy
+from .proxy import bucket
+
+POLICY, TOO_BIG = 1008, 1009
+"""Close codes (RFC 6455 section 7.4)."""
+_LETTER = 4
+"""Bytes of a letter in UTF-8 at most."""
+
+
+class Connections:
+    """The open connections of this process, by client."""
+
+    def __init__(self, limits: WebSocketPolicy, ipv6_prefix: int) -> None:
+        """Take the limits, and how many bits of an IPv6 address are one client's."""
+        self._limits = limits
+        self._prefix = ipv6_prefix
+        self._open: Counter[str] = Counter()
+
+    def problem(self, address: str) -> Problem | None:
+        """Return why one more is refused, None if it is not."""
+        limits = self._limits
+        if self._open[bucket(address, self._prefix)] >= limits.connections_per_client:
+            return Problem(429, reason="websocket.connections-per-client")
+        if self._open.total() >= limits.connections:
+            return Problem(503, reason="websocket.connections")
+        return None
+
+    @contextmanager
+    def counted(self, address: str) -> Iterator[None]:
+        """Count one as long as it is open."""
+        client = bucket(address, self._prefix)
+        self._open[client] += 1
+        try:
+            yield
+        finally:
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+
+
+class Messages:
+    """What came on one connection."""
+
+    def __init__(self, limits: WebSocketPolicy) -> None:
+        """Take the limits, looked up once: what follows is asked of each message."""
+        self._largest = limits.max_message
+        self._rate = self._allowance = float(limits.messages_per_second)
+        """Messages that may come in a second, and that may still come at once."""
+        self._counted = self.last = time.monotonic()
+        """When one was counted, and when one came or was sent."""
+        self.used = False
+        """The client has sent something since this was set back."""
+
+    def judge(self, message: Mapping[str, Any]) -> tuple[int, str] | None:
+        """Return the code to close with, and why, for a message that is one too many or too big."""
+        now = time.monotonic()
+        # A token bucket: a second's worth at once, and the rate on average.
+        rate = self._rate
+        allowance = min(rate, self._allowance + (now - self._counted) * rate)
+        self._counted = self.last = now
+        self.used = True
+        self._allowance = allowance - 1
+        if allowance < 1:
+            return POLICY, "websocket.messages-per-second"
+        text = message.get("text")
+        if text is None:
+            size = len(message.get("bytes") or b"")
+        elif len(text) * _LETTER <= self._largest:
+            return None
+        else:
+            size = len(text.encode("utf-8", "surrogatepass"))
+        if size > self._largest:
+            return TOO_BIG, f"{size} bytes: websocket.max-message"
+        return None
