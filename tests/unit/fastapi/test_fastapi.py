@@ -65,7 +65,7 @@ def test_page_about_a_crash_may_be_the_applications(
 
 @pytest.mark.contract("DAT-3")
 @pytest.mark.parametrize(("status", "lines"), [(500, 1), (409, 0)])
-@pytest.mark.parametrize("kind", ["async def", "def"])
+@pytest.mark.parametrize("kind", ["async def", "def", "object"])
 @pytest.mark.usefixtures("restored_logging")
 def test_what_a_handler_of_its_own_answers_is_in_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, status: int, lines: int
@@ -78,11 +78,17 @@ def test_what_a_handler_of_its_own_answers_is_in_the_log(
     async def answer_async(request: Request, error: Exception) -> JSONResponse:
         return answer(request, error)
 
+    class Answer:
+        async def __call__(self, request: Request, error: Exception) -> JSONResponse:
+            return answer(request, error)
+
+    handlers: dict[str, Any] = {"def": answer, "async def": answer_async, "object": Answer()}
+
     class Own(Stage):
         @override
         def build(self, settings: Any) -> Any:
             app: FastAPI = super().build(settings)
-            app.add_exception_handler(ValueError, answer if kind == "def" else answer_async)
+            app.add_exception_handler(ValueError, handlers[kind])
             return app
 
     with closing(Own(Files(tmp_path))) as service:
