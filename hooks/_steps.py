@@ -340,7 +340,8 @@ def of_copier() -> dict[str, str]:
 
     A company's hooks are about people's commits, and git takes no objects of another kind of hash.
     """
-    number = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    given = os.environ.get("GIT_CONFIG_COUNT", "")
+    number = int(given) if given.isdecimal() else 0
     variables = {
         "GIT_CONFIG_COUNT": str(number + 1),
         f"GIT_CONFIG_KEY_{number}": "core.hooksPath",

@@ -59,7 +59,8 @@ WORDS = (
 """What to look for in which files, and what it means."""
 LOCKS = ("poetry.lock", "pdm.lock", "Pipfile.lock")
 LISTS = {
-    "delete it": ("*requirements*.txt", "requirements/*.txt", "setup.cfg", *LOCKS),
+    "delete it": ("*requirements*.txt", "requirements/*.txt", *LOCKS),
+    "take them out of it": ("setup.cfg",),
     "`uv add` what it asks for, then delete it": ("Pipfile", "setup.py", "environment.y*ml"),
 }
 """Other lists of dependencies, by what to do with them: some are not read here."""

@@ -192,8 +192,10 @@ def test_no_dependency_is_lost_with_a_list_that_is_deleted(
     for text in ("-e git+https://a.example/b.git#egg=b", "git+https://a.example/c.git"):
         assert f"\n  {text}: only pip knows that; `uv add` what it is\n" in said
     assert "yarn.lock" not in said
-    for name in ("pdm.lock", "requirements-dev.txt", "requirements/test.txt", "setup.cfg"):
+    for name in ("pdm.lock", "requirements-dev.txt", "requirements/test.txt"):
         assert f"\n  {name}: dependencies are in pyproject.toml alone; delete it\n" in said
+    # It may hold settings of tools, too.
+    assert "\n  setup.cfg: dependencies are in pyproject.toml alone; take them out of it\n" in said
 
 
 def test_of_its_own_package_what_lies_within_moves(
