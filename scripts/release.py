@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SECURITY = "template/src/{{ package }}/security"
 UNRELEASED = "## Unreleased\n"
 BREAKING = "**Breaking:**"
+ORIGIN = "origin"
 DUTY = re.compile(r"\bWho: \S.*\bDo: \S", re.DOTALL)
 
 
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         problems = changelog_problems(root, last) + tag_problems(root) + form_problems(root)
         if options.version:
             problems += version_problems(root, last, options.version)
+            problems += remote_problems(root)
         if not problems:
             problems = earlier_problems(root)
         if problems:
@@ -150,6 +152,37 @@ def version_problems(root: Path, last: Version | None, text: str) -> list[str]:
         problems.append(f"CHANGELOG.md: the section on top is {written}'s, which has no tag")
     if written and re.search(r"^- ", _parts(root)[0], re.MULTILINE):
         problems.append(f"CHANGELOG.md: move what stands under Unreleased to the section {written}")
+    return problems
+
+
+def remote_problems(root: Path) -> list[str]:
+    """Return what the repository that services follow has, and this clone has not.
+
+    A version that a colleague has tagged would be released again, and could not be pushed.
+    """
+    if ORIGIN not in git(root, "remote").split():
+        return []
+    try:
+        listed = git(root, "ls-remote", ORIGIN, "refs/heads/main", "refs/tags/*")
+    except Refused as refusal:
+        return [f"{refusal}; a release has to know which versions {ORIGIN} has"]
+    kept = git(root, "for-each-ref", "--format=%(refname) %(objectname)", "refs/tags")
+    here = dict(line.split() for line in kept.splitlines())
+    problems = []
+    for line in listed.splitlines():
+        commit, name = line.split()
+        if name == "refs/heads/main":
+            if commit not in git(root, "rev-list", "HEAD").split():
+                problems.append(f"main of {ORIGIN} has commits that are not here: git pull")
+        elif not name.endswith("^{}") and version_of(name.removeprefix("refs/tags/")):
+            tag = name.removeprefix("refs/tags/")
+            if name not in here:
+                problems.append(f"{ORIGIN} has the tag {tag}, which is not here: git fetch --tags")
+            elif here[name] != commit:
+                problems.append(
+                    f"the tag {tag} is another one in {ORIGIN}: compare them by"
+                    f" git ls-remote {ORIGIN} {name}; git rev-parse {tag}"
+                )
     return problems
 
 

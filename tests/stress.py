@@ -49,15 +49,16 @@ def load(number: int) -> Iterator[None]:
 
 
 def run(arguments: Sequence[str]) -> tuple[list[str], str]:
-    """Run pytest once; return the tests that failed, and its last line."""
+    """Run pytest once; return the tests that failed, and its last line. Says why they did."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "worksteal", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     failed = re.findall(r"^(?:FAILED|ERROR) (\S+::.*?)(?: - .*)?$", done.stdout, re.MULTILINE)
-    if done.returncode and not failed:
-        failed = [f"pytest ended with {done.returncode}"]
-        print(done.stdout[-4000:], done.stderr[-2000:], sep="\n")
-    for name in failed:
-        print(f"  red   {name}", flush=True)
+    if done.returncode:
+        # Its report of them, if there is one: what is red by chance may not be seen again.
+        report = re.search(r"^=+ (?:FAILURES|ERRORS) =+$", done.stdout, re.MULTILINE)
+        print(done.stdout[report.start() :] if report else done.stdout[-4000:])
+        print(done.stderr[-2000:], flush=True)
+        failed = failed or [f"pytest ended with {done.returncode}"]
     return failed, (done.stdout.strip().splitlines() or [""])[-1]
 
 

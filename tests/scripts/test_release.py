@@ -133,6 +133,75 @@ def test_files_that_git_does_not_have_are_named_whatever_it_is_set_to(
     assert "commit or stash" in capsys.readouterr().out
 
 
+@pytest.fixture
+def origin(template: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return the repository that the template was cloned from, and that has all it has."""
+    state(template, TOLD)
+    path = tmp_path_factory.mktemp("origin")
+    template.git("clone", "--quiet", "--no-hardlinks", str(template.path), str(path))
+    template.git("remote", "add", "origin", str(path))
+    return Project(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("tag", "v1.1.0"), "origin has the tag v1.1.0, which is not here: git fetch --tags"),
+        (
+            ("tag", "--annotate", "--message=x", "v1.0.1", "v1.0.0"),
+            "origin has the tag v1.0.1, which is not here: git fetch --tags",
+        ),
+        (("tag", "--force", "v1.0.0", "HEAD"), "the tag v1.0.0 is another one in origin: "),
+        (
+            ("commit", "--quiet", "--allow-empty", "--message=x"),
+            "main of origin has commits that are not here: git pull",
+        ),
+    ],
+    ids=["the same version", "annotated", "moved", "ahead"],
+)
+def test_what_others_have_released_is_known(
+    template: Project,
+    origin: Project,
+    capsys: pytest.CaptureFixture[str],
+    change: tuple[str, ...],
+    reason: str,
+) -> None:
+    origin.git(*change)
+    before = template.git("rev-parse", "HEAD")
+    assert release.main(["1.1.0"], template.path) == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"release: {reason}")
+    assert said.count("\n") == 1
+    assert template.git("rev-parse", "HEAD") == before
+    assert "v1.1.0" not in template.git("tag").split()
+    # Only what is released has to be asked for.
+    assert release.main([], template.path) == 0
+
+
+def test_a_release_from_a_clone(template: Project, origin: Project) -> None:
+    origin.git("tag", "nightly")
+    template.git("commit", "--quiet", "--allow-empty", "--message=x")
+    assert release.main(["1.1.0"], template.path) == 0
+
+
+def test_the_first_release_from_a_clone(template: Project, origin: Project) -> None:
+    for each in (template, origin):
+        each.git("tag", "--delete", "v1.0.0", "v0.9.0", "vendor")
+    state(template, "")
+    assert release.main(["1.0.0"], template.path) == 0
+
+
+def test_an_origin_that_does_not_answer_is_named(
+    template: Project, origin: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    origin.path.joinpath(".git").rename(origin.path / "gone")
+    assert release.main(["1.1.0"], template.path) == 1
+    said = capsys.readouterr().out
+    assert said.startswith("release: git ls-remote: ")
+    assert "a release has to know which versions origin has" in said
+    assert "v1.1.0" not in template.git("tag").split()
+
+
 @pytest.mark.parametrize("tag", ["v1.1.0rc1", "v2.0.0rc1", "v1.1.0.dev1"])
 def test_a_version_before_a_release_tells_services_nothing(
     template: Project, capsys: pytest.CaptureFixture[str], tag: str
