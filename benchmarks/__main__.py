@@ -126,20 +126,20 @@ QUICK = Effort(rounds=5, pairs=2, seconds=1, logins=500, frameworks=())
 
 
 def cost(framework: str, project: projects.Project, effort: Effort) -> Iterator[Figure]:
-    """Yield what the service adds to one call, in process."""
-    done = project.run(project.python, str(SUBJECT), "cost", "--rounds", str(effort.rounds))
-    found: dict[str, list[float]] = json.loads(done.stdout)
+    """Yield what the service, and what else people do, adds to one call, in process."""
     name = FRAMEWORKS[framework]
-    bare = statistics.median(found["bare"])
     for kind, what, target in (
         ("floor", "headers and host check by hand", None),
         ("anonymous", "anonymous request", ADDED[framework]),
         ("session", "request with a session (SQLite)", ADDED_SESSION),
         ("peers", f"usual peers ({', '.join(PEERS.get(framework, ()))})", None),
     ):
-        if kind in found:
-            added = [each / base - 1 for each, base in zip(found[kind], found["bare"], strict=True)]
-            note = f"{bare:.1f} us bare, {statistics.median(found[kind]):.1f} us"
+        measured = (str(SUBJECT), "cost", kind, "--rounds", str(effort.rounds))
+        found: dict[str, list[float]] = json.loads(project.run(project.python, *measured).stdout)
+        if found:
+            bare, ours = found["bare"], found[kind]
+            added = [each / base - 1 for each, base in zip(ours, bare, strict=True)]
+            note = f"{statistics.median(bare):.1f} us bare, {statistics.median(ours):.1f} us"
             yield figure(f"{name}, added in process: {what}", added, "of bare", target, note=note)
 
 
@@ -168,10 +168,10 @@ def rates(
     if kind == "bare":
         cases.append(("with a session", PATH_SESSION, cookie, REQUESTS_SESSION[framework]))
     for case, path, sent, target in cases:
-        wrk(bare, 1)
+        wrk(bare, 1, path)
         wrk(guarded, 1, path, sent)
         pairs = [
-            (wrk(bare, effort.seconds), wrk(guarded, effort.seconds, path, sent))
+            (wrk(bare, effort.seconds, path), wrk(guarded, effort.seconds, path, sent))
             for _ in range(effort.pairs)
         ]
         theirs, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
