@@ -53,6 +53,8 @@ _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
 _FINAL = range(200, 600)
+_PLAIN = frozenset(range(200, 400)) - _EMPTY
+"""Of responses with a body that are no errors."""
 _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -604,9 +606,7 @@ class Boundary:
         None of one that has something to judge, or a session to store: `leave` does it.
         """
         if (
-            status >= _ERROR
-            or status in _EMPTY
-            or status not in _FINAL
+            status not in _PLAIN
             or not context.access_decided
             or context._failure is not None
             or _NOTHING in own

@@ -163,6 +163,12 @@ class _Exchange:
     """A start, until it is known whether a body follows: what fails before has stored nothing."""
     _ready: Message | None = None
     """A judged start, until its first piece follows: what fails before has our page, too."""
+    _started = False
+    _passes = False
+    """True once a body is sent as it comes."""
+    _late = False
+    """The client has been told that it takes too long."""
+    _reader: _BodyReader | None = None
     _replaced = False
     _as_head: Scope | None = None
     """What the application is asked where it takes no GET."""
@@ -176,12 +182,6 @@ class _Exchange:
         self._boundary = middleware.boundary
         self._scope = scope
         self._send_raw = send
-        self._started = False
-        self._passes = False
-        """True once a body is sent as it comes."""
-        self._late = False
-        """The client has been told that it takes too long."""
-        self._reader: _BodyReader | None = None
         self._held: list[Message] = []
         """An error of the server's side: an exception that follows says more."""
 

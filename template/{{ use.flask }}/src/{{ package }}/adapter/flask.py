@@ -52,6 +52,8 @@ class FlaskSession(Session, SessionMixin):
     """
 
     identity_key = "_user_id"
+    made_up = False
+    """Of a request that nobody has sent: Flask stores it, as no response leaves."""
 
     @override
     def pack(self, content: dict[str, Any]) -> dict[str, Any]:
@@ -82,15 +84,23 @@ class _Sessions(SessionInterface):
     @override
     def open_session(self, app: Flask, request: Request) -> FlaskSession:
         environ = request.environ
-        if _MADE_UP in environ and KEY not in environ:
+        made_up = _MADE_UP in environ
+        if made_up and KEY not in environ:
             boundary = self._boundary()
             environ[KEY] = Exchange(boundary, boundary.make_up(WsgiRequestHead(environ)))
         session: FlaskSession = environ[KEY].context.session
+        if made_up:
+            session.made_up = True
         return session
 
     @override
+    def is_null_session(self, obj: object) -> bool:
+        # What Flask calls so is not given to `save_session`.
+        return not getattr(obj, "made_up", False)
+
+    @override
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
-        if _MADE_UP in request.environ:
+        if not self.is_null_session(session):
             boundary, context = _exchange()
             for name, value in boundary.store_session(context):
                 response.headers.add(name.decode(), value.decode("latin-1"))
