@@ -733,6 +733,16 @@ def test_failing_middleware_is_answered_by_the_policy(make: Make) -> None:
         expect.error(inside.visitor().get("/"), 500)
 
 
+@pytest.mark.contract("BND-8")
+def test_service_whose_addresses_cannot_be_read_does_not_start(make: Make) -> None:
+    """It would say that it is ready, and answer 500 to everybody."""
+    with (
+        override_settings(ROOT_URLCONF=f"{SERVICE}.app.no_such_urls"),
+        pytest.raises(ModuleNotFoundError, match="no_such_urls"),
+    ):
+        make()
+
+
 @pytest.mark.contract("RTE-2")
 def test_language_that_is_missing_in_an_address_is_added_for_everybody(
     make: Make, monkeypatch: pytest.MonkeyPatch
