@@ -753,7 +753,7 @@ def test_language_that_is_missing_in_an_address_is_added_for_everybody(
     own = {"USE_I18N": True, "LANGUAGES": [("en", "English"), ("de", "German")]}
     _Views.run = staticmethod(lambda request: request.path)
     # It remembers what USE_I18N was.
-    monkeypatch.setattr(translation, "_trans", type(translation._trans)())
+    monkeypatch.setattr(translation, "_trans", type(vars(translation)["_trans"])())
     with override_settings(MIDDLEWARE=around, ROOT_URLCONF=__name__, **own):
         inside = make()
         browser = inside.visitor()

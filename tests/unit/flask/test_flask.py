@@ -539,7 +539,7 @@ class Handling(Kept):
 
 def said(error: Exception) -> ResponseReturnValue:
     """Answer as Flask's documentation does for a program."""
-    code = error.code if isinstance(error, HTTPException) else 500
+    code = (error.code if isinstance(error, HTTPException) else None) or 500
     return {"mine": code, "was": type(getattr(error, "original_exception", error)).__name__}, code
 
 

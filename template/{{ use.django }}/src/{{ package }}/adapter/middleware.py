@@ -125,7 +125,7 @@ class BoundaryMiddleware:
     def _decide_access(
         self, request: WSGIRequest, exchange: Exchange, response: HttpResponseBase
     ) -> None:
-        """There is nothing to see where nothing is, or where only a slash or the language is missing."""
+        """Let everybody see that nothing is there, or that a slash or the language is missing."""
         if request.resolver_match is None and not exchange.context.access_decided:
             missing = response.status_code == _NOT_FOUND
             target = response.headers.get("Location")

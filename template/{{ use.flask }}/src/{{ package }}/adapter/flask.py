@@ -253,7 +253,7 @@ def _judge_targets(app: Flask) -> None:
 
     def last(*arguments: Any) -> Response:
         response = process(*arguments)
-        response.__class__ = _judged(type(response))
+        response.__class__ = _judged(type(response))  # type: ignore[arg-type] # a class has a hash
         return response
 
     setattr(app, "redirect", judged)  # noqa: B010 - Flask's own place for it
