@@ -259,6 +259,25 @@ def test_flask_login_is_the_first_of_two_proofs(opened: Service) -> None:
         assert later.get("/club/inside").text.startswith("user ")
 
 
+def test_flask_login_remembers_beyond_the_end_of_sessions(opened: Service) -> None:
+    """Its cookie is signed and says no time: nobody but the application can end it."""
+    user = opened.add_user()
+    with opened.client() as client, member(opened, user, "198.51.100.2") as own:
+        # Logged in by the extension alone; its own page logs out for good.
+        login = {"username": user.name, "remember": "on"}
+        client.post("/club/enter", data=login)
+        assert client.request("POST", "/club/logout").status_code == 302
+        assert "/club/login" in client.get("/club/inside").headers["location"]
+        client.post("/club/enter", data=login)
+        assert own.post("/account/sessions/end-others").status_code == 303
+        assert asks_for_login(client.get("/account"))
+        # Where the extension looks who asks, it knows them again; the log says so.
+        assert client.get("/club/inside").text.startswith("user ")
+        assert client.logged_in()
+    events = [line for line in opened.log.read_text().splitlines() if user.name not in line]
+    assert sum("authn_login_success" in line for line in events) >= len([login, login, own])
+
+
 def test_flask_login_refuses_what_leads_elsewhere(client: Client, visitor: Client) -> None:
     submit(client, "/members/create", {"username": "eve", "email": ""})
     # The documentation's view has to check it; here it is checked once more as it leaves.

@@ -41,6 +41,19 @@ def test_each_cookie_is_sent(inside: Inside) -> None:
     assert headers["set-cookie"] == ["a=1", "b=2"]
 
 
+@pytest.mark.contract("BND-2", "HDR-1")
+@pytest.mark.parametrize("name", ["vary", "www-authenticate", "link", "content-language"])
+def test_each_line_of_a_list_is_sent(inside: Inside, name: str) -> None:
+    """One that is lost lets a cache hand on a page of somebody else, or hides a way to log in."""
+    assert sent(inside, (name, "one"), ("etag", '"a"'), (name, "two"))[name] == ["one", "two"]
+
+
+@pytest.mark.contract("HDR-1")
+def test_last_line_of_what_is_no_list_is_sent(inside: Inside) -> None:
+    headers = sent(inside, ("etag", '"a"'), ("content-type", "a/a"), ("etag", '"b"'))
+    assert headers["etag"] == ['"b"']
+
+
 @pytest.mark.contract("HDR-1")
 @pytest.mark.parametrize(
     "name",

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,19 @@ def test_threads_that_fail_under_a_test_runner_stay_its_own() -> None:
         "assert threading.excepthook is mine"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_what_the_application_logs_elsewhere_goes_on(tmp_path: Path) -> None:
+    """As by `dictConfig` before the application is made; what writes to the terminal does not."""
+    program = (
+        "import logging, sys; from my_service.security import events\n"
+        f"root, own = logging.getLogger(), logging.FileHandler({str(tmp_path / 'own')!r})\n"
+        "root.handlers = [own, logging.StreamHandler(), logging.StreamHandler(sys.stdout)]\n"
+        "events.configure(production=True); events.configure(production=True)\n"
+        "root.warning('twice')"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["twice"]
+    assert done.stdout == ""
+    assert (tmp_path / "own").read_text("utf-8") == "twice\n"

@@ -115,6 +115,9 @@ def test_caches_know_that_the_origin_counts(stage: Inside) -> None:
     for headers in ((), (("Origin", SPA),), (("Origin", "https://evil.example"),)):
         answer = visitor.get("/stage/answer?body=a&header=vary:accept-language", headers)
         assert expect.once(answer, "vary") == "accept-language, Origin"
+    two = "header=vary:accept&header=vary:cookie"
+    answer = visitor.get(f"/stage/answer?{two}")
+    assert set(expect.once(answer, "vary").split(", ")) == {"accept", "cookie", "Origin"}
     for stated in ("Origin", "accept, origin", "*"):
         answer = visitor.get(f"/stage/answer?header=vary:{stated}")
         assert expect.once(answer, "vary") == stated

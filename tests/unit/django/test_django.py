@@ -58,10 +58,18 @@ from django.shortcuts import get_object_or_404, render
 from django.template import engines
 from django.test import AsyncClient, Client, RequestFactory, TestCase, override_settings
 from django.test.utils import setup_test_environment, teardown_test_environment
-from django.urls import include, path
+from django.urls import (
+    LocalePrefixPattern,
+    URLResolver,
+    include,
+    path,
+    register_converter,
+)
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import cache_page, never_cache
+from django.views.decorators.clickjacking import xframe_options_exempt
 from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_cookie
 
@@ -88,6 +96,7 @@ from ..test_ppl_factors import owner
 SAME = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="(\w+)">')
 SERVICE = "my_service"
+COMMON = "django.middleware.common.CommonMiddleware"
 ADMIN = (ROOT / "src" / SERVICE / "adapter" / "admin.py").exists()
 
 PASSWORD = "Vierzehn alte Birken rauschen"
@@ -127,8 +136,37 @@ async def _await(request: HttpRequest) -> HttpResponse:
     return answer if isinstance(answer, HttpResponse) else HttpResponse(str(answer))
 
 
+class _Looked:
+    """Part of an address that is looked up, or that cannot be."""
+
+    regex = "[a-z]+"
+
+    def to_python(self, value: str) -> str:
+        if value == "crash":
+            raise RuntimeError("secret")
+        get_user_model()._default_manager.filter(username=value).first()
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(_Looked, "looked")
+
+
+@login_not_required
+def _look(request: HttpRequest, name: str) -> HttpResponse:
+    return HttpResponse(f"{name} {request.POST.get('a')}")
+
+
 urlpatterns = [
     path("try", _try),
+    path("look/<looked:name>", _look),
+    URLResolver(
+        # What `i18n_patterns` makes where USE_I18N is on.
+        LocalePrefixPattern(),
+        [path("spoken", _try), path("closed", lambda _: HttpResponse("inside"))],
+    ),
     path("await", _await),
     path("", include(f"{SERVICE}.app.urls")),
 ]
@@ -693,6 +731,71 @@ def test_failing_middleware_is_answered_by_the_policy(make: Make) -> None:
     with override_settings(MIDDLEWARE=[f"{__name__}._breaks", *settings.MIDDLEWARE]):
         inside = make()
         expect.error(inside.visitor().get("/"), 500)
+
+
+@pytest.mark.contract("BND-8")
+def test_service_whose_addresses_cannot_be_read_does_not_start(make: Make) -> None:
+    """It would say that it is ready, and answer 500 to everybody."""
+    with (
+        override_settings(ROOT_URLCONF=f"{SERVICE}.app.no_such_urls"),
+        pytest.raises(ModuleNotFoundError, match="no_such_urls"),
+    ):
+        make()
+
+
+@pytest.mark.contract("RTE-2")
+def test_language_that_is_missing_in_an_address_is_added_for_everybody(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `i18n_patterns` documents it; what is there asks for a login or not."""
+    around = [*settings.MIDDLEWARE]
+    around.insert(around.index(COMMON), "django.middleware.locale.LocaleMiddleware")
+    own = {"USE_I18N": True, "LANGUAGES": [("en", "English"), ("de", "German")]}
+    _Views.run = staticmethod(lambda request: request.path)
+    # It remembers what USE_I18N was.
+    monkeypatch.setattr(translation, "_trans", type(vars(translation)["_trans"])())
+    with override_settings(MIDDLEWARE=around, ROOT_URLCONF=__name__, **own):
+        inside = make()
+        browser = inside.visitor()
+        german = (("Accept-Language", "de"),)
+        for target in ("/spoken?a=b", "/closed"):
+            answer = browser.send("GET", target, german)
+            assert (answer.status_code, expect.once(answer, "location")) == (302, f"/de{target}")
+        assert browser.get("/de/spoken").text == "/de/spoken"
+        for target in ("/de/closed", "/account"):
+            assert browser.get(target).status_code == 303
+        assert browser.get("/de/account").status_code == 404
+
+
+@pytest.mark.contract("BND-5")
+@pytest.mark.usefixtures("restored_logging")
+def test_address_may_be_looked_up_in_the_database(
+    pages: Inside, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Of a body it is foreseen who may send it, on the event loop, where Django asks nothing."""
+    assert pages.visitor().post("/look/ada", a="b").text == "ada b"
+    for method in ("POST", "GET"):
+        capfd.readouterr()
+        answer = pages.visitor().send(method, "/look/crash", SAME, b"a=b" * (method == "POST"))
+        expect.error(answer, 500, echo="secret")
+        assert capfd.readouterr().err.count("sys_crash") == 1
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize(
+    "fact", ["", '[[route]]\npath = "/try"\ncsp = {frame-ancestors = "\'self\'"}']
+)
+def test_page_that_cannot_be_framed_is_named(
+    make: Make, capfd: pytest.CaptureFixture[str], fact: str
+) -> None:
+    _Views.run = staticmethod(xframe_options_exempt(lambda _: HttpResponse("framed")))
+    with override_settings(ROOT_URLCONF=__name__):
+        inside = make(facts=fact)
+        capfd.readouterr()
+        answer = inside.visitor().get("/try")
+    assert ("x-frame-options" in answer.headers) is not bool(fact)
+    assert ("frame-ancestors" in capfd.readouterr().err) is not bool(fact)
 
 
 @pytest.mark.contract("HDR-4")

@@ -20,8 +20,10 @@ from uuid import UUID
 
 import pytest
 from flask import (
+    Blueprint,
     Flask,
     Response,
+    current_app,
     flash,
     get_flashed_messages,
     make_response,
@@ -41,6 +43,7 @@ from markupsafe import Markup
 from typing_extensions import override
 from werkzeug.exceptions import Conflict, HTTPException, RequestedRangeNotSatisfiable
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import BaseConverter
 from werkzeug.test import create_environ
 
 from my_service.adapter import current_auth, login_not_required, secure, server
@@ -54,6 +57,7 @@ from ..test_ppl_factors import STEP, enrol, owner
 from ..test_ppl_passkeys import Authenticator, add, asked
 from ..transport import Transport
 from .stage import FACTS, Stage
+from .views import crash, raise_
 
 KEY = "_user_id"
 """Where Flask-Login keeps the user's id."""
@@ -503,6 +507,210 @@ def test_crash_with_a_page_of_flasks_kind_is_logged_once(
         answer = service.visitor().get("/stage/crash")
     assert (answer.status_code, answer.text) == (500, "mine")
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"]
+
+
+class Handling(Kept):
+    """The stage with a handler of errors: of the application or of a blueprint, or a late one."""
+
+    def __init__(self, folder: Path, where: str, kind: Any, handler: Any) -> None:
+        self.where, self.kind, self.handler = where, kind, handler
+        super().__init__(Files(folder, facts=FACTS))
+
+    @override
+    def build(self, settings: Any) -> Any:
+        def early(app: Flask, *arguments: Any, **more: Any) -> Flask:
+            if self.where == "application":
+                app.register_error_handler(self.kind, self.handler)
+            return secure(app, *arguments, **more)
+
+        blueprint = Blueprint("handling", __name__, url_prefix="/handling")
+        blueprint.add_url_rule("/crash", view_func=crash)
+        blueprint.add_url_rule("/raise", view_func=raise_)
+        if self.where == "blueprint":
+            blueprint.register_error_handler(self.kind, self.handler)
+        with mock.patch.object(main, "secure", early):
+            application: Flask = super().build(settings)
+        application.testing = False
+        application.register_blueprint(blueprint)
+        if self.where == "late":
+            application.register_error_handler(self.kind, self.handler)
+        return application
+
+
+def said(error: Exception) -> ResponseReturnValue:
+    """Answer as Flask's documentation does for a program."""
+    code = (error.code if isinstance(error, HTTPException) else None) or 500
+    return {"mine": code, "was": type(getattr(error, "original_exception", error)).__name__}, code
+
+
+@pytest.mark.contract("BND-2", "FPR-2")
+@pytest.mark.parametrize("kind", [500, HTTPException, Exception])
+@pytest.mark.parametrize("where", ["application", "late", "blueprint"])
+@pytest.mark.usefixtures("restored_logging")
+def test_crash_has_the_page_that_flask_documents(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], where: str, kind: Any
+) -> None:
+    with closing(Handling(tmp_path, where, kind, said)) as service:
+        capfd.readouterr()
+        answer = service.visitor().get("/handling/crash")
+        expect.headers(answer)
+    assert (answer.status_code, answer.json()) == (500, {"mine": 500, "was": "ValueError"})
+    traces = [line for line in capfd.readouterr().err.splitlines() if "Traceback" in line]
+    assert len(traces) == 1, traces
+
+
+@pytest.mark.contract("BND-2", "FPR-2")
+@pytest.mark.parametrize("where", ["application", "late", "blueprint"])
+def test_handler_of_all_exceptions_has_those_of_http_too(tmp_path: Path, where: str) -> None:
+    with closing(Handling(tmp_path, where, Exception, said)) as service:
+        visitor = service.visitor()
+        answer = visitor.get("/handling/raise?status=418")
+        assert (answer.status_code, answer.json()["mine"]) == (418, 418)
+        if where != "blueprint":
+            assert visitor.get("/unknown").json() == {"mine": 404, "was": "NotFound"}
+        # What asks for a login is the policy's.
+        assert visitor.get("/stage/closed").status_code == 303
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("kind", [Exception, HTTPException, 418])
+@pytest.mark.parametrize("where", ["application", "late", "blueprint"])
+def test_error_that_is_handed_on_has_our_page(tmp_path: Path, where: str, kind: Any) -> None:
+    """As Flask's documentation does: "pass through HTTP errors"."""
+    with closing(Handling(tmp_path, where, kind, lambda error: error)) as service:
+        visitor = service.visitor()
+        expect.error(visitor.get("/handling/raise?status=418"), 418)
+        answer = visitor.get("/handling/raise?status=418&text=no+coffee")
+        expect.error(answer, 418)
+        assert "no coffee" in answer.text
+        assert visitor.get("/stage/given").json() == {"left": 2}
+
+
+@pytest.mark.contract("LOG-1", "LOG-2")
+@pytest.mark.usefixtures("restored_logging")
+def test_handlers_of_the_applications_log_have_the_crashes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As one that mails; Flask's own handler, which writes plain text, has nothing."""
+    seen: list[logging.LogRecord] = []
+
+    class Mails(logging.Handler):
+        @override
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record)
+
+    def logging_before(app: Flask, *arguments: Any, **more: Any) -> Flask:
+        logging.getLogger().handlers = []
+        mails = Mails()
+        mails.setLevel(logging.ERROR)
+        app.logger.addHandler(mails)
+        return secure(app, *arguments, **more)
+
+    monkeypatch.setattr(main, "secure", logging_before)
+    with closing(Kept(Files(tmp_path, facts=FACTS))) as service:
+        capfd.readouterr()
+        expect.error(service.visitor().get("/stage/crash"), 500)
+        service.application.logger.warning("eve\n%s", '{"event": "forged"}')
+        service.application.logger.handlers.clear()
+    assert [record.exc_info and record.exc_info[0] for record in seen] == [ValueError]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert "forged" not in [line["event"] for line in lines]
+
+
+class Named(Response):
+    """A response of the application's own kind, as Flask's documentation makes one."""
+
+    default_mimetype = "application/xml"
+    closed: list[str] = []  # noqa: RUF012 - what the test looks at
+
+    @override
+    def get_wsgi_headers(self, environ: Any) -> Any:
+        headers = super().get_wsgi_headers(environ)
+        headers["Content-Language"] = "de"
+        return headers
+
+    @override
+    def close(self) -> None:
+        self.closed.append(self.mimetype or "")
+        super().close()
+
+
+@pytest.mark.contract("BND-2", "RED-4")
+def test_response_of_an_own_class_stays_one(tmp_path: Path) -> None:
+    @login_not_required
+    def named() -> ResponseReturnValue:
+        return Named("<a/>", headers={"Location": request.args["to"]} if request.args else None)
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+            application.add_url_rule("/stage/named", view_func=named)
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        answer = service.visitor().get("/stage/named")
+        assert expect.once(answer, "content-type").startswith("application/xml")
+        assert expect.once(answer, "content-language") == "de"
+        assert Named.closed == ["application/xml"]
+        expect.error(service.visitor().get("/stage/named?to=https://%5Bevil"), 400)
+
+
+class Counted(BaseConverter):
+    """Part of an address that is looked up, as by a query of Flask-SQLAlchemy."""
+
+    @override
+    def to_python(self, value: str) -> int:
+        return len(current_app.name) and int(value)
+
+
+@pytest.mark.contract("BND-5", "RTE-2")
+def test_address_may_be_looked_up_where_flask_is_at_work(tmp_path: Path) -> None:
+    """Of a body it is foreseen whether the view is public: before Flask is at work."""
+    asked: list[str] = []
+
+    @login_not_required
+    def opened(number: int) -> ResponseReturnValue:
+        return {"number": number, "a": request.form["a"]}
+
+    def closed(number: int) -> ResponseReturnValue:
+        raise AssertionError(number)
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings)
+            application.url_map.converters["counted"] = Counted
+            for name, view in (("opened", opened), ("closed", closed)):
+                rule = f"/counted/{name}/<counted:number>"
+                application.add_url_rule(rule, view_func=view, methods=["POST"])
+            application.url_value_preprocessor(lambda name, _: asked.append(str(name)))
+            return application
+
+    with closing(Own(Files(tmp_path))) as service:
+        assert service.visitor().post("/counted/opened/7", a="b").json() == {"number": 7, "a": "b"}
+        assert asked == ["opened"]
+        assert service.visitor().post("/counted/closed/7", a="b").status_code == 303
+        # What prepares an address for its view sees no stranger's.
+        assert asked == ["opened"]
+
+
+@pytest.mark.contract("LOG-1")
+@pytest.mark.usefixtures("restored_logging")
+def test_login_by_an_extension_is_in_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with closing(Kept(Files(tmp_path, facts=FACTS))) as service:
+        user = service.add_user()
+        known = user_id(service, user.name)
+        browser = service.visitor()
+        capfd.readouterr()
+        for _ in range(2):
+            browser.post(f"/stage/session/set?key={KEY}&value={known}")
+        browser.post("/stage/session/set?key=a&value=1")
+        lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    logged = [line for line in lines if line["event"] == "authn_login_success"]
+    assert [(line["user"], line["client"]) for line in logged] == [(known, browser.address)]
 
 
 @pytest.mark.contract("BND-4")

@@ -146,6 +146,8 @@ class Boundary:
         """What the framework's adapter makes sessions of."""
         self.render_error: RenderError = lambda _context, _problem: None
         """The application's own error page, where an adapter knows how to make it."""
+        self.crash_log = _log
+        """Where unhandled exceptions are logged."""
         self.stock: frozenset[tuple[int, bytes]] = frozenset()
         """Status and body of errors that a framework answers past its error handlers."""
         self._routes = Routes(policy.routes, policy.input, production=production)
@@ -533,7 +535,7 @@ class Boundary:
             cause = cause.__cause__
         if half := self.half_login(context, failed=error):
             return half
-        _log.error("sys_crash", exc_info=error)
+        self.crash_log.error("sys_crash", exc_info=error)
         return self.error_response(context, Problem(500))
 
     def half_login(
@@ -673,7 +675,7 @@ class Boundary:
         if not ours:
             if status == _CRASH and context.handled is not None:
                 # The handler's answer stands, but nobody else would say why.
-                _log.error("sys_crash", exc_info=context.handled)
+                self.crash_log.error("sys_crash", exc_info=context.handled)
                 context.handled = None
             refusal = refusal or self._replaced(context, response, special=special)
         if refusal:

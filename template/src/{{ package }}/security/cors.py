@@ -68,7 +68,7 @@ def open_to(
     `Vary` always: a cache must not hand the response for one origin to another. What the
     application says of it is not among `headers`: the list of those that may leave has none of it.
     """
-    kept, varies = headers, next((value for name, value in headers if name == b"vary"), b"")
+    kept, varies = headers, b", ".join([value for name, value in headers if name == b"vary"])
     words = {word.strip().lower() for word in varies.split(b",")}
     if words.isdisjoint({b"origin", b"*"}):
         kept = [pair for pair in kept if pair[0] != b"vary"]

@@ -162,10 +162,17 @@ def configure(*, production: bool) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers = [handler]
+    # What the application writes to a file or sends somewhere is its own; here is one log for all.
+    root.handlers = [handler, *filter(_leads_elsewhere, root.handlers)]
     root.setLevel(logging.INFO)
     if production:
         _take_over()
+
+
+def _leads_elsewhere(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.FileHandler) or not isinstance(
+        handler, logging.StreamHandler
+    )
 
 
 def _take_over() -> None:

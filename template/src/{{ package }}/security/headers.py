@@ -23,6 +23,13 @@ _NAME = itemgetter(0)
 _OF_SERVER = frozenset({b"connection", b"keep-alive", b"date"})
 """What the server says itself, of a connection alone (RFC 9110 sections 6.6.1, 7.6.1): no loss."""
 _BOUND = frozenset({b"content-length", b"cache-control"})
+_SEVERAL = frozenset(
+    {
+        *(b"allow", b"content-language", b"link", b"server-timing"),
+        *(b"set-cookie", b"vary", b"www-authenticate"),
+    }
+)
+"""What may come in several lines: each of them counts (RFC 9110 section 5.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +152,9 @@ class SecureHeaders:
     ) -> tuple[Headers, tuple[str, ...]]:
         """Return all headers in policy order, and the names of those that were dropped.
 
-        Names in `own` are lower-case. A name that is not allowed is dropped, one that came twice is
-        sent once, and one that the policy has too stands unless it is fixed. `fact` is the number
+        Names in `own` are lower-case. A name that is not allowed is dropped, of one that came twice
+        the last is sent, unless it is a list, and one that the policy has too stands unless it is
+        fixed. `fact` is the number
         of the path's fact, 0 for none; `plan` that of `own`, where it is known.
         """
         plan = plan or self.plan(own)
@@ -174,7 +182,7 @@ class SecureHeaders:
         return {name: value for name, value in found.items() if value != self._stated.get(name)}
 
     def _made_plan(self, names: tuple[bytes, ...]) -> Plan:
-        """Plan for these names; the last of a name stands, but every cookie.
+        """Plan for these names; the last of a name stands, but all of a list's.
 
         Cached: an application has few combinations.
         """
@@ -182,7 +190,7 @@ class SecureHeaders:
         kept = [
             index
             for index, name in enumerate(names)
-            if name in self._rank and (name == b"set-cookie" or last[name] == index)
+            if name in self._rank and (name in _SEVERAL or last[name] == index)
         ]
         kept.sort(key=lambda index: self._rank[names[index]])
         shared = tuple(index for index, name in enumerate(names) if name in self._known)

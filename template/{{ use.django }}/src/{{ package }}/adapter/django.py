@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,8 @@ def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) ->
     """Put the policy around Django's application; see `adapter.secure`."""
     boundary = open_boundary(settings, clock, prepare=True)
     adopt(boundary)
+    # Django does it at the first request: a service that is ready would answer 500 to everybody.
+    import_module(django_settings.ROOT_URLCONF)
     return BoundaryMiddleware(app, boundary, _is_public, foresee=_foresee)
 
 

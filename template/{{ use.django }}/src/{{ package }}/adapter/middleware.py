@@ -26,7 +26,7 @@ from ..security.body import is_json, media_type
 from ..security.boundary import MARK
 from ..security.csrf import SAFE_METHODS
 from ..security.errors import Problem, allow_header
-from ..security.events import REQUEST
+from ..security.events import REQUEST, note
 from ..security.responses import Headers, Response
 from . import wsgi
 from .access import allowed_methods, is_public, is_public_request
@@ -111,6 +111,9 @@ class BoundaryMiddleware:
             response = _own_404(request, response)
         self._decide_access(request, exchange, response)
         headers = response.headers
+        if getattr(response, "xframe_options_exempt", False):
+            # Without the header browsers would still go by the policy's frame-ancestors.
+            _note_frames(exchange)
         for name, value in _repeated():
             if headers.get(name) == value:
                 del headers[name]
@@ -122,13 +125,16 @@ class BoundaryMiddleware:
     def _decide_access(
         self, request: WSGIRequest, exchange: Exchange, response: HttpResponseBase
     ) -> None:
-        """There is nothing to see where nothing is, or where only a slash is missing."""
+        """Let everybody see that nothing is there, or that a slash or the language is missing."""
         if request.resolver_match is None and not exchange.context.access_decided:
             missing = response.status_code == _NOT_FOUND
-            slash = settings.APPEND_SLASH and (
-                response.headers.get("Location") == request.get_full_path(force_append_slash=True)
-            )
-            if missing or slash:
+            target = response.headers.get("Location")
+            slashed = request.get_full_path(force_append_slash=True)
+            slash = settings.APPEND_SLASH and target == slashed
+            # `LocaleMiddleware` says the language, and leads to what `i18n_patterns` has there.
+            language = f"/{getattr(request, 'LANGUAGE_CODE', '')}"
+            prefix = target in {f"{language}{request.get_full_path()}", f"{language}{slashed}"}
+            if missing or slash or prefix:
                 exchange.boundary.allow(exchange.context, public=True)
 
     def _enter(self, request: WSGIRequest) -> HttpResponseBase:
@@ -224,6 +230,15 @@ def _own_404(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
     except Http404 as error:
         return _handled(request, _NOT_FOUND, error)
     return response
+
+
+def _note_frames(exchange: Exchange) -> None:
+    """Say that a view which may be framed, may not, and what says so (BND-2)."""
+    if "frame-ancestors" not in exchange.context.route.fact.csp:
+        reason = (
+            "xframe_options_exempt alone opens no page to frames: [[route]] csp frame-ancestors"
+        )
+        note("response_changed", header="x-frame-options", reason=reason)
 
 
 @receiver(got_request_exception)

@@ -5,19 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from functools import lru_cache
 from typing import Any
 
 from flask import (
     Flask,
     Request,
     Response,
+    current_app,
     has_app_context,
     has_request_context,
     request,
 )
 from flask.json.tag import TaggedJSONSerializer
+from flask.logging import default_handler
 from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
 from typing_extensions import override
+from werkzeug.datastructures import Headers
 from werkzeug.debug.tbtools import DebugTraceback
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import RequestRedirect
@@ -27,7 +31,7 @@ from ..security import responses
 from ..security.accounts import Accounts
 from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
-from ..security.events import note
+from ..security.events import emit, note
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from .authorship import raised_in
@@ -54,6 +58,14 @@ class FlaskSession(Session, SessionMixin):
     identity_key = "_user_id"
     made_up = False
     """Of a request that nobody has sent: Flask stores it, as no response leaves."""
+
+    @override
+    def __setitem__(self, key: str, value: Any) -> None:
+        before = self.user if key == self.identity_key else ""
+        super().__setitem__(key, value)
+        if key == self.identity_key and self.user not in {"", before}:
+            # Also of whom an extension's cookie remembers: nothing else says that they are back.
+            emit("authn_login_success", user=self.user)
 
     @override
     def pack(self, content: dict[str, Any]) -> dict[str, Any]:
@@ -116,6 +128,8 @@ def install(
     """Put the policy around the application; see `adapter.secure`."""
     boundary = compose(settings, accounts, ready=ready, debug=app.debug, clock=clock)
     boundary.session_class = FlaskSession
+    # Where Flask logs it: the application's own handlers, as one that mails, hang there.
+    boundary.crash_log = app.logger
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
@@ -210,9 +224,12 @@ def _adopt(app: Flask, *, mounted: bool) -> None:
         if key.startswith(_SESSION) and app.config[key] != default:
             note("setting_left_out", setting=key, reason="the policy says it: policy.toml")
     app.session_interface = _Sessions(lambda: app.extensions[_EXTENSION].boundary)
-    # First of all, before anything of the application sees a stranger's request.
-    check: Callable[[], None] = lambda: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
-    app.before_request_funcs.setdefault(None, []).insert(0, check)
+    # It writes plain text, in which a client's words could forge a line (LOG-2).
+    app.logger.removeHandler(default_handler)
+    # First of all, before anything of the application sees a stranger's request: Flask calls these
+    # before `before_request`.
+    check: Callable[..., None] = lambda *_: _check_access(app, mounted=mounted)  # noqa: E731 - a hook
+    app.url_value_preprocessors.setdefault(None, []).insert(0, check)
     for limit in ("MAX_FORM_MEMORY_SIZE", "MAX_FORM_PARTS"):
         if app.config[limit] == Flask.default_config[limit]:
             # The boundary has limits of its own, which a fact raises for a path.
@@ -232,7 +249,7 @@ def _leave_out(interface: SessionInterface) -> None:
 
 def _judge_targets(app: Flask) -> None:
     """Refuse what Werkzeug cannot write as a Location, as what leads astray is refused."""
-    redirect = app.redirect
+    redirect, process = app.redirect, app.process_response
 
     def judged(location: str, code: int = 302) -> Any:
         if has_request_context():
@@ -244,21 +261,30 @@ def _judge_targets(app: Flask) -> None:
         except ValueError:
             raise _NO_TARGET from None
 
-    class Judged(app.response_class):  # type: ignore[name-defined,misc] # of the application
-        def get_wsgi_headers(self, environ: Any) -> Any:
-            try:
-                return super().get_wsgi_headers(environ)
-            except ValueError:
-                raise _NO_TARGET from None
+    def last(*arguments: Any) -> Response:
+        response = process(*arguments)
+        response.__class__ = _judged(type(response))  # type: ignore[arg-type] # a class has a hash
+        return response
 
     setattr(app, "redirect", judged)  # noqa: B010 - Flask's own place for it
-    app.response_class = Judged
+    setattr(app, "process_response", last)  # noqa: B010 - a method
 
 
-def _answers_crashes(app: Flask) -> bool:
-    """Tell whether the application has a page of its own about a crash."""
-    kinds = {InternalServerError, Exception}
-    return any(not kinds.isdisjoint(found) for found in app.error_handler_spec[None].values())
+class _Judged(Response):
+    """A response, of whatever class, whose Location may be none."""
+
+    @override
+    def get_wsgi_headers(self, environ: Environ) -> Headers:
+        try:
+            return super().get_wsgi_headers(environ)
+        except ValueError:
+            raise _NO_TARGET from None
+
+
+@lru_cache(maxsize=64)
+def _judged(kind: type[Response]) -> type[Response]:
+    """Return the class of a response with that added: what the application's own does, stays."""
+    return kind if issubclass(kind, _Judged) else type(kind.__name__, (_Judged, kind), {})
 
 
 def _exchange() -> Exchange:
@@ -311,9 +337,11 @@ def _take_over_errors(app: Flask) -> None:
         if not any(kind in handlers for handlers in own.values()):
             app.register_error_handler(kind, handler)
     _remember_crashes(app)
-    if not _answers_crashes(app):
-        # An unhandled exception goes up to the boundary, which logs it and answers.
-        app.config["PROPAGATE_EXCEPTIONS"] = True
+    make = app.make_response
+    # What a handler hands on, or a view returns, as it is: Flask's stock page, which nobody wrote.
+    setattr(  # noqa: B010 - a method
+        app, "make_response", lambda rv: make(_ours(rv) if isinstance(rv, HTTPException) else rv)
+    )
 
 
 def _remember_crashes(app: Flask) -> None:
@@ -326,8 +354,10 @@ def _remember_crashes(app: Flask) -> None:
         return handle(error)
 
     def log_once(exc_info: Any) -> None:
-        _exchange().context.handled = None
-        log(exc_info)
+        page = app._find_error_handler(InternalServerError(), request.blueprints)
+        if page is not _http_exception:
+            _exchange().context.handled = None
+            log(exc_info)
 
     setattr(app, "handle_user_exception", remember)  # noqa: B010 - a method
     setattr(app, "log_exception", log_once)  # noqa: B010 - a method
@@ -344,6 +374,17 @@ def _store_error(error: StoreError) -> Response:
 
 
 def _http_exception(error: HTTPException) -> Any:
+    """Answer an error of Flask's that the application has no handler for."""
+    if isinstance(error, InternalServerError) and error.original_exception is not None:
+        # Nobody has a page about a crash: it goes up to the boundary, which logs it and answers.
+        raise error.original_exception
+    if general := current_app.error_handler_spec[None][None].get(Exception):
+        # It is for these, too: ours alone stands before it.
+        return current_app.ensure_sync(general)(error)
+    return _ours(error)
+
+
+def _ours(error: HTTPException) -> Any:
     if error.response is not None or error.code is None or error.code < _ERROR:
         # `abort(make_response(...))`, or a class of one's own that leads on: the author's.
         return error

@@ -162,10 +162,17 @@ class BoundaryMiddleware:
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
-        self.foresee = foresee
+        self._foresee = foresee
         self._debug_page = debug_page
         self._propagate = propagate
         self._text = _Texts(boundary.constant_headers).__getitem__
+
+    def foresee(self, environ: Environ) -> bool | None:
+        """Tell whether what is at an address is public, None where the framework alone can tell."""
+        try:
+            return self._foresee(environ)
+        except Exception:  # noqa: BLE001 - a converter of the application's, out of its place
+            return None
 
     def around(self, app: App) -> BoundaryMiddleware:
         """Return the same policy around another application: one that this one is a part of."""
@@ -173,7 +180,7 @@ class BoundaryMiddleware:
             app,
             self.boundary,
             self.is_public,
-            foresee=self.foresee,
+            foresee=self._foresee,
             debug_page=self._debug_page,
             propagate=self._propagate,
         )
