@@ -154,8 +154,8 @@ class SecureHeaders:
 
         Names in `own` are lower-case. A name that is not allowed is dropped, of one that came twice
         the last is sent, unless it is a list, and one that the policy has too stands unless it is
-        fixed. `fact` is the number
-        of the path's fact, 0 for none; `plan` that of `own`, where it is known.
+        fixed. `fact` is the number of the path's fact, 0 for none; `plan` that of `own`, where it
+        is known.
         """
         plan = plan or self.plan(own)
         kept = [*plan.kept(own)]
