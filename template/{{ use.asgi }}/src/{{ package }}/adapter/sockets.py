@@ -41,6 +41,10 @@ def objection(policy: Policy) -> str:  # noqa: ARG001 - elsewhere it depends on 
     return ""
 
 
+class SocketClosed(OSError):
+    """Says to an application that the WebSocket it speaks into is closed."""
+
+
 class Sockets:
     """The WebSockets of this process."""
 
@@ -92,6 +96,8 @@ class _Socket:
         self._accepted = False
         self._code = 0
         """With which the connection was closed, 0 while it is not."""
+        self._answered: BaseException | None = None
+        """What the application raised while the client could still be told."""
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._reader: asyncio.Task[Any] | None = None
@@ -120,13 +126,19 @@ class _Socket:
             await self._finish(app)
         finally:
             self._end()
-            if self._look and self._code:
-                # It may be about to say why.
-                await asyncio.wait({self._look}, timeout=_GRACE)
-            tasks = [task for task in (app, self._look, self._ahead) if task]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            try:
+                await self._stop(app)
+            finally:
+                self._tell_of_late(app)
+
+    async def _stop(self, app: asyncio.Future[None]) -> None:
+        if self._look and self._code:
+            # It may be about to say why.
+            await asyncio.wait({self._look}, timeout=_GRACE)
+        tasks = [task for task in (app, self._look, self._ahead) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _rewrite(self) -> None:
         """Let the framework see what the policy has found out, as it does of a request."""
@@ -142,13 +154,16 @@ class _Socket:
 
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
-        error = app.exception() if app.done() and not app.cancelled() else None
+        error = self._answered = None if self._code else _raised_by(app)
         if self._code:
             pass
         elif error and self._accepted and unreadable(error):
             await self._close(_UNREADABLE, "a message that cannot be read")
         elif error:
-            await self._deny(self._boundary.crash(self._context, error))
+            response = self._boundary.crash(self._context, error)
+            if response.status == _ERROR and self._middleware.propagate(self._scope):
+                raise error
+            await self._deny(response)
         elif self._accepted:
             await self._close(1000)
         else:
@@ -157,6 +172,14 @@ class _Socket:
             note(
                 "response_dropped", reason="what a WebSocket wrote into the session after its start"
             )
+
+    def _tell_of_late(self, app: asyncio.Future[None]) -> None:
+        """Log what failed once it was over, such as what keeps what came: nobody else would."""
+        error = _raised_by(app)
+        if error and error is not self._answered and not _says_closed(error):
+            self._boundary.crash(self._context, error)
+            if self._middleware.propagate(self._scope):
+                raise error
 
     async def _receive(self) -> Message:
         if self._connect:
@@ -217,7 +240,7 @@ class _Socket:
         """Take what is not just sent as it comes."""
         kind = message["type"]
         if self._code:
-            raise OSError("the WebSocket is closed")
+            raise SocketClosed("the WebSocket is closed")
         if kind == "websocket.accept":
             await self._accept(message)
         elif kind == f"{_DENIAL}.start":
@@ -249,7 +272,7 @@ class _Socket:
         sent = await self._leave(Response(_SWITCHING, own, None))
         if sent.status != _SWITCHING:
             await self._deny_with(sent)
-            raise OSError("the WebSocket is refused")
+            raise SocketClosed("the WebSocket is refused")
         self._accepted = True
         self._messages.last = time.monotonic()
         await self._send_raw({**message, "headers": sent.headers})
@@ -323,6 +346,19 @@ class _Socket:
         return await self._loop.run_in_executor(
             self._middleware.store_threads, for_request(REQUEST.get(), work)
         )
+
+
+def _raised_by(app: asyncio.Future[None]) -> BaseException | None:
+    return app.exception() if app.done() and not app.cancelled() else None
+
+
+def _says_closed(error: BaseException) -> bool:
+    """Tell whether something raised says no more than that the WebSocket is closed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_says_closed, error.exceptions))
+    # So frameworks call it, the second who has been told and goes on.
+    names = {"WebSocketDisconnect", "WebSocketDisconnected"}
+    return isinstance(error, SocketClosed) or type(error).__name__ in names
 
 
 async def deny(scope: Scope, send: Send, response: Response) -> None:
