@@ -256,7 +256,7 @@ def test_what_the_policy_answers_before_the_application_is_named(tmp_path: Path)
     hidden = ("/static/*", "/static/{name}", "/healthz", "/static")
     pages = [
         Endpoint(path, frozenset({"GET"}), public=True, said="view", handler="a:b")
-        for path in (*hidden, "/statics/*", "/{name}", "/healthz/more")
+        for path in (*hidden, hidden[0], "/statics/*", "/{name}", "/healthz/more")
     ]
     said = [*routes.objections(policy, pages, production=True)]
     for path, (state, text) in zip(hidden, said, strict=True):

@@ -231,9 +231,9 @@ def objections(
     known = [each for each in everything if not each.beside]
     others = ", ".join(each.handler for each in everything if each.beside)
     yield from (
-        ("warn", f"{each.handler} at {each.path!r} is never asked: {said}; take another path")
-        for each in known
-        if (said := _policys_answer(each.path))
+        ("warn", f"{handler} at {path!r} is never asked: {said}; take another path")
+        for path, handler in {each.path: each.handler for each in known}.items()
+        if (said := _policys_answer(path))
     )
     for fact in policy.routes:
         place = f"[[route]] {fact.path!r}"
