@@ -217,12 +217,14 @@ def test_test_client_raises_what_a_websocket_raises(tmp_path: Path, path: str) -
                 ended.set()
 
         address = f"{service.origin.replace('http', 'ws', 1)}/stage/socket/{path}"
-        with (
-            pytest.raises(ValueError, match="secret-4711"),
-            TestClient(telling).websocket_connect(address) as socket,
-        ):
-            socket.close()
-            assert ended.wait(WAIT)
+
+        def visit() -> None:
+            with TestClient(telling).websocket_connect(address) as socket:
+                socket.close()
+                assert ended.wait(WAIT)
+
+        with pytest.raises(ValueError, match="secret-4711"):
+            visit()
 
 
 class Absent(Stage):
