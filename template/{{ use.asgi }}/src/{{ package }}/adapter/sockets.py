@@ -17,11 +17,10 @@ from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST, for_request, note
 from ..security.policy import Policy
-from ..security.proxy import FORWARDING
 from ..security.responses import Response
-from ..security.sockets import POLICY, Connections, Messages
+from ..security.sockets import POLICY, Connections, Messages, SocketClosed, late, raised_by
 from ..security.stores import StoreError
-from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
+from .asgi import REWRITTEN, AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
 from .authorship import unreadable
 from .compose import KEY, Exchange
 
@@ -33,16 +32,11 @@ _HTTP = 4000
 _DENIAL = "websocket.http.response"
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
-_FORWARDED = frozenset(name.encode() for name in FORWARDING)
 
 
 def objection(policy: Policy) -> str:  # noqa: ARG001 - elsewhere it depends on the facts
     """Return why the facts about WebSockets cannot work here: "", since they do."""
     return ""
-
-
-class SocketClosed(OSError):
-    """Says to an application that the WebSocket it speaks into is closed."""
 
 
 class Sockets:
@@ -97,7 +91,6 @@ class _Socket:
         self._code = 0
         """With which the connection was closed, 0 while it is not."""
         self._answered: BaseException | None = None
-        """What the application raised while the client could still be told."""
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._reader: asyncio.Task[Any] | None = None
@@ -127,34 +120,34 @@ class _Socket:
         finally:
             self._end()
             try:
-                await self._stop(app)
+                if self._look and self._code:
+                    # It may be about to say why.
+                    await asyncio.wait({self._look}, timeout=_GRACE)
+                tasks = [task for task in (app, self._look, self._ahead) if task]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
             finally:
-                self._tell_of_late(app)
-
-    async def _stop(self, app: asyncio.Future[None]) -> None:
-        if self._look and self._code:
-            # It may be about to say why.
-            await asyncio.wait({self._look}, timeout=_GRACE)
-        tasks = [task for task in (app, self._look, self._ahead) if task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+                # What fails once it is over, such as what keeps what came: nobody else would tell.
+                if error := late(app, self._answered):
+                    self._boundary.crash(self._context, error)
+                    if self._middleware.propagate(self._scope):
+                        raise error
 
     def _rewrite(self) -> None:
         """Let the framework see what the policy has found out, as it does of a request."""
         scope, context = self._scope, self._context
         scope["scheme"] = "wss" if context.https else "ws"
-        client = scope.get("client")
         if context.client != self._head.peer:
-            scope["client"] = (context.address, client[1] if client else 0)
-        kept = [pair for pair in scope["headers"] if pair[0] not in {*_FORWARDED, b"host"}]
+            scope["client"] = (context.address, (scope.get("client") or ("", 0))[1])
+        kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
         scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
         scope[KEY] = Exchange(self._boundary, context)
         scope["session"] = context.session
 
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
-        error = self._answered = None if self._code else _raised_by(app)
+        error = self._answered = None if self._code else raised_by(app)
         if self._code:
             pass
         elif error and self._accepted and unreadable(error):
@@ -172,14 +165,6 @@ class _Socket:
             note(
                 "response_dropped", reason="what a WebSocket wrote into the session after its start"
             )
-
-    def _tell_of_late(self, app: asyncio.Future[None]) -> None:
-        """Log what failed once it was over, such as what keeps what came: nobody else would."""
-        error = _raised_by(app)
-        if error and error is not self._answered and not _says_closed(error):
-            self._boundary.crash(self._context, error)
-            if self._middleware.propagate(self._scope):
-                raise error
 
     async def _receive(self) -> Message:
         if self._connect:
@@ -348,24 +333,10 @@ class _Socket:
         )
 
 
-def _raised_by(app: asyncio.Future[None]) -> BaseException | None:
-    return app.exception() if app.done() and not app.cancelled() else None
-
-
-def _says_closed(error: BaseException) -> bool:
-    """Tell whether something raised says no more than that the WebSocket is closed."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_says_closed, error.exceptions))
-    # So frameworks call it, the second who has been told and goes on.
-    names = {"WebSocketDisconnect", "WebSocketDisconnected"}
-    return isinstance(error, SocketClosed) or type(error).__name__ in names
-
-
 async def deny(scope: Scope, send: Send, response: Response) -> None:
     """Answer a handshake by a response, or where the server has no way to, by its own 403."""
     if _DENIAL not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": POLICY, "reason": ""})
         return
-    start = {"status": response.status, "headers": response.headers}
-    await send({"type": f"{_DENIAL}.start", **start})
+    await send({"type": f"{_DENIAL}.start", "status": response.status, "headers": response.headers})
     await send({"type": f"{_DENIAL}.body", "body": response.body or b""})
