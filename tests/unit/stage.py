@@ -51,6 +51,7 @@ may see them. Parameters come in the query.
 | WebSocket socket/refuses | closes instead of accepting |
 | WebSocket socket/crash | raises `ValueError("secret-4711")` |
 | WebSocket socket/late | the same, once it has accepted |
+| WebSocket socket/after | the same, once it is over: its client has gone or, with `closes`, it has closed itself |
 | WebSocket socket/raises | raises the framework's HTTP exception with 409 |
 | WebSocket socket/problem | raises `Problem(409)` |
 | WebSocket socket/member | asks the door for the user, by an argument |

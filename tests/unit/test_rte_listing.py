@@ -249,6 +249,21 @@ def test_what_may_answer_beside_the_routes_is_named(tmp_path: Path) -> None:
     assert routes.rows(policy, others) == routes.rows(policy, [])
 
 
+@pytest.mark.contract("RTE-3")
+def test_what_the_policy_answers_before_the_application_is_named(tmp_path: Path) -> None:
+    """Frameworks' documentation mounts files at /static, and nobody would ever see them."""
+    policy = load(Files(tmp_path, exceptions={}).policy())
+    hidden = ("/static/*", "/static/{name}", "/healthz", "/static")
+    pages = [
+        Endpoint(path, frozenset({"GET"}), public=True, said="view", handler="a:b")
+        for path in (*hidden, hidden[0], "/statics/*", "/{name}", "/healthz/more")
+    ]
+    said = [*routes.objections(policy, pages, production=True)]
+    for path, (state, text) in zip(hidden, said, strict=True):
+        assert state == "warn"
+        assert f"a:b at {path!r} is never asked" in text
+
+
 @pytest.mark.contract("RTE-1")
 def test_socket_that_is_not_there_is_named(tmp_path: Path) -> None:
     facts = '[[route]]\npath = "/a"\nwebsocket = true'

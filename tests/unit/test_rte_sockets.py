@@ -464,11 +464,29 @@ def test_crash_of_a_socket_is_in_the_log(
 
 @has_sockets
 @pytest.mark.contract("DAT-3")
-def test_client_that_leaves_is_no_crash(
-    stage: Inside, connect: Open, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("query", ["", "?closes=yes"])
+def test_crash_after_the_end_of_a_socket_is_in_the_log(
+    connect: Open, caplog: pytest.LogCaptureFixture, query: str
 ) -> None:
-    socket = connect(ECHO)
-    socket.opened()
+    """There what came is kept; nobody is left who could be told."""
+    socket = connect(f"/stage/socket/after{query}")
+    assert socket.read()["type"] == "websocket.accept"
+    if query:
+        assert socket.closed() == 1000
+    socket.leave()
+    (line,) = [record for record in caplog.records if "sys_crash" in str(record.msg)]
+    assert "secret-4711" in str(line.msg) + str(line.exc_info)
+
+
+@has_sockets
+@pytest.mark.contract("DAT-3")
+@pytest.mark.parametrize("path", ["echo", "sends", "json", "data"])
+def test_client_that_leaves_is_no_crash(
+    connect: Open, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    """Whoever listens, or speaks on, hears of it by an exception."""
+    socket = connect(f"/stage/socket/{path}")
+    assert socket.read()["type"] == "websocket.accept"
     socket.leave()
     assert not [record for record in caplog.records if "sys_crash" in str(record.msg)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -29,6 +30,8 @@ from .. import expect
 from ..conftest import Make
 from ..driver import Files, Inside, run_cli
 from .stage import FACTS, Stage
+
+WAIT = 10
 
 
 class Answering(Stage):
@@ -174,6 +177,54 @@ def test_slash_that_is_missing_is_added(tmp_path: Path) -> None:
         assert visitor.get("/stage/folder/").headers["location"].startswith("/login")
         assert visitor.get("/stage/included/mounted/").headers["location"].startswith("/login")
         expect.error(visitor.get("/stage/unknown"), 404)
+
+
+class Slashed(Stage):
+    """The stage, which adds no slashes; a part of it does."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        application: FastAPI = super().build(settings)
+        folder = Route("/folder/", PlainTextResponse("inside"))
+        application.router.routes.append(folder)
+        application.mount("/part", FastAPI(routes=[folder]))
+        return application
+
+
+@pytest.mark.contract("BND-2")
+def test_slash_is_not_added_where_the_application_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "FastAPI", partial(FastAPI, redirect_slashes=False))
+    with closing(Slashed(Files(tmp_path, facts=FACTS))) as service:
+        expect.error(service.visitor().get("/folder"), 404)
+        answer = service.visitor().get("/part/folder")
+        assert answer.headers["location"] == f"{service.origin}/part/folder/"
+
+
+@pytest.mark.contract("BND-8")
+@pytest.mark.parametrize("path", ["crash", "late", "after", "after?closes=yes"])
+def test_test_client_raises_what_a_websocket_raises(tmp_path: Path, path: str) -> None:
+    """Else a test of it passes, whatever fails there."""
+    facts = f'{FACTS}[[route]]\npath = "/stage/socket/"\nwebsocket = true\n'
+    with closing(Stage(Files(tmp_path, facts=facts))) as service:
+        ended = threading.Event()
+
+        async def telling(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await service.application(scope, receive, send)
+            finally:
+                ended.set()
+
+        address = f"{service.origin.replace('http', 'ws', 1)}/stage/socket/{path}"
+
+        def visit() -> None:
+            with TestClient(telling).websocket_connect(address) as socket:
+                socket.close()
+                assert ended.wait(WAIT)
+
+        with pytest.raises(ValueError, match="secret-4711"):
+            visit()
 
 
 class Absent(Stage):

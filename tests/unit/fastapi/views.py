@@ -373,6 +373,18 @@ async def late_socket(socket: WebSocket) -> None:
     raise ValueError("secret-4711")
 
 
+@router.websocket("/socket/after")
+@login_not_required
+async def after_socket(socket: WebSocket, closes: str = "") -> None:
+    await socket.accept()
+    if closes:
+        await socket.close()
+    else:
+        with suppress(WebSocketDisconnect):
+            await socket.receive_text()
+    raise ValueError("secret-4711")
+
+
 @router.websocket("/socket/raises")
 @login_not_required
 async def raising_socket(_: WebSocket) -> None:

@@ -143,6 +143,16 @@ class Stage(Controller):
         await socket.accept()
         raise ValueError("secret-4711")
 
+    @websocket("/socket/after")
+    async def after_socket(self, socket: Socket, closes: FromQuery[str] = "") -> None:
+        await socket.accept()
+        if closes:
+            await socket.close()
+        else:
+            with suppress(WebSocketDisconnect):
+                await socket.receive_text()
+        raise ValueError("secret-4711")
+
     @websocket("/socket/raises")
     async def raising_socket(self, socket: Socket) -> None:  # noqa: ARG002 - Litestar wants it
         raise HTTPException(status_code=409)

@@ -230,6 +230,11 @@ def objections(
     everything = list(routes)
     known = [each for each in everything if not each.beside]
     others = ", ".join(each.handler for each in everything if each.beside)
+    yield from (
+        ("warn", f"{handler} at {path!r} is never asked: {said}; take another path")
+        for path, handler in {each.path: each.handler for each in known}.items()
+        if (said := _policys_answer(path))
+    )
     for fact in policy.routes:
         place = f"[[route]] {fact.path!r}"
         fitting = [each for each in known if fits(fact.path, each.path)]
@@ -262,6 +267,13 @@ def objections(
                     " inherit: say it again, or what holds without a fact"
                 ),
             )
+
+
+def _policys_answer(path: str) -> str:
+    """Return what the policy answers at an address before the application is asked, "" if none."""
+    if f"{path.removesuffix(REST)}/".startswith(PREFIX):
+        return f"the policy answers below {PREFIX}, with what lies in app/static/"
+    return f"the policy answers {path}" if path in _POLICYS else ""
 
 
 def _useless(fact: Route, fitting: list[Endpoint]) -> Iterator[str]:

@@ -390,6 +390,17 @@ async def late_socket(socket: WebSocket) -> None:
 
 
 @login_not_required
+async def after_socket(socket: WebSocket) -> None:
+    await socket.accept()
+    if socket.query_params.get("closes"):
+        await socket.close()
+    else:
+        with suppress(WebSocketDisconnect):
+            await socket.receive_text()
+    raise ValueError("secret-4711")
+
+
+@login_not_required
 async def raising_socket(_: WebSocket) -> None:
     raise HTTPException(409)
 
@@ -470,6 +481,7 @@ SOCKETS = {
     "refuses": refusing_socket,
     "crash": crashing_socket,
     "late": late_socket,
+    "after": after_socket,
     "raises": raising_socket,
     "problem": problem_socket,
     "member": member_socket,

@@ -44,8 +44,8 @@ _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
 _FORWARDED = frozenset(name.encode() for name in FORWARDING)
-_REWRITTEN = {*_FORWARDED, b"host"}
-_NOTED = {*_REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
+REWRITTEN = {*_FORWARDED, b"host"}
+_NOTED = {*REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
 _log = logging.getLogger(__name__)
 
@@ -269,7 +269,7 @@ class _Exchange:
             scope["client"] = (context.address, port) if context.address else None
         session = self._session
         if head.is_forwarded:
-            kept = [pair for pair in scope["headers"] if pair[0] not in _REWRITTEN]
+            kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
             scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
         if session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).

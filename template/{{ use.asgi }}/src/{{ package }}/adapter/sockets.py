@@ -17,11 +17,10 @@ from ..security.context import RequestContext
 from ..security.errors import Problem
 from ..security.events import REQUEST, for_request, note
 from ..security.policy import Policy
-from ..security.proxy import FORWARDING
 from ..security.responses import Response
-from ..security.sockets import POLICY, Connections, Messages
+from ..security.sockets import POLICY, Connections, Messages, SocketClosed, late, raised_by
 from ..security.stores import StoreError
-from .asgi import AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
+from .asgi import REWRITTEN, AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
 from .authorship import unreadable
 from .compose import KEY, Exchange
 
@@ -33,7 +32,6 @@ _HTTP = 4000
 _DENIAL = "websocket.http.response"
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
-_FORWARDED = frozenset(name.encode() for name in FORWARDING)
 
 
 def objection(policy: Policy) -> str:  # noqa: ARG001 - elsewhere it depends on the facts
@@ -92,6 +90,7 @@ class _Socket:
         self._accepted = False
         self._code = 0
         """With which the connection was closed, 0 while it is not."""
+        self._answered: BaseException | None = None
         self._loop = asyncio.get_running_loop()
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self._reader: asyncio.Task[Any] | None = None
@@ -120,35 +119,44 @@ class _Socket:
             await self._finish(app)
         finally:
             self._end()
-            if self._look and self._code:
-                # It may be about to say why.
-                await asyncio.wait({self._look}, timeout=_GRACE)
-            tasks = [task for task in (app, self._look, self._ahead) if task]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            try:
+                if self._look and self._code:
+                    # It may be about to say why.
+                    await asyncio.wait({self._look}, timeout=_GRACE)
+                tasks = [task for task in (app, self._look, self._ahead) if task]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            finally:
+                # What fails once it is over, such as what keeps what came: nobody else would tell.
+                if error := late(app, self._answered):
+                    self._boundary.crash(self._context, error)
+                    if self._middleware.propagate(self._scope):
+                        raise error
 
     def _rewrite(self) -> None:
         """Let the framework see what the policy has found out, as it does of a request."""
         scope, context = self._scope, self._context
         scope["scheme"] = "wss" if context.https else "ws"
-        client = scope.get("client")
         if context.client != self._head.peer:
-            scope["client"] = (context.address, client[1] if client else 0)
-        kept = [pair for pair in scope["headers"] if pair[0] not in {*_FORWARDED, b"host"}]
+            scope["client"] = (context.address, (scope.get("client") or ("", 0))[1])
+        kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
         scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
         scope[KEY] = Exchange(self._boundary, context)
         scope["session"] = context.session
 
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
-        error = app.exception() if app.done() and not app.cancelled() else None
+        error = self._answered = None if self._code else raised_by(app)
         if self._code:
             pass
         elif error and self._accepted and unreadable(error):
             await self._close(_UNREADABLE, "a message that cannot be read")
         elif error:
-            await self._deny(self._boundary.crash(self._context, error))
+            response = self._boundary.crash(self._context, error)
+            if response.status == _ERROR and self._middleware.propagate(self._scope):
+                raise error
+            await self._deny(response)
         elif self._accepted:
             await self._close(1000)
         else:
@@ -217,7 +225,7 @@ class _Socket:
         """Take what is not just sent as it comes."""
         kind = message["type"]
         if self._code:
-            raise OSError("the WebSocket is closed")
+            raise SocketClosed("the WebSocket is closed")
         if kind == "websocket.accept":
             await self._accept(message)
         elif kind == f"{_DENIAL}.start":
@@ -249,7 +257,7 @@ class _Socket:
         sent = await self._leave(Response(_SWITCHING, own, None))
         if sent.status != _SWITCHING:
             await self._deny_with(sent)
-            raise OSError("the WebSocket is refused")
+            raise SocketClosed("the WebSocket is refused")
         self._accepted = True
         self._messages.last = time.monotonic()
         await self._send_raw({**message, "headers": sent.headers})
@@ -330,6 +338,5 @@ async def deny(scope: Scope, send: Send, response: Response) -> None:
     if _DENIAL not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close", "code": POLICY, "reason": ""})
         return
-    start = {"status": response.status, "headers": response.headers}
-    await send({"type": f"{_DENIAL}.start", **start})
+    await send({"type": f"{_DENIAL}.start", "status": response.status, "headers": response.headers})
     await send({"type": f"{_DENIAL}.body", "body": response.body or b""})

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from asyncio import Future
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,3 +85,27 @@ class Messages:
         if size > self._largest:
             return TOO_BIG, f"{size} bytes: websocket.max-message"
         return None
+
+
+class SocketClosed(OSError):
+    """Says to an application that the WebSocket it speaks into is closed."""
+
+
+def raised_by(app: Future[None]) -> BaseException | None:
+    """Return what an application that serves a WebSocket has raised, None of one that goes on."""
+    return app.exception() if app.done() and not app.cancelled() else None
+
+
+def late(app: Future[None], known: BaseException | None) -> BaseException | None:
+    """Return what it has raised beside what is `known`, when there was more to say than that."""
+    error = raised_by(app)
+    return error if error and error is not known and not says_closed(error) else None
+
+
+def says_closed(error: BaseException) -> bool:
+    """Tell whether something raised says no more than that the WebSocket is closed."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(says_closed, error.exceptions))
+    # So frameworks call it, the second who has been told and goes on.
+    names = {"WebSocketDisconnect", "WebSocketDisconnected"}
+    return isinstance(error, SocketClosed) or type(error).__name__ in names

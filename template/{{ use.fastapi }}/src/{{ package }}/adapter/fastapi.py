@@ -132,7 +132,12 @@ def _raise_limits(app: FastAPI, boundary: Boundary) -> None:
 
 
 def _is_test_client(scope: Scope) -> bool:
-    """Tell whether Starlette's test client asks, which raises what a view raises."""
+    """Tell whether Starlette's test client asks, which raises what a view raises.
+
+    Of a WebSocket it says not even which ASGI it speaks, as each server does.
+    """
+    if scope["type"] == "websocket":
+        return "asgi" not in scope
     return "http.response.debug" in scope.get("extensions", ())
 
 
@@ -219,13 +224,14 @@ class _SlashAdded:
 
     def __init__(self, app: Starlette, boundary: Boundary, *, mounted: bool) -> None:
         self._mounted = mounted
+        self._adds = app.router.redirect_slashes
         self._nothing = app.router.default
         self._routes = app.router.routes
         self._boundary = boundary
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         answer = self._nothing
-        if scope["type"] == "http" and not scope["path"].endswith("/"):
+        if self._adds and scope["type"] == "http" and not scope["path"].endswith("/"):
             longer = {**scope, "path": f"{scope['path']}/"}
             if any(route.matches(longer)[0] is not Match.NONE for route in self._routes):
                 # As with Flask and Django: a slash too few is no secret.
@@ -285,8 +291,8 @@ class _Face:
 
     def take_over(self, app: Starlette) -> None:
         """Register what answers the framework's own errors, unless the application has its own."""
-        app.router.redirect_slashes = False
         app.router.default = _SlashAdded(app, self._boundary, mounted=app is not self._main)
+        app.router.redirect_slashes = False
         if isinstance(app, FastAPI):
             self._limit_documentation(app)
             _name_problems(app)
