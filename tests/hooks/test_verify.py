@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import sys
@@ -37,6 +38,62 @@ def test_passes_and_says_what_next(project: Project) -> None:
     }
     assert kept.keys() - before.keys() == {"uv.lock"}
     assert before.items() <= kept.items()
+
+
+ASKED = """\
+import os
+from pathlib import Path
+
+
+def test_where() -> None:
+    said = os.environ.get("PYTEST_DEBUG_TEMPROOT", "disk")
+    Path(__file__).with_suffix(".said").write_text(said)
+"""
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["here", "where the user says"])
+def test_the_longer_families_write_to_memory_where_there_is_room(
+    project: Project, tmp_path: Path, own: bool
+) -> None:
+    names = ("tests/contract/test_ses_it.py", "tests/contract/test_acc_it.py", "tests/test_it.py")
+    for name in names:
+        project.write(name, ASKED)
+    asked = {"PYTEST_DEBUG_TEMPROOT": str(tmp_path)} if own else {}
+    done = project.hook("verify", **asked)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = [(project.path / name).with_suffix(".said").read_text() for name in names]
+    probe = (
+        "import sys; sys.path.insert(0, 'hooks'); import _steps as s; print(s.has_memory(s.MEMORY))"
+    )
+    room = project.run(sys.executable, "-c", probe).stdout == "True\n"
+    memory = "/dev/shm" if room else "disk"  # noqa: S108 - compared
+    # What the application's tests write may be more than there is room for.
+    assert said == ([str(tmp_path)] * 3 if own else [memory, memory, "disk"])
+
+
+@pytest.mark.parametrize(
+    ("change", "room"),
+    [({}, True), ({"f_bavail": 100}, False), ({"f_flag": os.ST_NOEXEC}, False)],
+    ids=["room", "64 MiB, as in a container", "nothing may be run there"],
+)
+def test_memory_is_used_where_it_is_of_use(
+    project: Project, tmp_path: Path, change: dict[str, int], room: bool
+) -> None:
+    of_memory = {"f_bavail": 1_000_000, "f_frsize": 4096, "f_flag": 0} | change
+    probe = (
+        "import sys; sys.path.insert(0, 'hooks'); import _steps, types; from pathlib import Path;"
+        f"_steps.os.statvfs = lambda _: types.SimpleNamespace(**{of_memory});"
+        f"print(_steps.has_memory(Path({str(tmp_path)!r})))"
+    )
+    assert project.run(sys.executable, "-c", probe).stdout == f"{room}\n"
+
+
+def test_a_machine_without_it_uses_the_disk(project: Project) -> None:
+    probe = (
+        "import sys; sys.path.insert(0, 'hooks'); import _steps; from pathlib import Path;"
+        "print(_steps.has_memory(Path('/nowhere')))"
+    )
+    assert project.run(sys.executable, "-c", probe).stdout == "False\n"
 
 
 @pytest.mark.parametrize(
