@@ -314,10 +314,13 @@ def generation(framework: str, template: Path, folder: Path, effort: Effort) -> 
     uv = subprocess.run(
         [str(projects.BIN / "uv"), "cache", "dir"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    caches = folder / f"cache-{framework}"
+    caches, temporary = folder / f"cache-{framework}", folder / "tmp"
+    temporary.mkdir(exist_ok=True)
 
     def run(hook: str) -> None:
-        project.run(f"hooks/{hook}", UV_CACHE_DIR=uv, XDG_CACHE_HOME=str(caches))
+        # As for a user: what pytest keeps lies where the hooks put it.
+        command = ("env", "--unset=PYTEST_DEBUG_TEMPROOT", f"hooks/{hook}")
+        project.run(*command, UV_CACHE_DIR=uv, XDG_CACHE_HOME=str(caches), TMPDIR=str(temporary))
 
     for turn in ("first", "next"):
         start = time.perf_counter()
