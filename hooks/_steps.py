@@ -79,7 +79,7 @@ LONGER = {
 MEMORY = Path("/dev", "shm")
 """Where Linux keeps files in memory."""
 MEMORY_MIB = 512
-"""What has to be free there; the tests of LONGER take a few."""
+"""What has to be free there; the suite takes a few."""
 WITHOUT_SERVERS = ("-m", "not servers")
 DISTRIBUTED = re.compile("^storage: distributed$", re.MULTILINE)
 AT_ONCE = 2
@@ -365,9 +365,9 @@ def run(step: Step, more: Mapping[str, str] = NOTHING, keep: Sequence[int] = ())
     left_out = GIT_LOCAL | {"VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
     variables.update(more)
-    if step.name in LONGER and has_memory(MEMORY):
-        # Hundreds of small databases, which wait for the disk otherwise. Not of the application's
-        # tests: nobody knows how much those write.
+    if (step.name in LONGER or SUITE in step.command) and has_memory(MEMORY):
+        # Hundreds of small databases, which wait for the disk otherwise. Not where tests of the
+        # application are among them: nobody knows how much those write.
         variables.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     start = time.monotonic()
     done = subprocess.run(

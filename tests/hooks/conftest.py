@@ -134,7 +134,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     home.joinpath(".gitconfig").write_text(
         "[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = main\n"
     )
-    left_out = {"CI", "UV", "VIRTUAL_ENV", "PYTEST_ADDOPTS"}
+    left_out = {"CI", "UV", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "PYTEST_DEBUG_TEMPROOT"}
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.hooks.conftest import Project, make_project
@@ -96,6 +98,22 @@ def test_commit_and_push_after_verify_leave_out_what_passed(verified: Project) -
     done = verified.run("git", "push", "--quiet", "../remote-left", "HEAD:main")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "  left  tests" in done.stdout + done.stderr
+
+
+def test_commit_runs_the_suite_in_memory_where_there_is_room(verified: Project) -> None:
+    verified.write(
+        "tests/contract/test_more.py",
+        "import os\nfrom pathlib import Path\n\n\ndef test_where() -> None:\n"
+        '    said = os.environ.get("PYTEST_DEBUG_TEMPROOT", "disk")\n'
+        '    Path("said").write_text(said)\n',
+    )
+    done = verified.hook("pre-commit")
+    assert done.returncode == 0, done.stdout
+    probe = (
+        "import sys; sys.path.insert(0, 'hooks'); import _steps as s; print(s.has_memory(s.MEMORY))"
+    )
+    room = verified.run(sys.executable, "-c", probe).stdout == "True\n"
+    assert (verified.path / "said").read_text() == ("/dev/shm" if room else "disk")  # noqa: S108 - compared
 
 
 def test_part_of_the_tests_does_not_stand_for_all(verified: Project) -> None:
