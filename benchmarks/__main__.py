@@ -121,7 +121,7 @@ class Effort:
     """Whose projects are verified, each some four times."""
 
 
-FULL = Effort(rounds=25, pairs=5, seconds=3, logins=3000)
+FULL = Effort(rounds=20, pairs=5, seconds=2, logins=3000)
 QUICK = Effort(rounds=5, pairs=2, seconds=1, logins=500, frameworks=())
 
 
@@ -461,6 +461,30 @@ def versions(made: dict[str, projects.Project]) -> dict[str, str]:
     return found
 
 
+def beside(figures: list[Figure], environment: dict[str, str], folder: Path) -> list[Figure]:
+    """Return the figures of a part with the others that the folder has, if they are of the same.
+
+    Those of another machine, or of other versions, do not compare.
+    """
+    try:
+        latest = json.loads((folder / "latest.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return figures
+    of_each_run = {"date": "", "load": ""}
+    if latest["environment"] | of_each_run != environment | of_each_run:
+        return figures
+    new = {each.what: each for each in figures}
+    kept = []
+    for row in latest["figures"]:
+        del row["met"]
+        if row["spread"]:
+            low, high = row["spread"]
+            row["spread"] = (low, high)
+        kept.append(new.get(row["what"], Figure(**row)))
+    known = {each.what for each in kept}
+    return [*kept, *(each for each in figures if each.what not in known)]
+
+
 def report(environment: dict[str, str], figures: list[Figure]) -> str:
     """Return the results as Markdown."""
     lines = [
@@ -542,8 +566,7 @@ def main() -> int:
                 add(generation(framework, template, folder, effort))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    text = report(environment, figures)
-    print(f"\n{text}")
+    print(f"\n{report(environment, figures)}")
     if options.quick:
         latest = json.loads((HERE / "results" / "latest.json").read_text("utf-8"))
         recorded = {each["what"]: each["value"] for each in latest["figures"]}
@@ -551,10 +574,11 @@ def main() -> int:
         print("\n".join(f"twice as slow as recorded: {what}" for what in worse))
         return 1 if worse else 0
     options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "latest.md").write_text(text, "utf-8")
+    kept = beside(figures, environment, options.output) if options.only else figures
+    (options.output / "latest.md").write_text(report(environment, kept), "utf-8")
     data = {
         "environment": environment,
-        "figures": [{**asdict(each), "met": each.met} for each in figures],
+        "figures": [{**asdict(each), "met": each.met} for each in kept],
     }
     (options.output / "latest.json").write_text(json.dumps(data, indent=2) + "\n", "utf-8")
     picture.draw(options.output)
