@@ -60,14 +60,30 @@ def test_threads_that_fail_under_a_test_runner_stay_its_own() -> None:
 def test_what_the_application_logs_elsewhere_goes_on(tmp_path: Path) -> None:
     """As by `dictConfig` before the application is made; what writes to the terminal does not."""
     program = (
-        "import logging, sys; from my_service.security import events\n"
-        f"root, own = logging.getLogger(), logging.FileHandler({str(tmp_path / 'own')!r})\n"
-        "root.handlers = [own, logging.StreamHandler(), logging.StreamHandler(sys.stdout)]\n"
+        "import logging, queue, sys\n"
+        "from logging.handlers import QueueHandler, QueueListener\n"
+        "from my_service.security import events\n"
+        "class OfRich(logging.Handler):\n"
+        "    console = sys.stdout\n"
+        "    def emit(self, record): print(record.getMessage())\n"
+        "def queued(*handlers):\n"
+        "    made = QueueHandler(queue.Queue())\n"
+        "    made.listener = QueueListener(made.queue, *handlers)\n"
+        "    made.listener.start()\n"
+        "    return made\n"
+        f"own = [logging.FileHandler({str(tmp_path)!r} + '/' + name) for name in ('own', 'late')]\n"
+        "terminal = [logging.StreamHandler(), logging.StreamHandler(sys.stdout), OfRich()]\n"
+        "terminal += [logging.FileHandler('/dev/stdout'), logging.FileHandler('/dev/stderr')]\n"
+        "queues = [queued(own[1]), queued(logging.StreamHandler()), QueueHandler(queue.Queue())]\n"
+        "root = logging.getLogger()\n"
+        "root.handlers = [own[0], *terminal, *queues]\n"
         "events.configure(production=True); events.configure(production=True)\n"
-        "root.warning('twice')"
+        "root.warning('twice')\n"
+        "for each in queues[:2]: each.listener.stop()\n"
     )
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["twice"]
     assert done.stdout == ""
-    assert (tmp_path / "own").read_text("utf-8") == "twice\n"
+    for name in ("own", "late"):
+        assert (tmp_path / name).read_text("utf-8") == "twice\n"

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
+from logging.handlers import QueueHandler
 from typing import Protocol, TextIO, TypeVar
 
 import structlog
@@ -170,9 +171,16 @@ def configure(*, production: bool) -> None:
 
 
 def _leads_elsewhere(handler: logging.Handler) -> bool:
-    return isinstance(handler, logging.FileHandler) or not isinstance(
-        handler, logging.StreamHandler
-    )
+    """Tell whether a handler writes nothing to the terminal, where a plain line could be forged."""
+    if isinstance(handler, QueueHandler):
+        # As Litestar's own: where it leads is known to what takes from the queue.
+        listener = getattr(handler, "listener", None)
+        return listener is not None and all(map(_leads_elsewhere, listener.handlers))
+    if isinstance(handler, logging.FileHandler):
+        # As containers have it: the name of standard output.
+        return not handler.baseFilename.startswith(("/dev/", "/proc/"))
+    # `console` is that of rich's, which is no StreamHandler.
+    return not (isinstance(handler, logging.StreamHandler) or hasattr(handler, "console"))
 
 
 def _take_over() -> None:
