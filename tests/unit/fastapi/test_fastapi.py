@@ -31,7 +31,7 @@ from ..conftest import Make
 from ..driver import Files, Inside, run_cli
 from .stage import FACTS, Stage
 
-WAIT = 10
+WAIT = 60
 
 
 class Answering(Stage):
