@@ -33,6 +33,7 @@ from pathlib import Path
 
 from benchmarks import picture, routes
 from tests import needs, projects
+from tests.ports import free_port
 
 HERE = Path(__file__).resolve().parent
 SUBJECT = HERE / "subject.py"
@@ -296,8 +297,8 @@ def opened_pair(project: projects.Project) -> Iterator[tuple[Server, Server]]:
 
 def login(effort: Effort) -> Iterator[Figure]:
     """Yield the ratios of `login_decision.py`."""
-    script = str(HERE / "login_decision.py")
-    command = [sys.executable, script, "--json", "--pairs", str(effort.logins)]
+    module = f"{__package__}.login_decision"
+    command = [sys.executable, "-m", module, "--json", "--pairs", str(effort.logins)]
     # Its exit code says that a target is missed, which the report says too.
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     for line in done.stdout.splitlines():
@@ -380,8 +381,7 @@ def serving(
     project: projects.Project, kind: str, *more: str, workers: int = 1, **variables: str
 ) -> Iterator[Server]:
     """Run the project's server on loopback until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [project.python, str(SUBJECT), "serve", kind]
     options = ["--port", str(port), "--workers", str(workers), *more]
     with tempfile.TemporaryFile() as log:

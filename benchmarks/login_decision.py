@@ -4,7 +4,7 @@ Raw is the least that could count at all: one transaction (SQLite) or one script
 Valkey) that writes the same three rows without looking at them. Pairs are interleaved, so that
 both meet the same machine; the ratio is the median over all pairs.
 
-    python benchmarks/login_decision.py [--json] [--pairs N]
+    python -m benchmarks.login_decision [--json] [--pairs N]
 
 Needs the redis client and, for that row, redis-server or valkey-server.
 """
@@ -29,6 +29,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 SECURITY = ROOT / "template" / "src" / "{{ package }}" / "security"
@@ -162,8 +164,7 @@ def redis_server() -> Iterator[str | None]:
     if program is None:
         yield None
         return
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with tempfile.TemporaryDirectory() as folder:
         server = subprocess.Popen([program, *options, "--dir", folder], stdout=subprocess.DEVNULL)

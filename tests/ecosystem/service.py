@@ -19,8 +19,9 @@ import httpx
 from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import Route, sync_playwright
 
-from tests.live.service import SAME, Client, Service, User, folder, free_port, running
+from tests.live.service import SAME, Client, Service, User, folder, running
 from tests.needs import needs
+from tests.ports import free_port
 from tests.projects import Project, clean_environment
 
 JSON = {"accept": "application/json"}

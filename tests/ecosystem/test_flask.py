@@ -47,7 +47,8 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
-from tests.live.service import HOST, User, free_port, totp
+from tests.live.service import HOST, User, totp
+from tests.ports import free_port
 from tests.projects import Project, clean_environment
 
 EDITS = (

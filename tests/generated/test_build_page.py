@@ -20,8 +20,9 @@ from playwright.sync_api import Error, Page
 from tests.conftest import Render
 from tests.generated import libraries, snippets
 from tests.generated.snippets import Snippet
-from tests.live.service import Client, Service, free_port, running
+from tests.live.service import Client, Service, running
 from tests.needs import has_libraries, needs_libraries
+from tests.ports import free_port
 from tests.projects import BIN, CHOICES, Project
 from tests.weekly import frameworks
 

@@ -17,8 +17,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.live.nginx import Authority
-from tests.live.service import START_SECONDS, free_port, stop
+from tests.live.service import START_SECONDS, stop
 from tests.needs import needs
+from tests.ports import free_port
 
 ACCOUNT = "postgres"
 """Debian's account for PostgreSQL, which refuses to run as root."""

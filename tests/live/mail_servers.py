@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.live.nginx import Authority
-from tests.live.service import free_port
+from tests.ports import free_port
 
 USER, PASSWORD = "post", "k@ffee/tee#1"
 

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.live.service import HOST, Client, Line, Service, folder, free_port, running, stop
+from tests.live.service import HOST, Client, Line, Service, folder, running, stop
 from tests.needs import needs
+from tests.ports import free_port
 from tests.projects import Project
 
 START_SECONDS = 120.0

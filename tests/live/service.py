@@ -56,12 +56,6 @@ def totp(secret: str, steps: int = 0) -> str:
     return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
     """Ask a process to end, and return its exit code.
 

@@ -17,7 +17,8 @@ import pytest
 from tests.live import probing
 from tests.live.nginx import deployed
 from tests.live.probing import answer, chunk, connection, everything, head, resident, waits
-from tests.live.service import HOST, Client, Service, free_port, running
+from tests.live.service import HOST, Client, Service, running
+from tests.ports import free_port
 from tests.projects import Project
 from tests.weekly import frameworks
 

@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, sync_playwright
 
 from tests.conftest import Render
-from tests.live.service import Service, User, free_port, running
+from tests.live.service import Service, User, running
 from tests.needs import needs
+from tests.ports import free_port
 from tests.projects import Project
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"

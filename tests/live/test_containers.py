@@ -26,9 +26,10 @@ from redis.exceptions import AuthenticationError
 from tests.conftest import Render
 from tests.containers import Service, compose, scratch, stages, volumes
 from tests.live.nginx import Edge
-from tests.live.service import HOST, START_SECONDS, User, folder, free_port, stop
+from tests.live.service import HOST, START_SECONDS, User, folder, stop
 from tests.live.test_certificates import Acme, acme  # noqa: F401 - a fixture
 from tests.needs import needs
+from tests.ports import free_port
 from tests.projects import BIN, Project, clean_environment
 
 UID = "10001"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.live.service import HOST, Service, User, free_port, running
+from tests.live.service import HOST, Service, User, running
+from tests.ports import free_port
 from tests.projects import Project
 
 CLIENT, SPOOFED = "203.0.113.9", "6.6.6.6"

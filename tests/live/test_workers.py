@@ -17,7 +17,8 @@ import pytest
 from tests.conftest import Render
 from tests.live import probing
 from tests.live.probing import children, connection, eventually, head
-from tests.live.service import STOP_SECONDS, Service, free_port, running
+from tests.live.service import STOP_SECONDS, Service, running
+from tests.ports import free_port
 from tests.projects import Project
 from tests.weekly import some
 

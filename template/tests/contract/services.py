@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -18,6 +19,11 @@ from typing import Any, NoReturn
 import pytest
 
 START_SECONDS = 60.0
+PORTS = range(11_000, 16_000, 2)
+"""Below what systems give to whoever connects, or asks for port 0 (Linux from 32768, macOS from
+49152, gVisor from 16000): a port from there, closed again, may be theirs before a server starts.
+Above 10080, where no browser goes.
+"""
 
 
 def missing(what: str, remedy: str) -> NoReturn:
@@ -29,8 +35,20 @@ def missing(what: str, remedy: str) -> NoReturn:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Port of 127.0.0.1 that nobody else gets while this process lives.
+
+    Its neighbour says so to tests that run beside: held, without SO_REUSEADDR, until the end.
+    """
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as neighbour:
+            try:
+                neighbour.bind(("127.0.0.1", port + 1))
+                socket.create_server(("127.0.0.1", port)).close()
+            except OSError:
+                continue
+            neighbour.detach()
+            return port
+    raise OSError(f"no port of 127.0.0.1 is free from {PORTS.start} to {PORTS.stop}")
 
 
 @contextmanager
