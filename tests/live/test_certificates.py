@@ -24,9 +24,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from tests.conftest import Render
 from tests.live.nginx import Authority, Deployed, deployed
-from tests.live.service import HOST, START_SECONDS, folder, free_port, stop
+from tests.live.service import HOST, START_SECONDS, folder, stop
 from tests.live.test_edge import under_load
 from tests.needs import needs
+from tests.ports import free_port
 from tests.projects import clean_environment
 
 SUITES = {"ecdsa": "ECDHE-ECDSA-AES128-GCM-SHA256", "rsa": "ECDHE-RSA-AES128-GCM-SHA256"}
@@ -173,10 +174,9 @@ def serials(chain: Deployed, acme: Acme) -> dict[str, int]:
     return {key_type: served(chain, acme, key_type).serial_number for key_type in SUITES}
 
 
-# In order: each goes on where the one before ended.
-
-
-def test_bootstrap_and_first_certificates(chain: Deployed, acme: Acme) -> None:
+@pytest.fixture(scope="module")
+def certified(chain: Deployed, acme: Acme) -> Deployed:
+    """Get the first certificates, as a new user does."""
     edge = chain.edge
     assert "none yet" in edge.render()
     with pytest.raises(ssl.SSLError):
@@ -198,62 +198,66 @@ def test_bootstrap_and_first_certificates(chain: Deployed, acme: Acme) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     edge.wait_until(lambda: serials(chain, acme))
-    names = served(chain, acme, "rsa").extensions.get_extension_for_class(
+    return chain
+
+
+def test_bootstrap_and_first_certificates(certified: Deployed, acme: Acme) -> None:
+    names = served(certified, acme, "rsa").extensions.get_extension_for_class(
         x509.SubjectAlternativeName
     )
     assert names.value.get_values_for_type(x509.DNSName) == [HOST]
-    assert not edge.file.with_name("nginx.conf.new").exists()
+    assert not certified.edge.file.with_name("nginx.conf.new").exists()
 
 
-def test_certificates_that_are_fresh_stay(chain: Deployed, acme: Acme) -> None:
-    before = serials(chain, acme)
-    done = certbot(chain, acme, "renew")
+def test_certificates_that_are_fresh_stay(certified: Deployed, acme: Acme) -> None:
+    before = serials(certified, acme)
+    done = certbot(certified, acme, "renew")
     assert done.returncode == 0, done.stderr
     assert "not yet due" in done.stdout + done.stderr
-    assert serials(chain, acme) == before
+    assert serials(certified, acme) == before
 
 
-def test_renewal_loses_no_request(chain: Deployed, acme: Acme) -> None:
-    before = serials(chain, acme)
-    chain.edge.authority.file.write_text(acme.root())
+def test_renewal_loses_no_request(certified: Deployed, acme: Acme) -> None:
+    before = serials(certified, acme)
+    certified.edge.authority.file.write_text(acme.root())
 
     def renew() -> None:
-        done = certbot(chain, acme, "renew", "--force-renewal", "--no-random-sleep-on-renew")
+        done = certbot(certified, acme, "renew", "--force-renewal", "--no-random-sleep-on-renew")
         assert done.returncode == 0, done.stdout + done.stderr
 
-    statuses = under_load(chain.edge, renew)
+    statuses = under_load(certified.edge, renew)
     assert len(statuses) > 3
     assert set(statuses) == {405}
 
     def renewed() -> None:
-        assert not set(serials(chain, acme).values()) & set(before.values())
+        assert not set(serials(certified, acme).values()) & set(before.values())
         # Until the old workers are gone, some connections are theirs.
-        assert len(chain.edge.workers()) == os.cpu_count()
+        assert len(certified.edge.workers()) == os.cpu_count()
 
-    chain.edge.wait_until(renewed)
+    certified.edge.wait_until(renewed)
 
 
-def test_failed_issuance_keeps_the_old_certificate(chain: Deployed, acme: Acme) -> None:
-    before, configuration = serials(chain, acme), chain.edge.file.read_bytes()
+def test_failed_issuance_keeps_the_old_certificate(certified: Deployed, acme: Acme) -> None:
+    before, configuration = serials(certified, acme), certified.edge.file.read_bytes()
     # Nobody answers there.
     acme.point("127.0.0.99")
-    done = certbot(chain, acme, "renew", "--force-renewal", "--no-random-sleep-on-renew")
+    done = certbot(certified, acme, "renew", "--force-renewal", "--no-random-sleep-on-renew")
     acme.point("127.0.0.1")
     assert done.returncode == 1
-    assert serials(chain, acme) == before
-    assert chain.edge.file.read_bytes() == configuration
-    chain.edge.reload()
-    assert serials(chain, acme) == before
+    assert serials(certified, acme) == before
+    assert certified.edge.file.read_bytes() == configuration
+    certified.edge.reload()
+    assert serials(certified, acme) == before
 
 
-def test_broken_certificate_never_reaches_nginx(chain: Deployed, acme: Acme) -> None:
-    before, configuration = serials(chain, acme), chain.edge.file.read_bytes()
-    live = chain.edge.folder / "config" / "live" / f"{HOST}-ecdsa" / "privkey.pem"
+def test_broken_certificate_never_reaches_nginx(certified: Deployed, acme: Acme) -> None:
+    before, configuration = serials(certified, acme), certified.edge.file.read_bytes()
+    live = certified.edge.folder / "config" / "live" / f"{HOST}-ecdsa" / "privkey.pem"
     target = live.resolve()
     key = target.read_bytes()
     target.write_bytes(b"no key")
-    said = chain.edge.render(check=False)
+    said = certified.edge.render(check=False)
     target.write_bytes(key)
     assert "nginx refuses" in said
-    assert chain.edge.file.read_bytes() == configuration
-    assert serials(chain, acme) == before
+    assert certified.edge.file.read_bytes() == configuration
+    assert serials(certified, acme) == before
