@@ -522,6 +522,7 @@ def test_gate_finds_an_expired_exception(
 @pytest.mark.parametrize("ended", ["framework", "python"])
 def test_gate_finds_a_line_without_fixes(checkouts: dict[str, Project], ended: str) -> None:
     project = checkouts["gitlab"]
+    project.run("uv", "sync", "--frozen", "--quiet")
     lock = project.path / "uv.lock"
     before = lock.read_text("utf-8")
     patterns = {
