@@ -22,7 +22,8 @@ def state(url: str) -> tuple[list[str], list[str]]:
     del url  # Django's settings hold it already
     set_up()
     with opened():
-        loader = MigrationLoader(connection)
+        executor = MigrationExecutor(connection)
+        loader = executor.loader
         installed = {config.label for config in apps.get_app_configs()}
         unknown = [
             f"{label}/{name}"
@@ -32,12 +33,11 @@ def state(url: str) -> tuple[list[str], list[str]]:
             and (label, name) not in loader.graph.nodes
             and (label, name) not in _replaced(loader)
         ]
-        return ([], unknown) if unknown else (pending(), [])
+        return ([], unknown) if unknown else (pending(executor), [])
 
 
-def pending() -> list[str]:
-    """Return which migrations the database lacks."""
-    executor = MigrationExecutor(connection)
+def pending(executor: MigrationExecutor) -> list[str]:
+    """Return which migrations the database lacks, as a new executor sees them."""
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{migration.app_label}/{migration.name}" for migration, _ in plan]
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from django.apps import apps
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.utils.text import slugify
 
 from ..security.database_errors import is_database_away
@@ -38,7 +40,7 @@ def upgrade(url: str) -> list[str]:
     """
     set_up()
     with alone(url), opened():
-        done = pending()
+        done = pending(MigrationExecutor(connection))
         if done:
             try:
                 call_command("migrate", interactive=False, verbosity=0)
