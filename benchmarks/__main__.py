@@ -472,6 +472,7 @@ def beside(figures: list[Figure], environment: dict[str, str], folder: Path) -> 
         return figures
     of_each_run = {"date": "", "load": ""}
     if latest["environment"] | of_each_run != environment | of_each_run:
+        print(f"{folder}: of another machine or other versions; what was not measured now is gone")
         return figures
     new = {each.what: each for each in figures}
     kept = []
