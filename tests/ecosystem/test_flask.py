@@ -269,6 +269,12 @@ def test_flask_login_remembers_beyond_the_end_of_sessions(opened: Service) -> No
         client.post("/club/enter", data=login)
         assert client.request("POST", "/club/logout").status_code == 302
         assert "/club/login" in client.get("/club/inside").headers["location"]
+        # So does the service's.
+        client.post("/club/enter", data=login)
+        assert "remember_token" in client.cookies
+        assert client.post("/logout").status_code == 303
+        assert "remember_token" not in client.cookies
+        assert "/club/login" in client.get("/club/inside").headers["location"]
         client.post("/club/enter", data=login)
         assert own.post("/account/sessions/end-others").status_code == 303
         assert asks_for_login(client.get("/account"))

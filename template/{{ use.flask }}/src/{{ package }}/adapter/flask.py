@@ -46,6 +46,7 @@ _MADE_UP = "security.made_up"
 _EXTENSION = __name__
 """Key of `app.extensions`; "security" is Flask-Security's."""
 _SESSION = ("SESSION_", "PERMANENT_SESSION_")
+_REMEMBER = "REMEMBER_COOKIE_NAME"
 _NO_TARGET = Problem(400, reason="no redirect can lead there")
 
 
@@ -66,6 +67,14 @@ class FlaskSession(Session, SessionMixin):
         if key == self.identity_key and self.user not in {"", before}:
             # Also of whom an extension's cookie remembers: nothing else says that they are back.
             emit("authn_login_success", user=self.user)
+
+    @override
+    def end(self) -> None:
+        super().end()
+        name = has_request_context() and current_app.config.get(_REMEMBER, "remember_token")
+        if name and hasattr(current_app, "login_manager") and name in request.cookies:
+            # Flask-Login's cookie would log them in again: what its logout_user says of it.
+            self._content["_remember"] = "clear"
 
     @override
     def pack(self, content: dict[str, Any]) -> dict[str, Any]:
