@@ -46,16 +46,19 @@ def run_changed(
     """Run the steps for which something has changed since they passed; say what is left out.
 
     With `everything`, all of them; `lightly`, no deep ones for an edit of the application alone.
-    The step called `partly` is a part of itself: that it passed is not remembered.
+    Steps called `partly` are parts of that one: that they passed is not remembered.
     """
     passed, cache = Passed(), MypyCache()
     now: list[Step] = []
+    left: dict[str, str] = {}
     for step in steps:
         reason = "" if everything else passed.reason(step, lightly=lightly)
         if reason:
-            print(f"  left  {step.name:<9}         {reason}", flush=True)
+            left[step.name] = reason
         else:
             now.append(step)
+    for name, reason in left.items():
+        print(f"  left  {name:<9}         {reason}", flush=True)
     cache.fetch()
     results = run_each(now)
     if any(result.step.name == "types" and result.code == 0 for result in results):

@@ -365,7 +365,7 @@ def run(step: Step, more: Mapping[str, str] = NOTHING, keep: Sequence[int] = ())
     left_out = GIT_LOCAL | {"VIRTUAL_ENV"}
     variables = {name: value for name, value in os.environ.items() if name not in left_out}
     variables.update(more)
-    if (step.name in LONGER or SUITE in step.command) and has_memory(MEMORY):
+    if any(word.startswith(SUITE) for word in step.command) and has_memory(MEMORY):
         # Hundreds of small databases, which wait for the disk otherwise. Not where tests of the
         # application are among them: nobody knows how much those write.
         variables.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))

@@ -76,6 +76,25 @@ def test_commit_of_unsound_code(verified: Project, name: str, text: str, message
     assert verified.git("rev-parse", "HEAD") == head
 
 
+def test_commit_runs_the_suite_in_two_parts(verified: Project) -> None:
+    """So that no processor waits; one part is headers."""
+    names = ("tests/contract/test_hdr_headers.py", "tests/contract/test_red_redirects.py")
+    for name in names:
+        verified.write(name, "def test_it() -> None:\n    assert True\n")
+    done = verified.hook("pre-commit")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("  ok    tests") == len(names)
+    assert "  1 passed" in done.stdout
+    for name in names:
+        before = (verified.path / name).read_text()
+        verified.write(name, "def test_it() -> None:\n    assert 0\n")
+        done = verified.hook("pre-commit")
+        assert (done.returncode, done.stdout.count("  FAIL  tests")) == (1, 1), done.stdout
+        verified.write(name, before)
+    assert verified.hook("verify").returncode == 0
+    assert verified.hook("pre-commit").stdout.count("  left  tests") == 1
+
+
 def test_commit_names_the_tests_that_it_leaves_to_the_push(verified: Project) -> None:
     failing = "def test_it() -> None:\n    assert 0\n"
     verified.write("tests/contract/test_thr_throttle.py", failing)
