@@ -310,6 +310,10 @@ def test_strange_passkeys_are_not_added(inside: Inside) -> None:
     for credential in ("", "x", "{}", "[" * 9000, "a" * 20_000, '{"id":"","response":{}}'):
         answer = browser.post("/account/factors/passkey", name="Key", credential=credential)
         assert answer.status_code == 422
+    deep = json.loads(Authenticator().create(asked(browser.get("/account/factors/passkey"))))
+    deep["clientExtensionResults"] = json.loads("[" * 99 + "]" * 99)
+    answer = browser.post("/account/factors/passkey", name="Key", credential=json.dumps(deep))
+    assert answer.status_code == 422
     for name in ("", "a" * 61, "a\0"):
         options = asked(browser.get("/account/factors/passkey"))
         made = Authenticator().create(options)

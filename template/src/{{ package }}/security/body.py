@@ -264,13 +264,8 @@ def _begins_line(text: bytes, at: int) -> bool:
 def _check_json(body: bytes, max_depth: int) -> None:
     # UTF-8 alone (RFC 8259 section 8.1): of bytes the parser takes UTF-16 and UTF-32 too.
     text = body.decode()
-    # Before the parser recurses: whatever runs deep in the stack, a finalizer say, fails there.
-    if text.count("[") + text.count("{") > max_depth:
-        depth = 0
-        for bracket in _NO_BRACKETS.sub("", text):
-            depth += 1 if bracket in "[{" else -1
-            if depth > max_depth:
-                raise ValueError("nested too deep")
+    if is_deeper(text, max_depth):
+        raise ValueError("nested too deep")
     value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
     if _HALF.search(text):
         # No character alone: parsers differ, and what is to store or answer it crashes (RFC 7493).
@@ -278,6 +273,21 @@ def _check_json(body: bytes, max_depth: int) -> None:
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError:
             raise ValueError("half a character") from None
+
+
+def is_deeper(text: str, most: int) -> bool:
+    """Tell whether JSON nests deeper than so many levels, before its parser recurses.
+
+    Whatever runs deep in the stack fails there: a finalizer of others, say.
+    """
+    if text.count("[") + text.count("{") <= most:
+        return False
+    depth = 0
+    for bracket in _NO_BRACKETS.sub("", text):
+        depth += 1 if bracket in "[{" else -1
+        if depth > most:
+            return True
+    return False
 
 
 def _check_form(body: bytes, most: int) -> None:

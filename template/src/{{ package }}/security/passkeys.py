@@ -16,11 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from .body import is_deeper
 from .clock import is_within
 from .keys import Keys
 
 MAX_CREDENTIAL = 16_384
 """Characters of what a browser sends."""
+MAX_DEPTH = 16
+"""Levels of its JSON; browsers send four."""
 MAX_ID = 1023
 """Bytes of a credential's id (WebAuthn section 4)."""
 _RANDOM, _TIME, _SIGNATURE = 16, 8, 32
@@ -115,16 +118,20 @@ def creation_options(
 
 def parse(credential: str) -> tuple[str, bytes, str] | None:
     """Return id, challenge and user's id of what a browser sent, unverified; None if it is none."""
-    if len(credential) > MAX_CREDENTIAL:
-        return None
     try:
-        made = json.loads(credential)
+        made = _read(credential)
         response = made["response"]
-        client_data = json.loads(decode(response["clientDataJSON"]))
+        client_data = _read(decode(response["clientDataJSON"]).decode())
         handle = decode(response.get("userHandle") or "").decode()
         return encode(decode(made["id"])), decode(client_data["challenge"]), handle
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _read(text: str) -> Any:
+    if len(text) > MAX_CREDENTIAL or is_deeper(text, MAX_DEPTH):
+        raise ValueError("no answer of a browser")
+    return json.loads(text)
 
 
 def verify_new(credential: str, challenge: bytes, site: Site) -> Credential | None:
