@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import ssl
@@ -268,17 +269,33 @@ class Edge:
             else:
                 return
 
-    def workers(self) -> set[int]:
-        """Return the process ids of nginx's workers, those that are shutting down too."""
+    def _children(self) -> dict[int, bytes]:
+        """Return nginx's processes below the master, each with the title that it has given itself.
+
+        One that has just begun bears the master's.
+        """
         assert self.process
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        found = set()
+        found = {}
         for number in children.read_text().split():
-            # The cache has processes of its own; one that has ended meanwhile is no worker.
+            # One that has ended meanwhile is none.
             with suppress(OSError):
-                if b"worker process" in Path(f"/proc/{number}/cmdline").read_bytes():
-                    found.add(int(number))
+                found[int(number)] = Path(f"/proc/{number}/cmdline").read_bytes()
         return found
+
+    def workers(self) -> set[int]:
+        """Return the process ids of nginx's workers, those that are shutting down too."""
+        return {number for number, title in self._children().items() if b"worker process" in title}
+
+    def settled(self) -> bool:
+        """Tell whether all workers have the configuration that one of them was seen to have.
+
+        Until then an older one may answer, also one that has not heard yet that it is to end.
+        """
+        others = [title for title in self._children().values() if b": cache " not in title]
+        serve = [title for title in others if b"worker process" in title]
+        ending = any(b"shutting down" in title for title in serve)
+        return len(others) == len(serve) == os.cpu_count() and not ending
 
     def wait_for_new(self, old: set[int]) -> None:
         """Return once workers serve that are none of the `old` ones."""

@@ -312,6 +312,7 @@ def tight(installed: Render) -> Iterator[Deployed]:
             with edge.client() as client:
                 client.get(EVIL, headers={"X-Test-Client": "192.0.2.99"})
             assert "192.0.2.99" in {line["client"] for line in edge.lines()}
+            assert edge.settled()
 
         edge.wait_until(limited)
         yield started
