@@ -461,10 +461,10 @@ def versions(made: dict[str, projects.Project]) -> dict[str, str]:
     return found
 
 
-def beside(figures: list[Figure], environment: dict[str, str], folder: Path) -> list[Figure]:
-    """Return the figures of a part with the others that the folder has, if they are of the same.
+def beside(figures: list[Figure], environment: dict[str, str], folder: Path) -> list[Figure] | None:
+    """Return the figures of a part with the others that the folder has.
 
-    Those of another machine, or of other versions, do not compare.
+    None if those are of another machine or of other versions: they do not compare.
     """
     try:
         latest = json.loads((folder / "latest.json").read_text("utf-8"))
@@ -472,8 +472,7 @@ def beside(figures: list[Figure], environment: dict[str, str], folder: Path) -> 
         return figures
     of_each_run = {"date": "", "load": ""}
     if latest["environment"] | of_each_run != environment | of_each_run:
-        print(f"{folder}: of another machine or other versions; what was not measured now is gone")
-        return figures
+        return None
     new = {each.what: each for each in figures}
     kept = []
     for row in latest["figures"]:
@@ -576,6 +575,13 @@ def main() -> int:
         return 1 if worse else 0
     options.output.mkdir(parents=True, exist_ok=True)
     kept = beside(figures, environment, options.output) if options.only else figures
+    if kept is None:
+        print(
+            f"not written: {options.output} is of another machine or other versions;"
+            " run all parts, or name a folder by --output",
+            file=sys.stderr,
+        )
+        return 2
     (options.output / "latest.md").write_text(report(environment, kept), "utf-8")
     data = {
         "environment": environment,
