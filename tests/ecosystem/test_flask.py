@@ -327,11 +327,11 @@ def test_flask_admin(stranger: Client, client: Client) -> None:
     edit = re.search(r'href="(/admin/member/edit/[^"]+)"', listed.text)
     assert edit
     url = edit[1].replace("&amp;", "&")
-    assert submit(client, url, {"username": "eva", "email": ""}).status_code == 302
-    assert "eva" in client.get("/admin/member/export/csv/").text
-    deleted = submit(client, "/admin/member/?search=eva", {}, known_by="id", last=True)
+    assert submit(client, url, {"username": "evangeline", "email": ""}).status_code == 302
+    assert "evangeline" in client.get("/admin/member/export/csv/").text
+    deleted = submit(client, "/admin/member/?search=evangeline", {}, known_by="id", last=True)
     assert deleted.status_code == 302
-    assert "eva" not in client.get("/admin/member/").text
+    assert "evangeline" not in client.get("/admin/member/").text
     upload = {"upload": ("a.txt", b"hello")}
     assert client.request("POST", "/admin/fileadmin/upload/", files=upload).status_code == 302
     assert "a.txt" in client.get("/admin/fileadmin/").text

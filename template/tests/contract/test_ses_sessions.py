@@ -355,12 +355,12 @@ def test_account_lists_sessions_and_ends_one(inside: Inside) -> None:
     user = inside.add_user()
     browser = inside.login(user)
     phone = inside.visitor()
-    phone.agent = "Phone of <b>Eve</b>"
+    phone.agent = "Phone of <b>Evangeline</b>"
     assert phone.login(user.name, user.password).status_code == 303
     tablet = inside.login(user)
     page = browser.get("/account").text
     assert "<strong>Phone</strong>" in page
-    assert "Eve" not in page
+    assert "Evangeline" not in page
     assert len(browser.sessions()) == 2
     (handle,) = set(browser.sessions()) & set(tablet.sessions())
     answer = browser.post("/account/sessions/end", session=handle)

@@ -423,7 +423,7 @@ App = Callable[[Environ, Start], Iterable[bytes]]
 
 def raw_application(environ: Environ, start_response: Start) -> Iterable[bytes]:
     if environ["PATH_INFO"].endswith("/crash"):
-        raise RuntimeError("4711")
+        raise RuntimeError("secret-4711")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
     return [b"raw"]
 

@@ -429,7 +429,7 @@ def test_test_client_raises_what_a_view_raises(stage: Stage) -> None:
     with pytest.raises(ValueError, match="secret-4711"):
         client.get("/stage/crash")
     quiet = TestClient(stage.application, stage.origin, raise_server_exceptions=False)
-    expect.error(quiet.get("/stage/crash"), 500, echo="4711")
+    expect.error(quiet.get("/stage/crash"), 500, echo="secret-4711")
     assert client.get("/stage/problem?status=503").status_code == 503
 
 

@@ -328,7 +328,7 @@ def entered() -> ResponseReturnValue:
 
 def raw_application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     if environ["PATH_INFO"].endswith("/crash"):
-        raise RuntimeError("4711")
+        raise RuntimeError("secret-4711")
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
     return [b"raw"]
 

@@ -412,7 +412,7 @@ async def extension() -> str:
 
 async def raw_application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"].endswith("/crash"):
-        raise RuntimeError("4711")
+        raise RuntimeError("secret-4711")
     await ASGIResponse(body="raw", media_type=MediaType.TEXT)(scope, receive, send)
 
 

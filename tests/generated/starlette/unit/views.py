@@ -293,7 +293,7 @@ async def middleware(
 
 async def raw_application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"].endswith("/crash"):
-        raise RuntimeError("4711")
+        raise RuntimeError("secret-4711")
     await PlainTextResponse("raw")(scope, receive, send)
 
 
