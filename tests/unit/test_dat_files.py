@@ -7,10 +7,12 @@ import os
 import secrets
 import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,9 +25,10 @@ from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
 
 from ..conftest import Make
-from ..driver import new_user
+from ..driver import Files, new_user
 from .test_stores import ADDRESS, NOW, ROW
 
+ROOT = Path(__file__).resolve().parents[3]
 OTHER = replace(ROW, id_hash="b" * 64)
 
 
@@ -439,6 +442,78 @@ def test_what_the_mark_has_undone_is_not_taken_for_committed(
     monkeypatch.setattr(DatabaseFile, "mark", full)
     with pytest.raises(sqlite3.OperationalError, match="full"):
         marked.commit()
+
+
+@contextmanager
+def write_until_waited(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """Have another write to the file until somebody pauses; yield the pauses, in seconds."""
+    pauses = []
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+
+        def sleep(seconds: float) -> None:
+            pauses.append(seconds)
+            if writer.in_transaction:
+                writer.execute("COMMIT")
+
+        monkeypatch.setattr(database_file.time, "sleep", sleep)
+        yield pauses
+
+
+@pytest.mark.contract("DAT-1")
+def test_a_new_store_waits_for_who_is_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "store.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE first_page (something)")
+    with (
+        write_until_waited(path, monkeypatch) as pauses,
+        closing(SqliteStore(path)) as store,
+    ):
+        store.put(ROW, NOW + 60)
+        assert pauses == [0.005]
+        assert store.get(ROW.id_hash) == ROW
+
+
+@pytest.mark.contract("DAT-1")
+def test_processes_that_start_at_once_make_the_tables_once(tmp_path: Path) -> None:
+    environment = {**os.environ, **Files(tmp_path).environment(), "APP_ENV": "development"}
+    program = "from my_service.app.main import create_app; create_app()"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    errors = [each.communicate()[1].decode() for each in started]
+    assert [each.returncode for each in started] == [0, 0, 0], errors
+    upgrade = [sys.executable, "-m", "my_service", "db", "upgrade"]
+    again = subprocess.run(upgrade, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert again.stdout == b"the database is up to date\n"
+
+
+@pytest.mark.contract("DAT-1")
+def test_a_database_without_a_log_waits_for_who_is_in_it(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes that start at once on a new file: SQLite does not wait for that lock."""
+    service = make()
+    user = service.add_user()
+    path = service.files.database
+    copy = path.with_name("copy.db")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    with closing(sqlite3.connect(copy)) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+    copy.replace(path)
+    # Else who opens the file next, here the writer, would go on with the log of the old one.
+    log_of(path).unlink(missing_ok=True)
+    with write_until_waited(path, monkeypatch) as pauses:
+        service.login(user)
+    assert pauses
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_replaced_database_is_the_truth_at_once(make: Make) -> None:

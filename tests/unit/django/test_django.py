@@ -190,22 +190,6 @@ def run(browser: Browser, view: Run) -> str:
     return answer.text
 
 
-# manage.py
-
-
-def test_processes_that_start_at_once_make_the_tables_once(tmp_path: Path) -> None:
-    environment = {**os.environ, **Files(tmp_path).environment()}
-    program = f"from {SERVICE}.app.main import create_app; create_app()"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", program], cwd=ROOT, env=environment, stderr=subprocess.PIPE
-        )
-        for _ in range(3)
-    ]
-    errors = [each.communicate()[1].decode() for each in started]
-    assert [each.returncode for each in started] == [0, 0, 0], errors
-
-
 # request.session
 
 

@@ -24,10 +24,12 @@ import struct
 import time
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 
 class Identity(NamedTuple):
@@ -48,7 +50,7 @@ class Header(NamedTuple):
 LOOK_SECONDS = 1.0
 """How often the header is read, and counted up by who writes."""
 _NONE, _NOTHING = Identity(), Header()
-_SECONDS = 5
+_SECONDS, _PAUSE = 5.0, 0.005
 _KNOWN = struct.Struct("4Q")
 _SEEN = struct.Struct("2Q?")
 _OVERWRITTEN = _KNOWN.size + _SEEN.size - 1
@@ -240,6 +242,31 @@ class DatabaseFile:
             yield
         finally:
             os.close(folder)
+
+
+def while_busy(action: Callable[[], T], seconds: float = _SECONDS) -> T:
+    """Repeat what fails as another holds the file, at most for `seconds`; return what it returns.
+
+    SQLite waits for all locks by itself, but for that of `PRAGMA journal_mode = WAL` on a new file:
+    of processes that start at once, all but one would fail. Raises what `action` raises.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
+
+
+def write_ahead(db: sqlite3.Connection) -> None:
+    """Write to a log beside the file, so that who reads and who writes do not wait for each other.
+
+    Raises `sqlite3.OperationalError`.
+    """
+    while_busy(lambda: db.execute("PRAGMA journal_mode = WAL"))
+    db.execute("PRAGMA synchronous = NORMAL")
 
 
 def _hold(path: Path, identity: Identity) -> None:

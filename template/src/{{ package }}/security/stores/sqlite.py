@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
-from ..database_file import DatabaseFile, FileGoneError, Identity
+from ..database_file import DatabaseFile, FileGoneError, Identity, while_busy
 from . import OTHERS_FIRST, PING_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
 from .counting import Tally
 
@@ -329,20 +329,14 @@ class SqliteStore:
                 db.close()
 
     def _prepare(self, db: sqlite3.Connection) -> None:
-        deadline = time.monotonic() + BUSY_SECONDS
-        mode = ""
-        while not mode:
-            try:
-                if not db.execute("PRAGMA page_count").fetchone()[0]:
-                    # Now, while it goes to the file itself and not to a log.
-                    self._file.mark(db)
-                mode = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                # The one lock SQLite does not wait for: several workers start on a new file.
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.005)
-        if mode != "wal":
+        def switch() -> str:
+            if not db.execute("PRAGMA page_count").fetchone()[0]:
+                # Now, while it goes to the file itself and not to a log.
+                self._file.mark(db)
+            mode: str = db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            return mode
+
+        if while_busy(switch, BUSY_SECONDS) != "wal":
             raise StoreError(f"{self.path}: no write-ahead log here: use a local disk")
         db.execute("PRAGMA synchronous = NORMAL")
         if db.execute("PRAGMA user_version").fetchone()[0] != VERSION:

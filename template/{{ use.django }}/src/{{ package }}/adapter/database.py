@@ -23,11 +23,8 @@ def entry(url: str) -> dict[str, Any]:
     # Connections are kept, and looked at before they are used again.
     common = {"CONN_MAX_AGE": _SECONDS, "CONN_HEALTH_CHECKS": True}
     if url.startswith("sqlite:///"):
-        options = {
-            "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL",
-            # A transaction that first reads and then writes would fail if another wrote meanwhile.
-            "transaction_mode": "IMMEDIATE",
-        }
+        # A transaction that first reads and then writes would fail if another wrote meanwhile.
+        options = {"transaction_mode": "IMMEDIATE"}
         engine = f"{__package__}.sqlite"
         return {**common, "ENGINE": engine, "NAME": url[len("sqlite:///") :], "OPTIONS": options}
     parts: dict[str, Any] = dict(conninfo_to_dict(url))

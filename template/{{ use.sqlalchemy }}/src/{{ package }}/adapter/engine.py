@@ -12,11 +12,9 @@ from sqlalchemy import create_engine as _create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from ..security.database_file import MarkedConnection
+from ..security.database_file import MarkedConnection, write_ahead
 from .alone import cannot_connect
 from .sqlite_file import follow_file
-
-_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
 
 def create_engine(url: str, **options: Any) -> Engine:
@@ -50,5 +48,5 @@ def create_engine(url: str, **options: Any) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
+    write_ahead(connection)
+    connection.execute("PRAGMA foreign_keys = ON")

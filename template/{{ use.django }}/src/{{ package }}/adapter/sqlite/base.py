@@ -10,7 +10,13 @@ from typing import Any, cast
 
 from django.db.backends.sqlite3 import base
 
-from ...security.database_file import DatabaseFile, FileGoneError, Identity, MarkedConnection
+from ...security.database_file import (
+    DatabaseFile,
+    FileGoneError,
+    Identity,
+    MarkedConnection,
+    write_ahead,
+)
 
 
 @cache
@@ -57,6 +63,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         connection = super().get_new_connection({"factory": MarkedConnection, **conn_params})
         if isinstance(connection, MarkedConnection):
             connection.file = file
+        write_ahead(connection)
         file.opened(self._opened)
         return connection
 
