@@ -550,6 +550,28 @@ def test_size_is_judged_before_the_body_comes(stage: Inside) -> None:
 
 
 @pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        (b"a", {"a": ""}),
+        (b"a&b=1", {"a": "", "b": "1"}),
+        (b"a=1&&b=2&", {"a": "1", "b": "2"}),
+        (b"a=b=c&=d", {"a": "b=c", "": "d"}),
+        (b"&", {}),
+        (b'{"a": 1}', {'{"a": 1}': ""}),
+    ],
+    ids=repr,
+)
+def test_forms_are_what_the_standard_says(
+    stage: Inside, content: bytes, got: dict[str, str]
+) -> None:
+    """WHATWG URL section 5.1: no "=" and an empty pair are no mistake; programs send both."""
+    headers = (SAME, ("Content-Type", FORM))
+    answer = stage.visitor().send("POST", "/stage/form", headers, content)
+    assert answer.json() == {"got": got}
+
+
+@pytest.mark.contract("INP-1")
 def test_forms_of_both_kinds_and_json_reach_the_view_as_they_came(stage: Inside) -> None:
     visitor = stage.visitor()
     answer = visitor.api("POST", "/stage/json", '{"a": ["\u00e9", 1, null]}'.encode())

@@ -183,12 +183,10 @@ def test_fields_that_are_too_many(inside: Inside) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"nonsense",
         b"session=%ff",
         b"session=a&session=b",
         b"session=\xc3\xa9",
         b"session=%zz%",
-        b"&&&",
     ],
     ids=repr,
 )
@@ -266,7 +264,8 @@ def test_content_of_another_type(
     writer: Browser, target: str, kind: str, statuses: tuple[int, ...]
 ) -> None:
     """Refused, whoever notices it: the boundary, the framework or the view's own rules."""
-    content = b'{"title":"a","body":"b"}' if target == "/api/notes" else b"title=a&body=b"
+    # What is said to be a form is one, too.
+    content = b'{"title":"a=b","body":"b"}' if target == "/api/notes" else b"title=a&body=b"
     headers = (SAME, ("Content-Type", kind)) if kind else (SAME,)
     answer = writer.send("POST", target, headers, content)
     assert answer.status_code in statuses

@@ -291,11 +291,11 @@ def is_deeper(text: str, most: int) -> bool:
 
 
 def _check_form(body: bytes, most: int) -> None:
+    # A name without "=", and nothing between two "&", are legal (WHATWG URL section 5.1).
     try:
         parse_qsl(
             body.decode("ascii"),
             keep_blank_values=True,
-            strict_parsing=True,
             errors="strict",
             max_num_fields=most,
         )

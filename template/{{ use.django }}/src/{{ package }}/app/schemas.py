@@ -37,7 +37,13 @@ S = TypeVar("S", bound=Strict)
 
 
 def parse_json(schema: type[S], request: HttpRequest) -> S:
-    """Return the document that a request brings, or raise `Problem` 422 with the invalid fields."""
+    """Return the document that a request brings.
+
+    Raises `Problem` 415 if it is not sent as JSON, which nobody has checked then, and 422 with the
+    invalid fields.
+    """
+    if not request.content_type.endswith("json"):
+        raise Problem(415)
     try:
         return schema.model_validate(json.loads(request.body or b"null"))
     except ValidationError as error:
