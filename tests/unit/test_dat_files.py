@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -456,7 +457,9 @@ def write_until_waited(path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
             if writer.in_transaction:
                 writer.execute("COMMIT")
 
-        monkeypatch.setattr(database_file.time, "sleep", sleep)
+        # Not `time.sleep` itself: threads of other tests would end the transaction.
+        clock = SimpleNamespace(monotonic=time.monotonic, sleep=sleep)
+        monkeypatch.setattr(database_file, "time", clock)
         yield pauses
 
 
