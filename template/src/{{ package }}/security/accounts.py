@@ -178,7 +178,8 @@ class LoginService:
             settle(Outcome.WITHDRAWN if half else Outcome.PASSED)
             if self.passwords.outdated(account.password_hash):
                 hashed = self.passwords.hash(password)
-                self.accounts.set_password(account.id, hashed, expected=account.password_hash)
+                if self.accounts.set_password(account.id, hashed, expected=account.password_hash):
+                    account = replace(account, password_hash=hashed)
         return account
 
     @contextmanager

@@ -211,6 +211,7 @@ class Auth:
         if account:
             with closed():
                 self._session.prove_again()
+                self._session.renew()
                 self._sessions.store.delete_of_user(account.id, keep=self._session.id_hash)
             emit("authn_password_change", user=account.name)
         return errors

@@ -33,6 +33,7 @@ CODES = 10
 _ALPHABET = "".join(sorted({*ascii_lowercase, *digits} - {*"01ilo"}))
 """Without what is read as something else."""
 _CODE_LENGTH, _GROUP = 16, 4
+_ID_LENGTH = 16
 _NEVER = -1
 
 
@@ -96,13 +97,16 @@ class FactorStore(Protocol):
         """Return the passkey with that id, whosever it is."""
 
     def add_factor(self, factor: Factor) -> bool:
-        """Store a new one; False if there is a passkey of that id."""
+        """Store a new one; False if there is one of its id, or its passkey."""
 
     def rename_factor(self, user_id: str, factor_id: str, name: str) -> bool:
         """Rename a user's factor; False if the user has none of that id."""
 
-    def remove_factor(self, user_id: str, factor_id: str) -> bool:
-        """Delete a user's factor; False if the user has none of that id."""
+    def remove_factor(self, user_id: str, factor_id: str, *, last: bool) -> bool:
+        """Delete a user's factor, with the last one the recovery codes, one such call at a time.
+
+        False if the user has none of that id or, unless the `last` one may go, no other.
+        """
 
     def use_factor(
         self, factor_id: str, *, before: int, counter: int, secret: str, at: int
@@ -110,7 +114,7 @@ class FactorStore(Protocol):
         """Store counter and secret if the counter is still `before`, in one step; else False."""
 
     def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
-        """Put new recovery codes in the place of the user's old ones, in one transaction."""
+        """Put new recovery codes in the place of the user's old ones, one such call at a time."""
 
     def use_code(self, user_id: str, code_hash: str) -> bool:
         """Delete one recovery code; False if the user has no such code (any more)."""
@@ -241,7 +245,11 @@ class Factors:
         step = totp.matching_step(secret, "".join(code.split()), now, after=_NEVER)
         if step is None:
             return False
-        made = _factor(account, Kind.TOTP, name, now)
+        # Known by its secret, so that what is sent twice at once makes one: of two, each would take
+        # the code that the other has taken.
+        made = replace(
+            _factor(account, Kind.TOTP, name, now), id=_hashed(account.id, secret)[:_ID_LENGTH]
+        )
         sealed = self._secrets.seal(secret, f"{made.user} {made.id}")
         return self._add(account, replace(made, secret=sealed, counter=step))
 
@@ -280,18 +288,19 @@ class Factors:
         ]
 
     def remove(self, account: Account, factor_id: str) -> bool:
-        """Remove a factor, and with the last one the recovery codes; False if there is none."""
-        if not self.store.remove_factor(account.id, factor_id):
+        """Remove a factor, and with the last one the recovery codes.
+
+        False if there is none, or it is the last one and the service requires one.
+        """
+        if not self.store.remove_factor(account.id, factor_id, last=not self.required):
             return False
-        if not self.store.factors_of(account.id):
-            self.store.replace_codes(account.id, [])
         emit("authn_factor_removed", user=account.name)
         return True
 
 
 def _factor(account: Account, kind: Kind, name: str, now: int) -> Factor:
     return Factor(
-        id=secrets.token_hex(8),
+        id=secrets.token_hex(_ID_LENGTH // 2),
         user=account.id,
         kind=kind,
         name=name,
@@ -313,5 +322,5 @@ def _tell(account: Account, kind: str, tried: str) -> None:
 
 
 def _hashed(user_id: str, code: str) -> str:
-    """Return what is stored of a recovery code: of 79 random bits, so that a fast hash will do."""
+    """Return what is known of a recovery code, of 79 random bits, so that a fast hash will do."""
     return hashlib.sha256(f"{user_id}\0{code}".encode()).hexdigest()

@@ -234,14 +234,12 @@ class SecondFactor:
     def remove(self, factor_id: str) -> str:
         """Remove a factor of the signed-in user; return an objection, or raise `Problem` 404."""
         user = self._auth.require_recent_proof()
-        found = self._factors.store.factors_of(user.id)
-        if self._factors.required and [each.id for each in found] == [factor_id]:
+        if self._factors.remove(self._signed_in(user.id), factor_id):
+            self._session.rotate()
+            return ""
+        if any(each.id == factor_id for each in self._factors.store.factors_of(user.id)):
             return "This service requires a second factor: add another one before you remove this."
-        account = self._signed_in(user.id)
-        if not self._factors.remove(account, factor_id):
-            raise Problem(404)
-        self._session.rotate()
-        return ""
+        raise Problem(404)
 
     def new_codes(self) -> list[str]:
         """Return new recovery codes for the signed-in user; the old ones are dead at once."""

@@ -11,6 +11,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from . import events
@@ -366,6 +367,21 @@ class Session(MutableMapping[str, Any]):
         """Change the id; the old one is dead at once."""
         self._open()
         self._rotate = True
+
+    def renew(self) -> None:
+        """Change the id as `rotate` does, and in the store at once.
+
+        Else another request with the same cookie could be the one that gets the new id: after a
+        change of the password that would be the thief's. Raises `StoreError`.
+        """
+        self.rotate()
+        if self._row is None:
+            return
+        # Nobody is ever given this id: the response brings the next one.
+        row = replace(self._row, id_hash=_hash(secrets.token_urlsafe(32)))
+        expires = row.created + self._sessions.policy.absolute_timeout
+        if self._sessions.store.put(row, expires, self._row.id_hash):
+            self._row = row
 
     def end(self) -> None:
         """End the session in the store and forget its content."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sqlite3
@@ -586,6 +587,33 @@ def test_a_new_address_needs_the_password(post: Postbox) -> None:
     expect.error(change(without_device, user, new_email()), 429)
     assert post.run() == []
     assert post.service.visitor().post("/account/email").status_code == 303
+
+
+@pytest.mark.contract("PPL-3")
+@pytest.mark.parametrize("sent", [True, False], ids=["sent before", "sent after"])
+@pytest.mark.parametrize("how", ["by the user", "by an operator", "disabled"])
+def test_who_knew_the_old_password_gets_no_address(post: Postbox, how: str, sent: bool) -> None:
+    user, old = post.add_user()
+    new = new_email()
+    member = post.service.login(user)
+    assert change(member, user, new).status_code == 200
+    mails = post.run() if sent else []
+    member = post.service.login(user)
+    if how == "by the user":
+        fields = {"current_password": user.password, "new_password": NEXT}
+        assert member.post("/account/password", **fields).status_code == 303
+    elif how == "by an operator":
+        typed = f"{NEXT}\n"
+        assert post.service.cli("user", "password", user.name, typed=typed).exit_code == 0
+    else:
+        assert post.service.cli("user", "disable", user.name).exit_code == 0
+    mails += post.run()
+    assert [mail["To"] for mail in mails] == [new] * sent
+    for mail in mails:
+        assert confirmed(opened(post.service, link_of(mail))).status_code == GONE
+    assert post.service.cli("user", "enable", user.name).exit_code == 0
+    people = json.loads(post.service.cli("user", "list", "--json").stdout)
+    assert [each["email"] for each in people if each["name"] == user.name] == [old]
 
 
 @pytest.mark.contract("PPL-3")

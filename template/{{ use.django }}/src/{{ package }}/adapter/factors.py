@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
@@ -12,6 +13,16 @@ from ..security.accounts import Account
 from ..security.factors import Factor, read_row
 from .database import answering
 from .models import UserFactor, UserRecoveryCode
+
+
+@contextmanager
+def _alone(user_id: str) -> Iterator[None]:
+    """Begin a transaction that has the user's factors and codes to itself."""
+    with answering(), transaction.atomic():
+        # PostgreSQL: until the end nobody else is here for the user, nor adds a row of theirs.
+        # SQLite has one writer at a time.
+        get_user_model()._default_manager.select_for_update().filter(pk=user_id).first()
+        yield
 
 
 class DjangoFactors:
@@ -36,7 +47,7 @@ class DjangoFactors:
         return read_row(found) if found else None
 
     def add_factor(self, factor: Factor) -> bool:
-        """Store a new one; False if there is a passkey of that id."""
+        """Store a new one; False if there is one of its id, or its passkey."""
         try:
             with answering(), transaction.atomic():
                 UserFactor.objects.create(
@@ -61,10 +72,19 @@ class DjangoFactors:
             mine = UserFactor.objects.filter(user_id=user_id, pk=factor_id)
             return mine.update(name=name) == 1
 
-    def remove_factor(self, user_id: str, factor_id: str) -> bool:
-        """Delete a user's factor; False if the user has none of that id."""
-        with answering():
-            removed, _ = UserFactor.objects.filter(user_id=user_id, pk=factor_id).delete()
+    def remove_factor(self, user_id: str, factor_id: str, *, last: bool) -> bool:
+        """Delete a user's factor, with the last one the recovery codes, one such call at a time.
+
+        False if the user has none of that id or, unless the `last` one may go, no other.
+        """
+        with _alone(user_id):
+            mine = UserFactor.objects.filter(user_id=user_id)
+            others = mine.exclude(pk=factor_id).exists()
+            if not (others or last):
+                return False
+            removed, _ = mine.filter(pk=factor_id).delete()
+            if removed and not others:
+                UserRecoveryCode.objects.filter(user_id=user_id).delete()
         return removed == 1
 
     def use_factor(
@@ -76,9 +96,9 @@ class DjangoFactors:
             return unused.update(counter=counter, secret=secret, used_at=at) == 1
 
     def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
-        """Put new recovery codes in the place of the user's old ones, in one transaction."""
+        """Put new recovery codes in the place of the user's old ones, one such call at a time."""
         made = [UserRecoveryCode(user_id=user_id, code_hash=each) for each in hashes]
-        with answering(), transaction.atomic():
+        with _alone(user_id):
             UserRecoveryCode.objects.filter(user_id=user_id).delete()
             UserRecoveryCode.objects.bulk_create(made)
 

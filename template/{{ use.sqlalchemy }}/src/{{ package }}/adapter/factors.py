@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -81,7 +81,7 @@ class SqlFactors:
             return read_row(row) if row else None
 
     def add_factor(self, factor: Factor) -> bool:
-        """Store a new one; False if there is a passkey of that id."""
+        """Store a new one; False if there is one of its id, or its passkey."""
         values = {
             "id": factor.id,
             "user_id": factor.user,
@@ -106,10 +106,22 @@ class SqlFactors:
         mine = update(FACTORS).where(FACTORS.c.user_id == user_id, FACTORS.c.id == factor_id)
         return self._touched(mine.values(name=name).returning(FACTORS.c.id))
 
-    def remove_factor(self, user_id: str, factor_id: str) -> bool:
-        """Delete a user's factor; False if the user has none of that id."""
+    def remove_factor(self, user_id: str, factor_id: str, *, last: bool) -> bool:
+        """Delete a user's factor, with the last one the recovery codes, one such call at a time.
+
+        False if the user has none of that id or, unless the `last` one may go, no other.
+        """
+        other = FACTORS.alias()
+        others = select(other.c.id).where(other.c.user_id == user_id, other.c.id != factor_id)
         mine = delete(FACTORS).where(FACTORS.c.user_id == user_id, FACTORS.c.id == factor_id)
-        return self._touched(mine.returning(FACTORS.c.id))
+        codes = delete(CODES).where(CODES.c.user_id == user_id)
+        with self._alone(user_id) as session:
+            removed = session.execute(
+                (mine if last else mine.where(others.exists())).returning(FACTORS.c.id)
+            ).first()
+            if removed:
+                session.execute(codes.where(~others.exists()))
+            return removed is not None
 
     def use_factor(
         self, factor_id: str, *, before: int, counter: int, secret: str, at: int
@@ -120,8 +132,8 @@ class SqlFactors:
         return self._touched(used.returning(FACTORS.c.id))
 
     def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
-        """Put new recovery codes in the place of the user's old ones, in one transaction."""
-        with self._session() as session:
+        """Put new recovery codes in the place of the user's old ones, one such call at a time."""
+        with self._alone(user_id) as session:
             session.execute(delete(CODES).where(CODES.c.user_id == user_id))
             if hashes:
                 rows = [{"user_id": user_id, "code_hash": each} for each in hashes]
@@ -153,6 +165,16 @@ class SqlFactors:
             for user_id, kind in session.execute(pairs.order_by(FACTORS.c.kind)):
                 kinds.setdefault(user_id, []).append(kind)
         return kinds
+
+    @contextmanager
+    def _alone(self, user_id: str) -> Iterator[Session]:
+        """Open a session that has the user's factors and codes to itself, once it writes."""
+        model = self._model
+        with self._session() as session:
+            # PostgreSQL: until the end nobody else is here for the user, nor adds a row of theirs.
+            # SQLite has one writer at a time.
+            session.execute(select(model.id).where(model.id == user_id).with_for_update())
+            yield session
 
     def _touched(self, statement: Any) -> bool:
         with self._session() as session:

@@ -143,9 +143,14 @@ class Recovery:
             address = normalise_address(address)
         except ValueError as error:
             return {"email": str(error)}
-        if not self._auth.service.authenticate(user.name, password, self._auth.attempt(user.name)):
+        account = self._auth.service.authenticate(
+            user.name, password, self._auth.attempt(user.name)
+        )
+        if account is None:
             return {"current_password": "This is not your current password."}
-        return self.request(ADDRESS, address, user=user.id, name=user.name)
+        # Of now, not of when the mail is written: a new password ends what the old one has begun.
+        mark = _mark(account, self.address() or None)
+        return self.request(ADDRESS, address, name=user.name, mark=mark)
 
     def confirm_address(self) -> bool | None:
         """Make the address that the link was sent to the user's; None if the link is good no more.
@@ -159,8 +164,8 @@ class Recovery:
         with closed():
             if self.mail.links.take(link.digest) is None:
                 return None
-            person = users.get(link.data["name"])
-            if person is None or person.id != link.user or mark_of(person.email) != link.mark:
+            account, person = users.find(link.data["name"]), users.get(link.data["name"])
+            if account is None or person is None or _mark(account, person.email) != link.mark:
                 return None
             del self._session[_KEPT]
             try:
@@ -277,9 +282,10 @@ def prepare_reset(desk: Desk, message: Message) -> Letter | None:
 
 def prepare_address(desk: Desk, message: Message) -> Letter | None:
     """Write to the new address."""
-    name = message.data["name"]
+    name, mark = message.data["name"], message.data.get("mark", "")
     person = desk.users.get(name)
-    if person is None or person.id != message.data["user"] or person.disabled:
+    account = _find(desk, person)
+    if person is None or account is None or _mark(account, person.email) != mark:
         return None
     owner = desk.users.by_email(message.recipient)
     if owner is not None:
@@ -291,7 +297,7 @@ def prepare_address(desk: Desk, message: Message) -> Letter | None:
         message=message.id,
         user=person.id,
         address=message.recipient,
-        mark=mark_of(person.email),
+        mark=mark,
         name=name,
     )
     link = desk.address("/confirm", token)
