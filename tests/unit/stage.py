@@ -90,7 +90,7 @@ max-body = 3_000_000
 max-fields = 1_500
 [[route]]
 path = "/stage/raw"
-body = ["application/xml", "text/*"]
+body = ["application/octet-stream", "application/xml", "text/*"]
 [[route]]
 path = "/stage/callback"
 cross-site = "without-session"

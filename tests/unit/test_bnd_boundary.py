@@ -205,6 +205,18 @@ def test_what_a_view_answers_is_its_own(stage: Inside, status: int, kind: str, b
 
 
 @pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("status", [200, 201])
+@pytest.mark.parametrize("kind", ["text/css", "text/html; charset=utf-8"])
+def test_type_of_an_empty_file_is_kept(stage: Inside, status: int, kind: str) -> None:
+    """Without one browsers refuse a style or a script, as nosniff asks for."""
+    answer = ask("answer", f"content-type: {kind}", stage=stage, status=status)
+    assert answer.status_code == status
+    assert expect.once(answer, "content-type") == kind
+    assert expect.once(answer, "content-length") == "0"
+    expect.headers(answer)
+
+
+@pytest.mark.contract("BND-2")
 @pytest.mark.contract("FPR-2")
 @pytest.mark.parametrize("view", ["raise", "problem"])
 @pytest.mark.parametrize("status", [400, 403, 404, 409])

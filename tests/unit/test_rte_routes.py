@@ -185,6 +185,17 @@ def test_fact_says_which_bodies_a_path_takes(stage: Inside) -> None:
 
 
 @pytest.mark.contract("RTE-1")
+@pytest.mark.contract("INP-1")
+def test_body_of_no_type_is_bytes(stage: Inside) -> None:
+    """As `curl -T` sends a file, and a script an array of bytes (RFC 9110 section 8.3)."""
+    visitor = stage.visitor()
+    answer = send(visitor, "/stage/raw", b"{}")
+    assert answer.json() == {"size": 2, "user": False}
+    for target in ("/stage/json", "/stage/upload", "/stage/form"):
+        expect.error(send(visitor, target, b"{}"), 415)
+
+
+@pytest.mark.contract("RTE-1")
 def test_fact_keeps_the_rest(stage: Inside) -> None:
     """Cross-site checks, headers and who may see it."""
     member = stage.member()

@@ -20,6 +20,7 @@ from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
@@ -270,6 +271,14 @@ async def whole(request: Request) -> Any:
     return await request.json()
 
 
+async def silent(request: Request) -> Any:
+    return await request.json()
+
+
+async def got(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("got")
+
+
 async def parsed(request: Request) -> Any:
     await request.body()
     return json.loads("secret-4711")
@@ -332,6 +341,9 @@ class More(Stage):
         inner.add_api_route("/closed", lambda: "closed")
         app.mount("/stage/around", Around(inner))
         app.router.routes.append(Mount("/stage/within", inner, middleware=[Middleware(Around)]))
+        app.router.routes.insert(0, Mount("/stage/opened/files", StaticFiles(directory=folder)))
+        routes = [Route("/page", got, methods=["GET", "PUT"])]
+        app.router.routes.insert(0, Mount("/stage/opened/routes", routes=routes))
         app.frontend("/stage/front", directory=folder)
         router = APIRouter(prefix="/front")
         router.frontend("/more", directory=folder)
@@ -354,6 +366,9 @@ def test_exception_may_lead_on_but_not_astray(more: Inside) -> None:
     answer = visitor.get("/stage/led?to=/login")
     assert (answer.status_code, expect.once(answer, "location")) == (303, "/login")
     expect.headers(answer)
+    # Starlette sends it as Latin-1.
+    answer = visitor.get("/stage/led?to=/caf%C3%A9")
+    assert (answer.status_code, expect.once(answer, "location")) == (303, "/caf%C3%A9")
     for status in (303, 307, 404):
         astray = visitor.get(f"/stage/led?to=https://evil.example/&status={status}")
         expect.error(astray, 400, echo="evil.example")
@@ -389,6 +404,66 @@ def test_class_of_handlers_says_which_methods_it_has(more: Inside) -> None:
     wrong = visitor.send("DELETE", "/stage/endpoint", (("Sec-Fetch-Site", "same-origin"),))
     expect.error(wrong, 405)
     assert expect.once(wrong, "allow") == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("files/index.html", "GET, HEAD, OPTIONS"), ("routes/page", "GET, HEAD, OPTIONS, PUT")],
+)
+def test_what_is_mounted_says_which_methods_it_has(more: Inside, path: str, methods: str) -> None:
+    visitor = more.visitor()
+    assert visitor.get(f"/stage/opened/{path}").status_code == 200
+    target = f"/stage/opened/{path}"
+    wrong = visitor.send("DELETE", target, (("Sec-Fetch-Site", "same-origin"),))
+    expect.error(wrong, 405)
+    assert expect.once(wrong, "allow") == methods
+
+
+class Reading(More):
+    """The same, with a middleware that reads each body before a view is looked for."""
+
+    @override
+    def build(self, settings: Any) -> Any:
+        app: FastAPI = super().build(settings)
+        self.read: list[bytes] = []
+
+        @app.middleware("http")
+        async def reading(
+            request: Request, call_next: Callable[[Request], Awaitable[Response]]
+        ) -> Response:
+            self.read.append(await request.body())
+            return await call_next(request)
+
+        inner = FastAPI()
+        inner.add_api_route("/public", login_not_required(whole), methods=["POST"])
+        inner.add_api_route("/closed", silent, methods=["POST"])
+        app.mount("/stage/inner", Around(inner))
+        return app
+
+
+@pytest.fixture
+def reading(tmp_path: Path) -> Iterator[Reading]:
+    with closing(Reading(Files(tmp_path, facts=FACTS))) as service:
+        yield service
+
+
+@pytest.mark.contract("RTE-2")
+def test_middleware_that_reads_the_body_closes_no_public_view(reading: Reading) -> None:
+    visitor = reading.visitor()
+    # The login is one, too.
+    member = reading.member()
+    for target in ("/stage/whole", "/stage/inner/public"):
+        assert visitor.api("POST", target, b"[1]").json() == [1]
+    assert reading.read[-1] == b"[1]"
+    assert member.api("POST", "/stage/inner/closed", b"[2]").json() == [2]
+    expect.error(visitor.api("POST", "/stage/nothing", b"[3]"), 404)
+    expect.error(visitor.api("PUT", "/stage/whole", b"[3]"), 405)
+    # What is to be closed, nobody reads.
+    del reading.read[:]
+    for target in ("/stage/silent", "/stage/inner/closed", "/api/notes"):
+        expect.error(visitor.api("POST", target, b"[4]"), 401)
+    assert reading.read == []
 
 
 @pytest.mark.contract("HDR-1", "RED-4", "SES-11")

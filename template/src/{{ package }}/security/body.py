@@ -22,6 +22,7 @@ from .routes import RouteRules
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
+_UNKNOWN = "application/octet-stream"
 _PARAMETER = re.compile(
     r';[ \t]*([a-z0-9-]+)=(?:"([^"\\]{1,70})"|([!#$%&\'*+.^_`|~0-9a-z/:=?,()-]{1,70}))[ \t]*',
     re.IGNORECASE,
@@ -74,10 +75,12 @@ class Body:
             return
         if length is not None and length > self._limit:
             raise self._too_large()
-        if not (self._rules.allows(self._type) or (self._json and self._rules.allows(JSON))):
+        # Of what does not say what it is, no more can be assumed (RFC 9110 section 8.3).
+        kind = self._type or _UNKNOWN
+        if not (self._rules.allows(kind) or (self._json and self._rules.allows(JSON))):
+            said = "content type" if self._type else "no content type, so"
             raise Problem(
-                415,
-                reason=f"content type {self._type[:80]!r}: [[route]] body lists what a path takes",
+                415, reason=f"{said} {kind[:80]!r}: [[route]] body lists what a path takes"
             )
         if encoding.lower() not in {"", "identity"} and (self.held or self._type == MULTIPART):
             # Nobody here expands it, so it is no bomb and no form either.

@@ -52,6 +52,7 @@ _STYLESHEET = "app.css"
 _ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
 _REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
+_ELSEWHERE = range(300, 400)
 _FINAL = range(200, 600)
 _PLAIN = frozenset(range(200, 400)) - _EMPTY
 """Of responses with a body that are no errors."""
@@ -596,8 +597,9 @@ class Boundary:
         headers = self.passed(context, status, own)
         if headers is None:
             status, own, body = self._judged(context, response)
-            if status in _EMPTY or _NOTHING in own:
-                # Some frameworks name the type of nothing, and the policy would follow it.
+            if status in _EMPTY or (status in _ELSEWHERE and _NOTHING in own):
+                # Some frameworks name the type of nothing, and the policy would follow it. That of
+                # an empty file is its own: browsers refuse a style or a script without one.
                 own = [pair for pair in own if pair[0] != b"content-type"]
             headers = self._finish(context, status, own, self._headers.plan(own))
         return Response(status, headers, body)
@@ -782,7 +784,8 @@ class Boundary:
         try:
             text = value.decode()
         except UnicodeDecodeError:
-            text = ""
+            # As frameworks write what an application has not escaped.
+            text = value.decode("latin-1")
         before = ""
         if name == b"refresh":
             before, found, text = text.partition("=")

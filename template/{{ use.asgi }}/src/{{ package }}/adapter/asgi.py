@@ -31,8 +31,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OfScope = Callable[[Scope], bool]
-IsPublic = OfScope
-"""Tells from a scope in which the framework has found the view whether the view is public."""
+IsPublic = Callable[[Scope], bool | None]
+"""Tells from a scope whether the view is public, None where none is found that is closed."""
 ContentOf = Callable[[Any], dict[str, Any] | None]
 """Takes what a framework put in the place of our session; returns its content, None for none."""
 
@@ -283,9 +283,9 @@ class _Exchange:
             scope["method"] = "GET"
 
     def decide_access(self) -> None:
-        """Before a body is read: the framework has found the view by now (RTE-2)."""
-        if not self._context.access_decided:
-            public = self._middleware.is_public(self._scope)
+        """Before a body is read (RTE-2); of what is not found so far the answer is judged."""
+        public = self._middleware.is_public(self._scope)
+        if not (public is None or self._context.access_decided):
             self._boundary.allow(self._context, public=public)
 
     def fail(self, problem: Problem) -> None:

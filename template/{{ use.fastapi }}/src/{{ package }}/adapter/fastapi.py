@@ -141,8 +141,29 @@ def _is_test_client(scope: Scope) -> bool:
     return "http.response.debug" in scope.get("extensions", ())
 
 
-def _is_public(scope: Scope) -> bool:
-    return _is_open(scope.get("endpoint"))
+def _is_public(scope: Scope) -> bool | None:
+    """Tell whether the view that Starlette has found is public.
+
+    A middleware may read the body before it has looked for one: False where that will be closed,
+    else None, since whatever answers in its place is for nobody.
+    """
+    endpoint = scope.get("endpoint")
+    app = application_in(endpoint or scope.get("app"))
+    if app is None or _is_open(endpoint):
+        return _is_open(endpoint)
+    view = _view_at(app, scope)
+    return None if view is None or _is_open(view) else False
+
+
+def _view_at(app: Starlette, scope: Scope) -> object:
+    """Return what answers an address, also in what is mounted there; None where nothing does."""
+    for found in iter_route_contexts(app.routes):
+        match, more = found.matches(scope)
+        if match is Match.FULL:
+            view: object = more.get("endpoint")
+            part = application_in(view)
+            return _view_at(part, {**scope, **more}) if part else view
+    return None
 
 
 def _is_open(endpoint: object) -> bool:
@@ -327,7 +348,7 @@ class _Face:
         if request.app is not self._main and not exchange.context.access_decided:
             # What is not there in a closed part is not told either.
             try:
-                self._boundary.allow(exchange.context, public=_is_public(request.scope))
+                self._boundary.allow(exchange.context, public=bool(_is_public(request.scope)))
             except Problem as closed:
                 problem = closed
         return _starlette(self._boundary.error_response(exchange.context, problem))
@@ -355,8 +376,8 @@ class _Face:
         headers = [(name.lower(), value) for name, value in (error.headers or {}).items()]
         if error.status_code == _WRONG_METHOD:
             methods = self._methods(request)
-            if request.method in methods:
-                # A class of handlers, or a view, says by itself what it takes.
+            if not methods or request.method in methods:
+                # A class of handlers, a view, or what is mounted says by itself what it takes.
                 methods = dict(headers).get("allow", ",".join(methods)).split(",")
             headers = [("allow", allow_header(methods))]
         words = detail if author_wrote(error, detail, "starlette", "fastapi") else ""
