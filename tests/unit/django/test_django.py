@@ -83,6 +83,7 @@ from ..driver import (
     COOKIE_SESSIONS,
     FORM,
     HOST,
+    SESSION,
     Browser,
     Files,
     Inside,
@@ -231,6 +232,95 @@ def test_what_is_written_after_flush_begins_another_session(pages: Inside) -> No
 @pytest.mark.contract("SES-6")
 def test_set_expiry_shortens_a_session_and_never_extends_it(pages: Inside) -> None:
     browser = pages.visitor()
+
+@pytest.mark.contract("SES-6")
+def test_what_the_browser_keeps_is_cleared_also_where_another_session_begins(
+    pages: Inside,
+) -> None:
+    """As `messages.success(request, "You have logged out")` after `logout` does."""
+    browser = pages.member()
+
+    def leave(request: HttpRequest) -> HttpResponse:
+        logout(request)
+        messages.success(request, "You have logged out")
+        return HttpResponseRedirect("/")
+
+    _Views.run = staticmethod(leave)
+    answer = browser.get("/try")
+    assert "storage" in expect.once(answer, "clear-site-data")
+    assert not browser.logged_in()
+    told = run(browser, lambda request: [str(each) for each in messages.get_messages(request)])
+    assert told == "['You have logged out']"
+
+
+def _cart(request: HttpRequest) -> str | None:
+    if not request.session.session_key:
+        request.session.create()
+    return request.session.session_key
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.parametrize("begin", [_cart, lambda request: request.session.save() or _cart(request)])
+def test_visitor_has_a_key_of_their_own(pages: Inside, begin: Run) -> None:
+    """It was None for all of them, so that each found what another had put there."""
+    browsers = [pages.visitor(), pages.visitor()]
+    keys = [run(browser, begin) for browser in browsers]
+    assert "None" not in keys
+    assert len(set(keys)) == len(browsers)
+    assert keys == [browser.session for browser in browsers]
+    # What comes and goes meanwhile does not take it away.
+    for browser, key in zip(browsers, keys, strict=True):
+        if not COOKIE_SESSIONS:
+            run(browser, lambda request: request.session.update({"a": 1}))
+            run(browser, lambda request: request.session.pop("a"))
+        assert run(browser, _cart) == key
+
+
+@pytest.mark.contract("SES-12")
+def test_key_is_the_one_that_the_response_brings(make: Make) -> None:
+    """Who keeps it to end the session later, ends that one."""
+
+    def key(request: HttpRequest) -> str | None:
+        return request.session.session_key
+
+    def renewed(request: HttpRequest) -> str | None:
+        request.session["cart"] = 1
+        request.session.cycle_key()
+        return key(request)
+
+    def begun(request: HttpRequest) -> str | None:
+        request.session.flush()
+        assert key(request) is None
+        request.session.create()
+        return key(request)
+
+    def ended(request: HttpRequest) -> None:
+        current.adopt(current.exchange_of(request).boundary)
+        SessionStore(told).delete()
+        current.forget()
+
+    def entered(request: HttpRequest) -> str | None:
+        login(request, get_user_model()._default_manager.get(username=user.name))
+        return key(request)
+
+    with override_settings(ROOT_URLCONF=__name__):
+        inside = make()
+        user = inside.add_user()
+        browser, member, forged = (inside.visitor() for _ in range(3))
+        assert run(browser, key) == "None"
+        assert not browser.session
+        for view in (renewed, renewed, begun):
+            assert run(browser, view) == browser.session
+            assert run(browser, key) == browser.session
+        told = run(member, entered)
+        # A cookie has the form's token, too, which comes later.
+        assert COOKIE_SESSIONS or told == member.session
+        assert member.logged_in()
+        run(forged, ended)
+        assert not member.logged_in()
+        forged.cookies[SESSION] = "A" * 43
+        assert run(forged, key) == "None"
+
 
     def limit(value: object) -> Run:
         def view(request: HttpRequest) -> None:

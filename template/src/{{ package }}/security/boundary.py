@@ -831,7 +831,7 @@ class Boundary:
             extra.append(_PRIVATE)
         if session.asks_for_passkey:
             extra.append((b"permissions-policy", self._passkey_features))
-        if session.ended:
+        if session.clears:
             # Not "cookies": that would clear those of sibling hosts too, and the device cookie that
             # lets the owner in while an attacker blocks the account.
             extra.append((b"clear-site-data", b'"cache", "storage"'))
