@@ -639,9 +639,13 @@ class Boundary:
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
         route = context.route
-        if plan.is_open and status not in _EMPTY and context.session.cookie:
-            # What is still being made may ask for the session when its headers have left (HDR-4).
-            own = [*own, _PRIVATE]
+        if plan.frames >= 0 and own[plan.frames][1].upper() != b"DENY":
+            note_frames(route)
+        depends = plan.is_open or any(b"cookie" in own[place][1].lower() for place in plan.vary)
+        if depends and status not in _EMPTY and context.session.cookie:
+            # What is still being made may ask for the session when its headers have left, and what
+            # the application keeps was made for this cookie, without asking again (HDR-4).
+            own = [pair for pair in own if pair[0] != b"cache-control"] + [_PRIVATE]
             plan = self._headers.plan(own)
         headers, dropped = self._headers.finish(
             status,
@@ -881,6 +885,14 @@ def content_length(head: RequestHead) -> int | None:
     if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
+
+
+def note_frames(route: RouteRules) -> None:
+    """Say that a view which may be framed, may not, and what says so (BND-2)."""
+    if "frame-ancestors" not in route.fact.csp:
+        # Browsers that know both go by the policy's frame-ancestors.
+        reason = "a view alone opens no page to frames: [[route]] csp frame-ancestors"
+        note("response_changed", header="x-frame-options", reason=reason)
 
 
 def _note_dropped(names: Iterable[str]) -> None:

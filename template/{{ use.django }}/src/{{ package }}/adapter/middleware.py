@@ -23,10 +23,10 @@ from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
 
 from ..security.body import is_json, media_type
-from ..security.boundary import MARK
+from ..security.boundary import MARK, note_frames
 from ..security.csrf import SAFE_METHODS
 from ..security.errors import Problem, allow_header
-from ..security.events import REQUEST, note
+from ..security.events import REQUEST
 from ..security.responses import Headers, Response
 from . import wsgi
 from .access import allowed_methods, is_public, is_public_request
@@ -113,7 +113,7 @@ class BoundaryMiddleware:
         headers = response.headers
         if getattr(response, "xframe_options_exempt", False):
             # Without the header browsers would still go by the policy's frame-ancestors.
-            _note_frames(exchange)
+            note_frames(exchange.context.route)
         for name, value in _repeated():
             if headers.get(name) == value:
                 del headers[name]
@@ -230,15 +230,6 @@ def _own_404(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
     except Http404 as error:
         return _handled(request, _NOT_FOUND, error)
     return response
-
-
-def _note_frames(exchange: Exchange) -> None:
-    """Say that a view which may be framed, may not, and what says so (BND-2)."""
-    if "frame-ancestors" not in exchange.context.route.fact.csp:
-        reason = (
-            "xframe_options_exempt alone opens no page to frames: [[route]] csp frame-ancestors"
-        )
-        note("response_changed", header="x-frame-options", reason=reason)
 
 
 @receiver(got_request_exception)
