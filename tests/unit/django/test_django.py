@@ -1261,6 +1261,18 @@ def test_hosts_of_a_test_are_those_it_overrides(client: Client) -> None:
     with override_settings(ALLOWED_HOSTS=[".shop.example"]):
         assert answers(*names) == [400, 200, 200, 400]
         with override_settings(ALLOWED_HOSTS=["*"]):
+def test_files_below_a_prefix_are_served_there(make: Make, tmp_path: Path) -> None:
+    """As `STATICFILES_DIRS` with prefixes has it, and the tag writes their addresses."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.txt").write_text("one")
+    folders = [("downloads", str(tmp_path / "one")), str(tmp_path)]
+    with override_settings(STATICFILES_DIRS=folders):
+        visitor = make().visitor()
+        for address in ("/static/downloads/a.txt", "/static/one/a.txt"):
+            assert visitor.get(address).text == "one"
+        assert visitor.get("/static/a.txt").status_code == 404
+
+
             assert answers(*names) == [200] * 4
         assert answers(*names) == [400, 200, 200, 400]
     assert answers(*names) == [200, 400, 400, 400]

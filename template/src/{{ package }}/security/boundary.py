@@ -121,7 +121,7 @@ class Boundary:
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
         static: Path,
-        libraries_static: Iterable[Path] = (),
+        libraries_static: Iterable[tuple[str, Path]] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:

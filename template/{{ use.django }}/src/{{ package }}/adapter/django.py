@@ -83,11 +83,11 @@ def _note_left_out() -> None:
             note("setting_left_out", setting=name, reason="the policy says it: policy.toml")
 
 
-def _static_folders() -> Iterator[Path]:
-    """Return those of all applications that are installed."""
+def _static_folders() -> Iterator[tuple[str, Path]]:
+    """Return those of all applications that are installed, each with its prefix if it has one."""
     for finder in get_finders():
-        storages = getattr(finder, "storages", {})
-        yield from (Path(storage.location) for storage in storages.values())
+        for storage in getattr(finder, "storages", {}).values():
+            yield getattr(storage, "prefix", None) or "", Path(storage.location)
 
 
 def _is_public(environ: Environ) -> bool:
