@@ -21,6 +21,7 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver, resolve
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
+from django.utils.log import AdminEmailHandler
 
 from ..security.body import is_json, media_type
 from ..security.boundary import MARK, note_frames
@@ -42,6 +43,9 @@ _REQUEST = f"{KEY}.request"
 _ERROR = f"{KEY}.error"
 _SERVED = f"{__name__.partition('.')[0]}.app.wsgi:application"
 _log = logging.getLogger(__name__)
+_requests = logging.getLogger("django.request")
+_mails = AdminEmailHandler()
+"""Tells `ADMINS`, where there are any, of a crash."""
 
 
 class BoundaryMiddleware:
@@ -234,8 +238,14 @@ def _own_404(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
 
 @receiver(got_request_exception)
 def _remember(request: HttpRequest | None = None, **_: Any) -> None:
-    if request is not None:
-        request.META[_ERROR] = sys.exc_info()[1]
+    if request is None:
+        return
+    request.META[_ERROR] = sys.exc_info()[1]
+    if not (settings.DEBUG or _requests.isEnabledFor(logging.ERROR)):
+        # What Django's own log does unless it is told otherwise; ours knows no address (LOG-2).
+        crash = {"levelname": "ERROR", "levelno": logging.ERROR, "exc_info": sys.exc_info()}
+        crash |= {"msg": f"Internal Server Error: {request.path}", "request": request}
+        _mails.handle(logging.makeLogRecord(crash))
 
 
 def _after_crash(
