@@ -332,6 +332,20 @@ def test_answer_that_is_still_being_made_is_private(stage: Inside) -> None:
     assert expect.once(answer, "cache-control") == "no-store"
 
 
+@pytest.mark.contract("HDR-4")
+@pytest.mark.parametrize("vary", ["Cookie", "Accept, cookie"])
+def test_answer_that_was_kept_for_a_cookie_is_private(stage: Inside, vary: str) -> None:
+    """The framework's cache gives it without a look at the session: `vary_on_cookie` of Django."""
+    headers = ("Cache-Control: max-age=60", f"Vary: {vary}", "Content-Length: 1")
+    for browser, kept in ((stage.visitor(), "max-age=60"), (stage.member(), "no-store")):
+        answer = ask("answer", *headers, browser=browser, stage=stage, body="a")
+        assert expect.once(answer, "cache-control") == kept
+    answer = ask(
+        "answer", *headers[::2], "Vary: Accept", browser=stage.member(), stage=stage, body="a"
+    )
+    assert expect.once(answer, "cache-control") == "max-age=60"
+
+
 @pytest.mark.contract("SES-12")
 def test_what_is_written_too_late_is_not_lost_in_silence(
     stage: Inside, log: pytest.LogCaptureFixture
@@ -425,7 +439,9 @@ def test_what_a_view_discarded_does_not_leave(stage: Inside) -> None:
 @pytest.mark.contract("BND-3")
 def test_answer_that_is_replaced_leaves_nothing_behind(stage: Inside) -> None:
     empty = ask("answer", 'ETag: "a"', "Content-Language: de", stage=stage, status=409)
-    refused = ask("answer", 'ETag: "a"', f"Location: {EVIL}", stage=stage, status=201, body="secret-4711")
+    refused = ask(
+        "answer", 'ETag: "a"', f"Location: {EVIL}", stage=stage, status=201, body="secret-4711"
+    )
     expect.error(empty, 409)
     expect.error(refused, 400, echo="secret-4711")
     for answer in (empty, refused):
@@ -796,6 +812,24 @@ def test_what_depends_on_a_session_is_not_compressed(stage: Inside) -> None:
 
 
 # Cookies ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize(
+    ("headers", "named"),
+    [
+        (["X-Frame-Options: SAMEORIGIN"], True),
+        (["X-Frame-Options: deny"], False),
+        (["X-Frame-Options: SAMEORIGIN", "Content-Security-Policy: frame-ancestors 'self'"], False),
+    ],
+)
+def test_header_that_alone_opens_no_frame_is_named(
+    stage: Inside, log: pytest.LogCaptureFixture, headers: list[str], named: bool
+) -> None:
+    """Browsers go by the policy's frame-ancestors."""
+    ask("answer", *headers, stage=stage, body="a")
+    lines = events(log, "response_changed")
+    assert ["frame-ancestors" in str(line["reason"]) for line in lines] == [True] * named
 
 
 @pytest.mark.contract("SES-11")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -41,6 +39,7 @@ from django.contrib.auth.hashers import (
 )
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.views import LoginView
+from django.core import mail
 from django.core.asgi import get_asgi_application
 from django.core.cache import cache
 from django.core.exceptions import (
@@ -67,6 +66,7 @@ from django.urls import (
 )
 from django.utils import translation
 from django.utils.decorators import method_decorator
+from django.utils.log import AdminEmailHandler
 from django.views import View
 from django.views.decorators.cache import cache_page, never_cache
 from django.views.decorators.clickjacking import xframe_options_exempt
@@ -83,6 +83,7 @@ from ..driver import (
     COOKIE_SESSIONS,
     FORM,
     HOST,
+    SESSION,
     Browser,
     Files,
     Inside,
@@ -128,6 +129,10 @@ def _breaks(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Any:
         raise RuntimeError("a failing middleware")
 
     return middleware
+
+
+def _answers(_: Callable[[HttpRequest], HttpResponseBase]) -> Any:
+    return lambda _: HttpResponse("down for an hour", status=503)
 
 
 @login_not_required
@@ -226,6 +231,95 @@ def test_what_is_written_after_flush_begins_another_session(pages: Inside) -> No
     run(browser, renew)
     assert run(browser, lambda request: dict(request.session.items())) == "{'colour': 'green'}"
     assert run(thief, lambda request: request.session.is_empty()) == "True"
+
+
+@pytest.mark.contract("SES-6")
+def test_what_the_browser_keeps_is_cleared_also_where_another_session_begins(
+    pages: Inside,
+) -> None:
+    """As `messages.success(request, "You have logged out")` after `logout` does."""
+    browser = pages.member()
+
+    def leave(request: HttpRequest) -> HttpResponse:
+        logout(request)
+        messages.success(request, "You have logged out")
+        return HttpResponseRedirect("/")
+
+    _Views.run = staticmethod(leave)
+    answer = browser.get("/try")
+    assert "storage" in expect.once(answer, "clear-site-data")
+    assert not browser.logged_in()
+    told = run(browser, lambda request: [str(each) for each in messages.get_messages(request)])
+    assert told == "['You have logged out']"
+
+
+def _cart(request: HttpRequest) -> str | None:
+    if not request.session.session_key:
+        request.session.create()
+    return request.session.session_key
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.parametrize("begin", [_cart, lambda request: request.session.save() or _cart(request)])
+def test_visitor_has_a_key_of_their_own(pages: Inside, begin: Run) -> None:
+    """It was None for all of them, so that each found what another had put there."""
+    browsers = [pages.visitor(), pages.visitor()]
+    keys = [run(browser, begin) for browser in browsers]
+    assert "None" not in keys
+    assert len(set(keys)) == len(browsers)
+    assert keys == [browser.session for browser in browsers]
+    # What comes and goes meanwhile does not take it away.
+    for browser, key in zip(browsers, keys, strict=True):
+        if not COOKIE_SESSIONS:
+            run(browser, lambda request: request.session.update({"a": 1}))
+            run(browser, lambda request: request.session.pop("a"))
+        assert run(browser, _cart) == key
+
+
+@pytest.mark.contract("SES-12")
+def test_key_is_the_one_that_the_response_brings(make: Make) -> None:
+    """Who keeps it to end the session later, ends that one."""
+
+    def key(request: HttpRequest) -> str | None:
+        return request.session.session_key
+
+    def renewed(request: HttpRequest) -> str | None:
+        request.session["cart"] = 1
+        request.session.cycle_key()
+        return key(request)
+
+    def begun(request: HttpRequest) -> str | None:
+        request.session.flush()
+        assert key(request) is None
+        request.session.create()
+        return key(request)
+
+    def ended(request: HttpRequest) -> None:
+        current.adopt(current.exchange_of(request).boundary)
+        SessionStore(told).delete()
+        current.forget()
+
+    def entered(request: HttpRequest) -> str | None:
+        login(request, get_user_model()._default_manager.get(username=user.name))
+        return key(request)
+
+    with override_settings(ROOT_URLCONF=__name__):
+        inside = make()
+        user = inside.add_user()
+        browser, member, forged = (inside.visitor() for _ in range(3))
+        assert run(browser, key) == "None"
+        assert not browser.session
+        for view in (renewed, renewed, begun):
+            assert run(browser, view) == browser.session
+            assert run(browser, key) == browser.session
+        told = run(member, entered)
+        # A cookie has the form's token, too, which comes later.
+        assert COOKIE_SESSIONS or told == member.session
+        assert member.logged_in()
+        run(forged, ended)
+        assert not member.logged_in()
+        forged.cookies[SESSION] = "A" * 43
+        assert run(forged, key) == "None"
 
 
 @pytest.mark.contract("SES-6")
@@ -703,11 +797,15 @@ def test_api_needs_no_token_but_json(pages: Inside) -> None:
 def test_exceptions_are_answered_by_the_policy(
     pages: Inside, error: Exception, status: int
 ) -> None:
+    _Views.run = staticmethod(_raising(error))
+    expect.error(pages.visitor().get("/try"), status, echo="secret")
+
+
+def _raising(error: Exception) -> Run:
     def view(_: HttpRequest) -> None:
         raise error
 
-    _Views.run = staticmethod(view)
-    expect.error(pages.visitor().get("/try"), status, echo="secret")
+    return view
 
 
 @pytest.mark.contract("HDR-1")
@@ -834,6 +932,9 @@ def test_cache_of_a_view_is_djangos(make: Make, by_cookie: bool) -> None:
         ("SECURE_REFERRER_POLICY", "origin"),
         ("SECURE_PROXY_SSL_HEADER", ("HTTP_X_FORWARDED_PROTO", "https")),
         ("X_FRAME_OPTIONS", "SAMEORIGIN"),
+        ("CSRF_TRUSTED_ORIGINS", ["https://other.test"]),
+        ("FORCE_SCRIPT_NAME", "/shop"),
+        ("LOGIN_URL", "/accounts/login/"),
     ],
 )
 def test_setting_that_does_not_count_is_named(
@@ -1063,6 +1164,64 @@ def test_debug_mode_is_refused_in_production(pages: Inside, make: Make) -> None:
 
 
 @pytest.mark.contract("BND-8")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("BoundaryMiddleware", "SessionMiddleware"),
+        *("AuthenticationMiddleware", "LoginRequiredMiddleware"),
+    ],
+)
+def test_service_without_its_middlewares_does_not_start(make: Make, name: str) -> None:
+    """It would, as with the list of `startproject`, and refuse every form without a word."""
+    left = [each for each in settings.MIDDLEWARE if not each.endswith(f"adapter.middleware.{name}")]
+    with override_settings(MIDDLEWARE=left), pytest.raises(ValueError, match=rf"lacks .*\.{name}"):
+        make()
+
+
+@pytest.mark.contract("RTE-2")
+def test_middleware_that_stands_first_answers_where_everybody_may_see(make: Make) -> None:
+    """Of the login page it was a way back to that page, and so on."""
+    with override_settings(MIDDLEWARE=[f"{__name__}._answers", *settings.MIDDLEWARE]):
+        visitor = make().visitor()
+        for page in ("/", "/login"):
+            answer = visitor.get(page)
+            assert (answer.status_code, answer.text) == (503, "down for an hour")
+        for page in ("/account", "/no/such/page"):
+            assert visitor.get(page).status_code == 303
+
+
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("own", [False, True])
+def test_admins_have_a_mail_of_a_crash(make: Make, own: bool) -> None:
+    """As Django does by itself, and once where the application's own log does it."""
+    log = logging.getLogger("django.request")
+    handler = AdminEmailHandler()
+    level = log.level
+    mailing = override_settings(
+        ADMINS=[("Ada", "ada@app.test")],
+        EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend",
+    )
+    mail.outbox = []
+    with mailing, override_settings(ROOT_URLCONF=__name__):
+        member = make().member()
+        if own:
+            log.addHandler(handler)
+            log.setLevel(logging.ERROR)
+        try:
+            for error in (RuntimeError("secret-4711"), PermissionDenied(), Problem(503)):
+                _Views.run = staticmethod(_raising(error))
+                assert member.get("/try").status_code in {500, 403, 503}
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level)
+    crashes = [each for each in mail.outbox if "secret-4711" in each.body]
+    assert len(crashes) == 1
+    assert "Internal Server Error: /try" in crashes[0].subject
+    assert not [value for value in member.cookies.values() if value in crashes[0].body]
+    assert own or mail.outbox == crashes
+
+
+@pytest.mark.contract("BND-8")
 @pytest.mark.parametrize(("peer", "shown"), [("127.0.0.1", True), ("198.18.0.1", False)])
 def test_page_about_a_crash_is_for_the_developer(
     monkeypatch: pytest.MonkeyPatch, peer: str, shown: bool
@@ -1100,6 +1259,18 @@ def test_logging_of_the_application_is_honoured(make: Make, tmp_path: Path) -> N
         log.removeHandler(each)
         each.close()
     assert "fine detail" in (tmp_path / "own.log").read_text()
+
+
+def test_files_below_a_prefix_are_served_there(make: Make, tmp_path: Path) -> None:
+    """As `STATICFILES_DIRS` with prefixes has it, and the tag writes their addresses."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.txt").write_text("one")
+    folders = [("downloads", str(tmp_path / "one")), str(tmp_path)]
+    with override_settings(STATICFILES_DIRS=folders):
+        visitor = make().visitor()
+        for address in ("/static/downloads/a.txt", "/static/one/a.txt"):
+            assert visitor.get(address).text == "one"
+        assert visitor.get("/static/a.txt").status_code == 404
 
 
 def test_static_tag_gives_the_address_that_is_served(pages: Inside) -> None:

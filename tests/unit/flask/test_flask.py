@@ -52,7 +52,7 @@ from my_service.app.users import open_users
 
 from .. import expect
 from ..conftest import Make
-from ..driver import CHEAP, HOST, ORIGIN, SESSION, Browser, Files, Inside, User, run_cli
+from ..driver import CHEAP, FORM, HOST, ORIGIN, SESSION, Browser, Files, Inside, User, run_cli
 from ..test_ppl_factors import STEP, enrol, owner
 from ..test_ppl_passkeys import Authenticator, add, asked
 from ..transport import Transport
@@ -693,6 +693,50 @@ def test_address_may_be_looked_up_where_flask_is_at_work(tmp_path: Path) -> None
         assert service.visitor().post("/counted/closed/7", a="b").status_code == 303
         # What prepares an address for its view sees no stranger's.
         assert asked == ["opened"]
+
+
+@pytest.mark.contract("RTE-2")
+def test_host_of_a_blueprint_has_views_of_its_own(tmp_path: Path) -> None:
+    """Of a body it is foreseen whether the view is public: that of the host that is asked."""
+    api = Blueprint("api", __name__, subdomain="api")
+
+    @api.post("/account/password")
+    @login_not_required
+    def opened() -> ResponseReturnValue:
+        return {"a": request.form["a"]}
+
+    @api.post("/login")
+    def closed() -> ResponseReturnValue:
+        raise AssertionError
+
+    class Own(Kept):
+        @override
+        def build(self, settings: Any) -> Any:
+            application: Flask = super().build(settings.model_copy(update={"hosts": (HOST, other)}))
+            application.config["SERVER_NAME"] = HOST
+            application.subdomain_matching = True
+            application.register_blueprint(api)
+            return application
+
+    other = f"api.{HOST}"
+    form = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
+    with closing(Own(Files(tmp_path))) as service:
+        visitor = service.visitor()
+        elsewhere = (*form, ("Host", other))
+        assert visitor.send("POST", "/account/password", elsewhere, b"a=b").json() == {"a": "b"}
+        assert visitor.send("POST", "/login", elsewhere, b"a=b").status_code == 303
+        assert visitor.send("POST", "/account/password", form, b"a=b").status_code == 303
+        assert visitor.send("POST", "/login", form, b"a=b").status_code != 303
+
+
+@pytest.mark.contract("SES-6")
+def test_what_the_browser_keeps_is_cleared_also_where_another_session_begins(kept: Kept) -> None:
+    """As `flash("You were logged out")` after `session.clear()` does."""
+    member = kept.member()
+    answer = member.post("/stage/session/replace")
+    assert "storage" in expect.once(answer, "clear-site-data")
+    assert not member.logged_in()
+    assert member.session
 
 
 @pytest.mark.contract("LOG-1")

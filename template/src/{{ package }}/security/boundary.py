@@ -122,7 +122,7 @@ class Boundary:
         hosts: Iterable[str],
         trusted_proxies: Iterable[str],
         static: Path,
-        libraries_static: Iterable[Path] = (),
+        libraries_static: Iterable[tuple[str, Path]] = (),
         production: bool,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -641,9 +641,13 @@ class Boundary:
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
         route = context.route
-        if plan.is_open and status not in _EMPTY and context.session.cookie:
-            # What is still being made may ask for the session when its headers have left (HDR-4).
-            own = [*own, _PRIVATE]
+        if plan.frames >= 0 and own[plan.frames][1].upper() != b"DENY":
+            note_frames(route)
+        depends = plan.is_open or any(b"cookie" in own[place][1].lower() for place in plan.vary)
+        if depends and status not in _EMPTY and context.session.cookie:
+            # What is still being made may ask for the session when its headers have left, and what
+            # the application keeps was made for this cookie, without asking again (HDR-4).
+            own = [pair for pair in own if pair[0] != b"cache-control"] + [_PRIVATE]
             plan = self._headers.plan(own)
         headers, dropped = self._headers.finish(
             status,
@@ -834,7 +838,7 @@ class Boundary:
             extra.append(_PRIVATE)
         if session.asks_for_passkey:
             extra.append((b"permissions-policy", self._passkey_features))
-        if session.ended:
+        if session.clears:
             # Not "cookies": that would clear those of sibling hosts too, and the device cookie that
             # lets the owner in while an attacker blocks the account.
             extra.append((b"clear-site-data", b'"cache", "storage"'))
@@ -884,6 +888,14 @@ def content_length(head: RequestHead) -> int | None:
     if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
+
+
+def note_frames(route: RouteRules) -> None:
+    """Say that a view which may be framed, may not, and what says so (BND-2)."""
+    if "frame-ancestors" not in route.fact.csp:
+        # Browsers that know both go by the policy's frame-ancestors.
+        reason = "a view alone opens no page to frames: [[route]] csp frame-ancestors"
+        note("response_changed", header="x-frame-options", reason=reason)
 
 
 def _note_dropped(names: Iterable[str]) -> None:

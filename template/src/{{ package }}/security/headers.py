@@ -57,6 +57,10 @@ class Plan:
     """Names that are not allowed to leave."""
     is_open: bool
     """True if nothing says how long the body is, nor how long it may be kept."""
+    vary: tuple[int, ...]
+    """Places of what the answer depends on."""
+    frames: int
+    """Place of X-Frame-Options, -1 without it, or where the CSP is the view's too, or no rule."""
 
 
 class SecureHeaders:
@@ -203,7 +207,10 @@ class SecureHeaders:
         typed = typed if typed in kept else -1
         judged = not self._judged.isdisjoint(names) or any(name != name.lower() for name in names)
         is_open = _BOUND.isdisjoint(names)
-        return Plan(judged, _picking(kept), shared, typed, tuple(gone), is_open)
+        vary = tuple(index for index, name in enumerate(names) if name == b"vary")
+        ruled = self._csp == "content-security-policy" and self._csp.encode() not in last
+        frames = last.get(b"x-frame-options", -1) if ruled else -1
+        return Plan(judged, _picking(kept), shared, typed, tuple(gone), is_open, vary, frames)
 
     def _set(
         self, *, html: bool, https: bool, own: dict[str, str], route: Route | None

@@ -137,9 +137,13 @@ class Session(MutableMapping[str, Any]):
     """True once the content may differ from what was read."""
     _rotate = False
     _restart = False
+    _encoding = ("", "", "", "")
+    """Id and content, and what the cookie and the store have of them."""
     accessed = False
     """True once the response may depend on the session."""
     ended = False
+    clears = False
+    """True once it was ended, also where what is written since begins another one."""
     unavailable = False
     """True if the store did not answer, so nobody knows who is asking."""
 
@@ -197,10 +201,23 @@ class Session(MutableMapping[str, Any]):
     @property
     def next_hash(self) -> str:
         """Name that this session has in the store once the response has left, or ""."""
-        if not self._rotate:
-            return self.id_hash
+        return _hash(self._made_id()) if self._rotate else self.id_hash
+
+    @property
+    def next_cookie(self) -> str:
+        """Value of the cookie once the response has left, as things stand; "" for none."""
+        self._open()
+        if self.ended or not (self._content or self._user or self._facts):
+            return ""
+        text = self._text() if self._touched else self._before
+        if self._row is None or self._rotate:
+            return self._encoded(self._made_id(), text)[0]
+        return self.cookie if text == self._before else self._encoded(self._id, text)[0]
+
+    def _made_id(self) -> str:
+        """Return the id that the session has from now on, also where somebody has asked before."""
         self._next_id = self._next_id or secrets.token_urlsafe(32)
-        return _hash(self._next_id)
+        return self._next_id
 
     def needs_store(self) -> bool:
         """Tell whether `commit` has to write to the store, or will raise."""
@@ -330,7 +347,7 @@ class Session(MutableMapping[str, Any]):
         self._user = self._name = ""
         self._facts = {"pending": Pending(user, epoch, self._sessions.now())}
         self._touched = True
-        self.ended = False
+        self.ended = self.clears = False
         self._rotate = self._restart = True
 
     def log_in(self, user: str, name: str = "") -> bool:
@@ -359,7 +376,7 @@ class Session(MutableMapping[str, Any]):
         self._touched = True
         if self.identity_key:
             self._content[self.identity_key] = user
-        self.ended = False
+        self.ended = self.clears = False
         self._rotate = self._restart = True
         return True
 
@@ -389,7 +406,7 @@ class Session(MutableMapping[str, Any]):
         self._content.clear()
         self._user = self._name = ""
         self._facts = {}
-        self._touched = self.ended = True
+        self._touched = self.ended = self.clears = True
 
     def clear(self) -> None:
         """Forget everything: as with the frameworks' own sessions, the user is logged out too."""
@@ -430,7 +447,7 @@ class Session(MutableMapping[str, Any]):
         line = ""
         data = None
         if changed:
-            value, data = self._encoded(text)
+            value, data = self._encoded(self._id, text)
             if value != self.cookie:
                 line = write(value, row.created + self._sessions.policy.absolute_timeout - now)
         self._sessions.store.update(row.id_hash, seen=now, data=data)
@@ -439,8 +456,9 @@ class Session(MutableMapping[str, Any]):
 
     def _begin(self, text: str, now: int, write: Callable[[str, int], str], client: str) -> str:
         old = self._row
-        self._id, self._next_id = self._next_id or secrets.token_urlsafe(32), ""
-        value, data = self._encoded(text)
+        self._id = self._made_id()
+        value, data = self._encoded(self._id, text)
+        self._next_id = ""
         created = old.created if old and not self._restart else now
         policy = self._sessions.policy
         # Of half a login, which anybody may begin, the store keeps nothing for long.
@@ -461,9 +479,12 @@ class Session(MutableMapping[str, Any]):
         self._before, self.cookie, self._rotate = text, value, False
         return line
 
-    def _encoded(self, text: str) -> tuple[str, str]:
+    def _encoded(self, session_id: str, text: str) -> tuple[str, str]:
         """Return the cookie's value and what the store keeps: the facts at least."""
-        value, data = self._sessions.codec.encode(self._id, text)
+        if self._encoding[:2] != (session_id, text):
+            # Once: what was told of a cookie before is what is sent.
+            self._encoding = (session_id, text, *self._sessions.codec.encode(session_id, text))
+        *_, value, data = self._encoding
         if self._facts and self._sessions.codec.carries_content:
             data = json.dumps({_FACTS: self._facts}, separators=(",", ":"))
         return value, data

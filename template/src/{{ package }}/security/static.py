@@ -35,15 +35,18 @@ for _kind, _ending in (
 class StaticFiles:
     """The files of one folder, or of several as if they were one."""
 
-    def __init__(self, folder: Path, max_age: int, libraries: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, folder: Path, max_age: int, libraries: Iterable[tuple[str, Path]] = ()
+    ) -> None:
         """Read the folder, and those of libraries beside it; `max_age` in seconds.
 
-        Of a name that several have, the first counts. The addresses of the folder's own files do
-        not change with those of a library.
+        Each of them comes with what its files' names begin with, "" for nothing. Of a name that
+        several have, the first counts. The addresses of the folder's own files do not change with
+        those of a library.
         """
         files = own_files = _read(folder)
-        for library in libraries:
-            files = _read(library) | files
+        for prefix, library in libraries:
+            files = _read(library, prefix) | files
         self._own_path = _hashed_path(own_files)
         self.url_path = self._own_path if files == own_files else _hashed_path(files)
         """Where all files are, without a slash at the end."""
@@ -83,9 +86,9 @@ class StaticFiles:
         return self._responses[path]
 
 
-def _read(folder: Path) -> dict[str, bytes]:
+def _read(folder: Path, prefix: str = "") -> dict[str, bytes]:
     return {
-        file.relative_to(folder).as_posix(): file.read_bytes()
+        (prefix / file.relative_to(folder)).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob("*"))
         if file.is_file() and not file.name.startswith(".")
     }

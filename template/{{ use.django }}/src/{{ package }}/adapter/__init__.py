@@ -59,6 +59,11 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.partition(".")[0]
+_MIDDLEWARES = (
+    *("BoundaryMiddleware", "SessionMiddleware"),
+    *("AuthenticationMiddleware", "LoginRequiredMiddleware"),
+)
+"""Without these a service would start, and refuse every form."""
 _View = TypeVar("_View", bound="Callable[..., HttpResponseBase]")
 
 
@@ -152,15 +157,20 @@ def boundary_middleware(app: BoundaryMiddleware) -> BoundaryMiddleware:
     return app
 
 
-def _debug_problems(settings: Settings) -> list[str]:
-    if not settings.production:
-        return []
+def _problems(settings: Settings) -> list[str]:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
     from django.conf import settings as django_settings
 
-    if not django_settings.DEBUG:
-        return []
-    return ["DEBUG is True in app/settings.py; remove that line: it is on in development alone"]
+    problems = [
+        f"MIDDLEWARE in app/settings.py lacks {name}; add yours to that of the template"
+        for name in (f"{_PACKAGE}.adapter.middleware.{each}" for each in _MIDDLEWARES)
+        if name not in django_settings.MIDDLEWARE
+    ]
+    if settings.production and django_settings.DEBUG:
+        problems.append(
+            "DEBUG is True in app/settings.py; remove that line: it is on in development alone"
+        )
+    return problems
 
 
 if not TYPE_CHECKING:  # a checker would take any name for one of this module
@@ -169,5 +179,5 @@ if not TYPE_CHECKING:  # a checker would take any name for one of this module
         return stand_in(__name__, name)
 
 
-if _debug_problems not in FRAMEWORK_CHECKS:
-    FRAMEWORK_CHECKS.append(_debug_problems)
+if _problems not in FRAMEWORK_CHECKS:
+    FRAMEWORK_CHECKS.append(_problems)

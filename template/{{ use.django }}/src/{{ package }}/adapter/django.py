@@ -38,9 +38,21 @@ _TEMPLATES = APP / "templates"
 _ERROR_PAGE = "error.html"
 _POLICYS = (
     *("SESSION_", "SECURE_CONTENT_", "SECURE_CROSS_", "SECURE_HSTS_", "SECURE_REFERRER_"),
-    *("X_FRAME_", "SECURE_PROXY_", "USE_X_FORWARDED_"),
+    *(
+        "X_FRAME_",
+        "SECURE_PROXY_",
+        "USE_X_FORWARDED_",
+        "CSRF_TRUSTED_",
+        "FORCE_SCRIPT_",
+        "LOGIN_URL",
+    ),
 )
 """How settings begin that Django or its middlewares would read, and the boundary does not."""
+_REASONS = {
+    "CSRF_TRUSTED_ORIGINS": "other sites may ask where a [[route]] has origins or cross-site",
+    "FORCE_SCRIPT_NAME": "the service answers at the root of its host",
+    "LOGIN_URL": "who is asked to log in is led to /login: let a RedirectView there lead on",
+}
 
 
 def install(app: WSGIHandler, settings: Settings, clock: Callable[[], float]) -> BoundaryMiddleware:
@@ -80,26 +92,34 @@ def _note_left_out() -> None:
     for name in dir(global_settings):
         default = getattr(own_settings, name, getattr(global_settings, name))
         if name.startswith(_POLICYS) and getattr(django_settings, name) != default:
-            note("setting_left_out", setting=name, reason="the policy says it: policy.toml")
+            reason = _REASONS.get(name, "the policy says it: policy.toml")
+            note("setting_left_out", setting=name, reason=reason)
 
 
-def _static_folders() -> Iterator[Path]:
-    """Return those of all applications that are installed."""
+def _static_folders() -> Iterator[tuple[str, Path]]:
+    """Return those of all applications that are installed, each with its prefix if it has one."""
     for finder in get_finders():
-        storages = getattr(finder, "storages", {})
-        yield from (Path(storage.location) for storage in storages.values())
+        for storage in getattr(finder, "storages", {}).values():
+            yield getattr(storage, "prefix", None) or "", Path(storage.location)
 
 
 def _is_public(environ: Environ) -> bool:
-    return is_public_request(environ.get(f"{KEY}.request"))
+    request = environ.get(f"{KEY}.request")
+    if request or f"{KEY}.error" in environ:
+        return is_public_request(request)
+    # A middleware of the application stands before ours, and has answered by itself.
+    return is_open_address(_path(environ), environ["REQUEST_METHOD"]) is True
 
 
 def _foresee(environ: Environ) -> bool | None:
     if "HTTP_AUTHORIZATION" in environ:
         # A middleware of the application may know who that is.
         return None
-    path = environ["PATH_INFO"].encode("latin-1").decode()
-    return is_open_address(path, environ["REQUEST_METHOD"])
+    return is_open_address(_path(environ), environ["REQUEST_METHOD"])
+
+
+def _path(environ: Environ) -> str:
+    return str(environ["PATH_INFO"]).encode("latin-1").decode()
 
 
 def _error_page(boundary: Boundary, context: RequestContext, problem: Problem) -> str | None:

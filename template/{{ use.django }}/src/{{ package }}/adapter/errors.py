@@ -23,6 +23,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
+from django.views.debug import SafeExceptionReporterFilter
 
 from ..security.body import MULTIPART, media_type
 from ..security.database_errors import is_database_away
@@ -38,6 +39,13 @@ from .database import ERRORS
 
 _ANSWERED = (Http404, PermissionDenied, BadRequest, SuspiciousOperation, MultiPartParserError)
 """What Django has an answer to other than a crash."""
+
+
+class ReporterFilter(SafeExceptionReporterFilter):
+    """Keeps cookies out of what a crash is told with: one of ours is known by its value alone."""
+
+    def get_safe_cookies(self, request: HttpRequest) -> dict[str, str]:
+        return dict.fromkeys(request.COOKIES, self.cleansed_substitute)
 
 
 class SeeOther(HttpResponseRedirectBase):

@@ -21,12 +21,13 @@ from django.http.response import HttpResponseBase
 from django.urls import get_resolver, resolve
 from django.utils.cache import patch_cache_control
 from django.utils.functional import SimpleLazyObject
+from django.utils.log import AdminEmailHandler
 
 from ..security.body import is_json, media_type
-from ..security.boundary import MARK
+from ..security.boundary import MARK, note_frames
 from ..security.csrf import SAFE_METHODS
 from ..security.errors import Problem, allow_header
-from ..security.events import REQUEST, note
+from ..security.events import REQUEST
 from ..security.responses import Headers, Response
 from . import wsgi
 from .access import allowed_methods, is_public, is_public_request
@@ -42,6 +43,9 @@ _REQUEST = f"{KEY}.request"
 _ERROR = f"{KEY}.error"
 _SERVED = f"{__name__.partition('.')[0]}.app.wsgi:application"
 _log = logging.getLogger(__name__)
+_requests = logging.getLogger("django.request")
+_mails = AdminEmailHandler()
+"""Tells `ADMINS`, where there are any, of a crash."""
 
 
 class BoundaryMiddleware:
@@ -113,7 +117,7 @@ class BoundaryMiddleware:
         headers = response.headers
         if getattr(response, "xframe_options_exempt", False):
             # Without the header browsers would still go by the policy's frame-ancestors.
-            _note_frames(exchange)
+            note_frames(exchange.context.route)
         for name, value in _repeated():
             if headers.get(name) == value:
                 del headers[name]
@@ -232,19 +236,16 @@ def _own_404(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBa
     return response
 
 
-def _note_frames(exchange: Exchange) -> None:
-    """Say that a view which may be framed, may not, and what says so (BND-2)."""
-    if "frame-ancestors" not in exchange.context.route.fact.csp:
-        reason = (
-            "xframe_options_exempt alone opens no page to frames: [[route]] csp frame-ancestors"
-        )
-        note("response_changed", header="x-frame-options", reason=reason)
-
-
 @receiver(got_request_exception)
 def _remember(request: HttpRequest | None = None, **_: Any) -> None:
-    if request is not None:
-        request.META[_ERROR] = sys.exc_info()[1]
+    if request is None:
+        return
+    request.META[_ERROR] = sys.exc_info()[1]
+    if not (settings.DEBUG or _requests.isEnabledFor(logging.ERROR)):
+        # What Django's own log does unless it is told otherwise; ours knows no address (LOG-2).
+        crash = {"levelname": "ERROR", "levelno": logging.ERROR, "exc_info": sys.exc_info()}
+        crash |= {"msg": f"Internal Server Error: {request.path}", "request": request}
+        _mails.handle(logging.makeLogRecord(crash))
 
 
 def _after_crash(

@@ -49,8 +49,8 @@ class SessionStore(SessionBase):
 
     @property
     def session_key(self) -> str | None:
-        """The value of the cookie that came; a new one is made when the response leaves."""
-        return self._ours.cookie or None
+        """The value that the cookie has when the response has left, as far as it is known."""
+        return self._ours.next_cookie or None
 
     def _get_session(self, no_load: bool = False) -> Session:  # noqa: ARG002 - loads itself
         return self._ours
@@ -87,7 +87,8 @@ class SessionStore(SessionBase):
             # A visitor without a session has nothing that could be forged, and gets no cookie.
             return
         super().__setitem__(key, value)
-        self._ours.pop(_PLACEHOLDER, None)
+        if not self._exchange:
+            self._ours.pop(_PLACEHOLDER, None)
         if key != _LIMIT and self.get("_session_expiry"):
             self._limit()
 
@@ -147,15 +148,17 @@ class SessionStore(SessionBase):
 
     def create(self) -> None:
         self.cycle_key()
+        if not self:
+            # Also an empty one has a key, by which others keep what belongs to it.
+            self._ours[_PLACEHOLDER] = True
+        self.save()
 
     def save(self, must_create: bool = False) -> None:  # noqa: ARG002 - ids are never reused
         """Store it now, outside of a request; in one, that happens when the response leaves."""
-        if self._exchange:
-            return
         if not (self or self._ours.ended):
-            # Django's test client saves an empty session, to have the key that it keeps.
-            self._ours[_PLACEHOLDER] = True
-        self._ours.commit(lambda value, _: value)
+            self.create()
+        elif not self._exchange:
+            self._ours.commit(lambda value, _: value)
 
     def delete(self, session_key: str | None = None) -> None:
         if session_key is None:

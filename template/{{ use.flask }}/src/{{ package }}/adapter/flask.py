@@ -329,7 +329,12 @@ def _foresee(app: Flask, environ: Environ) -> bool | None:
         # A hook of the application may know who that is.
         return None
     try:
-        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+        # As Flask does: a blueprint may have a host of its own.
+        asked = app.request_class(environ, populate_request=False)
+        adapter = app.create_url_adapter(asked)
+        if adapter is None:
+            return None
+        endpoint, _ = adapter.match()
     except HTTPException:
         return None
     return _is_open(app.view_functions[endpoint])
