@@ -1400,6 +1400,20 @@ def test_client_changes_its_session(client: Client, ada: Any) -> None:
     assert client.get("/try").content == b"[1]"
 
 
+@pytest.mark.contract("BND-8")
+def test_client_is_logged_in_by_https_too(client: Client, ada: Any) -> None:
+    """`secure=True`: the name of the cookie is that of the settings, as the client has it."""
+    seen: Run = lambda request: [request.is_secure(), request.user.get_username()]  # noqa: E731 - a view
+    _Views.run = staticmethod(seen)
+    client.force_login(ada)
+    for secure in (True, False):
+        answer = client.get("/try", secure=secure)
+        assert answer.content.decode() == str([secure, ada.get_username()])
+        assert client.post("/try", secure=secure).status_code == 200
+    assert client.post("/logout", secure=True).status_code == 302
+    assert client.get("/account").status_code == 303
+
+
 @pytest.mark.skipif(COOKIE_SESSIONS, reason="the client keeps the cookie that it had before")
 @pytest.mark.contract("BND-8")
 def test_client_has_a_session_before_anybody_logs_in(client: Client) -> None:
