@@ -192,7 +192,8 @@ def _as_wsgi(request: HttpRequest) -> None:
 def _complete(environ: Environ) -> str | None:
     """Add what every browser sends and Django's test client does not; return its own host name.
 
-    "" where a test names another, and None of a request that is none of its. Known by the class of its body, which nothing that comes over a network can have.
+    "" where a test names another, and None of a request that is none of its. Known by the class of
+    its body, which nothing that comes over a network can have.
     """
     body = environ["wsgi.input"]
     if not isinstance(body, LimitedStream) and type(body).__module__ != "django.test.client":
