@@ -1163,19 +1163,56 @@ def test_debug_mode_is_refused_in_production(pages: Inside, make: Make) -> None:
     assert "DEBUG is True in app/settings" in result.output
 
 
-@pytest.mark.contract("BND-8")
+@pytest.mark.contract("BND-8", "THR-1")
 @pytest.mark.parametrize(
-    "name",
+    ("setting", "name"),
     [
-        *("BoundaryMiddleware", "SessionMiddleware"),
-        *("AuthenticationMiddleware", "LoginRequiredMiddleware"),
+        ("MIDDLEWARE", "middleware.BoundaryMiddleware"),
+        ("MIDDLEWARE", "middleware.SessionMiddleware"),
+        ("MIDDLEWARE", "middleware.AuthenticationMiddleware"),
+        ("MIDDLEWARE", "middleware.LoginRequiredMiddleware"),
+        ("AUTHENTICATION_BACKENDS", "auth.Backend"),
+        ("PASSWORD_HASHERS", "auth.PasswordHasher"),
+        ("AUTH_PASSWORD_VALIDATORS", "auth.PasswordValidator"),
     ],
 )
-def test_service_without_its_middlewares_does_not_start(make: Make, name: str) -> None:
-    """It would, as with the list of `startproject`, and refuse every form without a word."""
-    left = [each for each in settings.MIDDLEWARE if not each.endswith(f"adapter.middleware.{name}")]
-    with override_settings(MIDDLEWARE=left), pytest.raises(ValueError, match=rf"lacks .*\.{name}"):
+def test_service_without_what_carries_the_policy_does_not_start(
+    make: Make, setting: str, name: str
+) -> None:
+    """It would, with lists as `startproject` has them.
+
+    Without its middlewares it refused every form without a word, and with Django's own hashers and
+    backends passwords could be guessed without end.
+    """
+    found = getattr(settings, setting)
+    left = [each for each in found if f"adapter.{name}" not in str(each)]
+    assert len(left) == len(found) - 1
+    problem = rf"{setting} in app/settings.py lacks .*adapter\.{name};"
+    with override_settings(**{setting: left}), pytest.raises(ValueError, match=problem):
         make()
+
+
+@pytest.mark.contract("THR-10")
+def test_hasher_that_does_not_count_does_not_start(make: Make) -> None:
+    """Django asks the last of a kind, and both read the same hashes."""
+    hashers = [*settings.PASSWORD_HASHERS, "django.contrib.auth.hashers.Argon2PasswordHasher"]
+    with (
+        override_settings(PASSWORD_HASHERS=hashers),
+        pytest.raises(ValueError, match="guesses do not count"),
+    ):
+        make()
+
+
+@pytest.mark.contract("BND-2")
+def test_table_of_sessions_that_has_none_is_named(
+    make: Make, capsys: pytest.CaptureFixture[str], restored_logging: None
+) -> None:
+    """Who deletes rows there to log somebody out logs nobody out."""
+    apps = [*settings.INSTALLED_APPS, "django.contrib.sessions"]
+    with override_settings(INSTALLED_APPS=apps):
+        make()
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "left_out" in each]
+    assert json.loads(line)["setting"] == "django.contrib.sessions"
 
 
 @pytest.mark.contract("RTE-2")
@@ -1398,6 +1435,20 @@ def test_client_changes_its_session(client: Client, ada: Any) -> None:
     session.save()
     _Views.run = staticmethod(lambda request: request.session["cart"])
     assert client.get("/try").content == b"[1]"
+
+
+@pytest.mark.contract("BND-8")
+def test_client_is_logged_in_by_https_too(client: Client, ada: Any) -> None:
+    """`secure=True`: the name of the cookie is that of the settings, as the client has it."""
+    seen: Run = lambda request: [request.is_secure(), request.user.get_username()]  # noqa: E731 - a view
+    _Views.run = staticmethod(seen)
+    client.force_login(ada)
+    for secure in (True, False):
+        answer = client.get("/try", secure=secure)
+        assert answer.content.decode() == str([secure, ada.get_username()])
+        assert client.post("/try", secure=secure).status_code == 200
+    assert client.post("/logout", secure=True).status_code == 302
+    assert client.get("/account").status_code == 303
 
 
 @pytest.mark.skipif(COOKIE_SESSIONS, reason="the client keeps the cookie that it had before")

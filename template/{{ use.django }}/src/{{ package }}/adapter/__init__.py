@@ -59,11 +59,16 @@ __all__ = [
 ]
 
 _PACKAGE = __name__.partition(".")[0]
-_MIDDLEWARES = (
-    *("BoundaryMiddleware", "SessionMiddleware"),
-    *("AuthenticationMiddleware", "LoginRequiredMiddleware"),
-)
-"""Without these a service would start, and refuse every form."""
+_NEEDED = {
+    "MIDDLEWARE": (
+        *("middleware.BoundaryMiddleware", "middleware.SessionMiddleware"),
+        *("middleware.AuthenticationMiddleware", "middleware.LoginRequiredMiddleware"),
+    ),
+    "AUTHENTICATION_BACKENDS": ("auth.Backend",),
+    "PASSWORD_HASHERS": ("auth.PasswordHasher",),
+    "AUTH_PASSWORD_VALIDATORS": ("auth.PasswordValidator",),
+}
+"""Without these a service would start, and refuse every form, or let passwords be guessed."""
 _View = TypeVar("_View", bound="Callable[..., HttpResponseBase]")
 
 
@@ -162,10 +167,16 @@ def _problems(settings: Settings) -> list[str]:
     from django.conf import settings as django_settings
 
     problems = [
-        f"MIDDLEWARE in app/settings.py lacks {name}; add yours to that of the template"
-        for name in (f"{_PACKAGE}.adapter.middleware.{each}" for each in _MIDDLEWARES)
-        if name not in django_settings.MIDDLEWARE
+        f"{setting} in app/settings.py lacks {name}; add yours to that of the template"
+        for setting, names in _NEEDED.items()
+        for name in (f"{_PACKAGE}.adapter.{each}" for each in names)
+        if repr(name) not in repr(getattr(django_settings, setting))
     ]
+    if ".Argon2PasswordHasher'" in repr(django_settings.PASSWORD_HASHERS):
+        problems.append(
+            "PASSWORD_HASHERS in app/settings.py has Django's own for argon2, with which guesses do"
+            " not count; remove it: that of the template reads the same hashes"
+        )
     if settings.production and django_settings.DEBUG:
         problems.append(
             "DEBUG is True in app/settings.py; remove that line: it is on in development alone"

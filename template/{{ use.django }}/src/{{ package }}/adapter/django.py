@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.conf import global_settings
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
@@ -94,6 +95,9 @@ def _note_left_out() -> None:
         if name.startswith(_POLICYS) and getattr(django_settings, name) != default:
             reason = _REASONS.get(name, "the policy says it: policy.toml")
             note("setting_left_out", setting=name, reason=reason)
+    if apps.is_installed("django.contrib.sessions"):
+        reason = "its table has none of the sessions: sessions revoke ends them"
+        note("setting_left_out", setting="django.contrib.sessions", reason=reason)
 
 
 def _static_folders() -> Iterator[tuple[str, Path]]:

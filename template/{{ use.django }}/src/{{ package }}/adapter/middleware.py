@@ -25,6 +25,7 @@ from django.utils.log import AdminEmailHandler
 
 from ..security.body import is_json, media_type
 from ..security.boundary import MARK, note_frames
+from ..security.cookies import CookieFormat
 from ..security.csrf import SAFE_METHODS
 from ..security.errors import Problem, allow_header
 from ..security.events import REQUEST
@@ -148,8 +149,13 @@ class BoundaryMiddleware:
         context = boundary.enter(WsgiRequestHead(environ))
         if isinstance(context, Response):
             return to_django(context)
-        if name:
-            context.host = name
+        if name is not None:
+            context.host = name or context.host
+            # That of the settings, by which the client keeps it, also of `secure=True`.
+            context.cookies = CookieFormat.of(
+                boundary.policy.cookies, https=settings.SESSION_COOKIE_SECURE
+            )
+            context._session = None
         made: list[HttpResponseBase] = []
 
         def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -183,14 +189,15 @@ def _as_wsgi(request: HttpRequest) -> None:
     request.META |= {"wsgi.input": stream, "wsgi.url_scheme": request.scheme}
 
 
-def _complete(environ: Environ) -> str:
+def _complete(environ: Environ) -> str | None:
     """Add what every browser sends and Django's test client does not; return its own host name.
 
-    Known by the class of its body, which nothing that comes over a network can have.
+    "" where a test names another, and None of a request that is none of its. Known by the class of
+    its body, which nothing that comes over a network can have.
     """
     body = environ["wsgi.input"]
     if not isinstance(body, LimitedStream) and type(body).__module__ != "django.test.client":
-        return ""
+        return None
     if "HTTP_ORIGIN" not in environ:
         environ.setdefault("HTTP_SEC_FETCH_SITE", "same-origin")
     name = str(environ["SERVER_NAME"])

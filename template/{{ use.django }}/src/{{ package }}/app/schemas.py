@@ -42,7 +42,7 @@ def parse_json(schema: type[S], request: HttpRequest) -> S:
     Raises `Problem` 415 if it is not sent as JSON, which nobody has checked then, and 422 with the
     invalid fields.
     """
-    if not request.content_type.endswith("json"):
+    if not (request.content_type or "").endswith("json"):
         raise Problem(415)
     try:
         return schema.model_validate(json.loads(request.body or b"null"))
