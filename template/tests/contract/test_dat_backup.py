@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -61,7 +62,7 @@ def test_two_backups_at_once_leave_each_other_alone(serving: Inside, tmp_path: P
     for name in names:
         assert serving.cli("backup", str(folder / name)).exit_code == 0
 
-    def rmtree(path: Path, **options: bool) -> None:
+    def rmtree(path: Path, **options: Any) -> None:
         real(path, **options)
         real(path, **options)
 
