@@ -148,6 +148,16 @@ def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: b
     assert left_out(project) == set()
 
 
+def test_what_was_edited_while_it_was_checked_is_checked_again(project: Project) -> None:
+    project.write("src/demo/it.py", '"""One."""\n')
+    edit = r"""Path("src/demo/it.py").write_text('"Two."\n')"""
+    test = f"from pathlib import Path\n\n\ndef test_it() -> None:\n    {edit}\n"
+    project.write("tests/test_it.py", test)
+    assert left_out(project) == set()
+    project.write("src/demo/it.py", '"""One."""\n')
+    assert left_out(project) == set()
+
+
 def test_an_edit_of_the_application_leaves_the_longer_families(project: Project) -> None:
     passing = '"""It."""\n\n\ndef test_it() -> None:\n    assert True\n'
     project.write("tests/contract/test_thr_throttle.py", passing)

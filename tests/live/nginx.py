@@ -223,10 +223,14 @@ class Edge:
 
     def render(self, *, check: bool = True, policy: str = "") -> str:
         """Write the configuration with the project's command; return what it printed."""
-        options = ("--machine", str(self.machine()), "--policy", policy or self.policy)
-        command = (self.project.python, "-m", self.project.package, "edge", str(self.file))
-        done = self.project.run(*command, *options, check=check)
+        done = self.project.run(*self.command(policy), check=check)
         return done.stdout + done.stderr
+
+    def command(self, policy: str = "") -> list[str]:
+        """Return the project's command that writes the configuration."""
+        options = ["--machine", str(self.machine()), "--policy", policy or self.policy]
+        command = [self.project.python, "-m", self.project.package, "edge", str(self.file)]
+        return command + options
 
     def start(self) -> None:
         """Start nginx, and return once it listens."""

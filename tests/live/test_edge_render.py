@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def knowing(edge: Edge, pattern: str) -> None:
     program.write_text(f'#!/bin/sh\nfor file; do :; done\n! grep -qE "{pattern}" "$file"\n')
     program.chmod(0o755)
     edge.facts["nginx"] = str(program)
+
+
+def test_two_at_once_are_each_whole(edge: Edge) -> None:
+    """A certificate is renewed while a release is under way: nginx judges what is put in place."""
+    program, begun = edge.folder / "nginx", edge.folder / "begun"
+    edge.facts["nginx"] = str(program)
+    again = f"[ -e {begun} ] || {{ touch {begun}; {shlex.join(edge.command())}; }}"
+    asked = f'for file; do :; done; case "$file" in {edge.file}*) {again} && test -s "$file";; esac'
+    program.write_text(f"#!/bin/sh\n{asked}\n")
+    program.chmod(0o755)
+    assert "nginx -t passes" in edge.render()
+    assert begun.exists()
+    assert edge.file.read_text("utf-8").endswith("}\n")
+    assert {path.name for path in edge.folder.glob("nginx.conf*")} == {edge.file.name}
 
 
 def test_new_nginx(edge: Edge) -> None:

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -49,6 +52,27 @@ def test_old_backups_go(serving: Inside, tmp_path: Path) -> None:
     left = {path.name for path in folder.iterdir()}
     assert len(left) == 3
     assert left > {"mine", "20210101T000000Z"}
+
+
+@pytest.mark.contract("DAT-4")
+def test_two_backups_at_once_leave_each_other_alone(serving: Inside, tmp_path: Path) -> None:
+    """One is still being made, and deletes the same old one."""
+    folder = tmp_path / "kept"
+    names = ("20200101T000000Z", ".20260101T000000Z.made")
+    for name in names:
+        assert serving.cli("backup", str(folder / name)).exit_code == 0
+
+    def rmtree(path: Path, **options: Any) -> None:
+        real(path, **options)
+        real(path, **options)
+
+    real = shutil.rmtree
+    with mock.patch.object(shutil, "rmtree", rmtree):
+        result = serving.cli("backup", "--keep", "1", str(folder))
+    assert result.exit_code == 0, result.output
+    left = {path.name for path in folder.iterdir()}
+    assert len(left) == 2
+    assert left > {names[1]}
 
 
 @pytest.mark.contract("DAT-4")

@@ -280,9 +280,11 @@ def _replace(new: Path, target: Path, now: str) -> None:
 
 
 def _delete_old(folder: Path, keep: int) -> None:
-    made = sorted(path for path in folder.iterdir() if (path / _MANIFEST).is_file())
-    for path in made[:-keep]:
-        shutil.rmtree(path)
+    # Those with a dot are being made: by another `backup`, which may be deleting, too.
+    made = [path for path in folder.iterdir() if (path / _MANIFEST).is_file()]
+    for path in sorted(path for path in made if not path.name.startswith("."))[:-keep]:
+        with suppress(FileNotFoundError):
+            shutil.rmtree(path)
         click.echo(f"{path}: deleted, {keep} newer ones are there")
 
 

@@ -294,11 +294,14 @@ def _runs(pid: Path) -> bool:
 
 def install(file: Path, text: str, nginx: Nginx) -> None:
     """Put a configuration in place if nginx accepts it; else leave the old one where it is."""
-    new = file.with_name(f"{file.name}.new")
-    new.write_text(text, "utf-8")
-    if problems := nginx.errors(new):
-        raise click.ClickException(f"nginx refuses {new}, {file} stays as it was:\n{problems}")
-    new.replace(file)
+    # A name of its own: a certificate that is renewed and a release may come at once.
+    made, refused = file.with_name(f"{file.name}.{os.getpid()}"), file.with_name(f"{file.name}.new")
+    made.write_text(text, "utf-8")
+    if problems := nginx.errors(made):
+        made.replace(refused)
+        said = problems.replace(str(made.resolve()), str(refused))
+        raise click.ClickException(f"nginx refuses {refused}, {file} stays as it was:\n{said}")
+    made.replace(file)
 
 
 _PATH = click.Path(path_type=Path)
