@@ -425,7 +425,9 @@ def test_what_a_view_discarded_does_not_leave(stage: Inside) -> None:
 @pytest.mark.contract("BND-3")
 def test_answer_that_is_replaced_leaves_nothing_behind(stage: Inside) -> None:
     empty = ask("answer", 'ETag: "a"', "Content-Language: de", stage=stage, status=409)
-    refused = ask("answer", 'ETag: "a"', f"Location: {EVIL}", stage=stage, status=201, body="secret-4711")
+    refused = ask(
+        "answer", 'ETag: "a"', f"Location: {EVIL}", stage=stage, status=201, body="secret-4711"
+    )
     expect.error(empty, 409)
     expect.error(refused, 400, echo="secret-4711")
     for answer in (empty, refused):
