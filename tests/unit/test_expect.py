@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contract import expect
+from .. import expect
 
 RANDOM = (
     "Request id: <code>{}</code>".format("4711" * 8),

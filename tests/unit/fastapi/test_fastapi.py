@@ -16,6 +16,7 @@ import pytest
 from fastapi import APIRouter, BackgroundTasks, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from fastapi.testclient import TestClient
+from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -300,6 +301,30 @@ async def leading(_: Scope, __: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+async def half(_: Scope, __: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 500, "headers": []})
+    await send({"type": "http.response.body", "body": b"half", "more_body": True})
+    raise ValueError("secret-4711")
+
+
+def failing() -> None:
+    raise ValueError("secret-4711")
+
+
+def mount_crashing(app: FastAPI) -> None:
+    """Mount an application with a page of its own about a crash, and one without."""
+
+    async def sorry(_: Request, __: Exception) -> JSONResponse:
+        return JSONResponse({"sorry": True}, 500)
+
+    for path, mounted in (
+        ("/stage/sorry", FastAPI(exception_handlers={Exception: sorry})),
+        ("/stage/plain", FastAPI()),
+    ):
+        mounted.add_api_route("/crash", login_not_required(failing))
+        app.mount(path, mounted)
+
+
 class Around:
     """As Starlette's documentation writes a middleware."""
 
@@ -344,6 +369,8 @@ class More(Stage):
         app.router.routes.insert(0, Mount("/stage/opened/files", StaticFiles(directory=folder)))
         routes = [Route("/page", got, methods=["GET", "PUT"])]
         app.router.routes.insert(0, Mount("/stage/opened/routes", routes=routes))
+        app.router.routes.insert(0, Mount("/stage/opened/half", half))
+        mount_crashing(app)
         app.frontend("/stage/front", directory=folder)
         router = APIRouter(prefix="/front")
         router.frontend("/more", directory=folder)
@@ -395,6 +422,26 @@ def test_only_get_has_parts(more: Inside) -> None:
     assert answer.status_code == 200
     assert expect.once(answer, "content-length") == "8"
     assert "content-range" not in answer.headers
+
+
+@pytest.mark.contract("BND-2", "FPR-2")
+@pytest.mark.parametrize("kind", ["more", "listening"])
+def test_page_about_a_crash_may_be_that_of_a_mounted_application(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    """Also within a `BaseHTTPMiddleware`, which hands it on in pieces."""
+    service: Inside = request.getfixturevalue(kind)
+    answer = service.visitor().get("/stage/sorry/crash")
+    assert (answer.status_code, answer.json()) == (500, {"sorry": True})
+    expect.headers(answer)
+    plain = service.visitor().get("/stage/plain/crash")
+    expect.error(plain, 500, echo="secret-4711")
+    assert "Internal Server Error" not in plain.text
+
+
+@pytest.mark.contract("BND-4")
+def test_page_about_a_crash_that_breaks_off_is_none(more: Inside) -> None:
+    expect.error(more.visitor().get("/stage/opened/half/"), 500, echo="half")
 
 
 @pytest.mark.contract("FPR-2")
@@ -540,6 +587,8 @@ class Listening(Stage):
         at_once = Route("/stage/at-once", login_not_required(broken_at_once), middleware=[HANDING])
         app.router.routes.append(at_once)
         app.add_api_route("/stage/late", login_not_required(late))
+        app.add_api_route("/stage/streamed", login_not_required(streamed))
+        mount_crashing(app)
         app.middleware("http")(catching)
 
         async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -574,6 +623,10 @@ async def late(tasks: BackgroundTasks) -> str:
 
     tasks.add_task(fail)
     return "whole"
+
+
+async def streamed() -> StreamingResponse:
+    return StreamingResponse(iter(["whole"]), background=BackgroundTask(failing))
 
 
 async def catching(
@@ -614,10 +667,12 @@ def test_middleware_does_not_end_what_breaks_off(listening: Listening, path: str
 @pytest.mark.contract("BND-4")
 def test_what_fails_otherwise_is_answered_whole(listening: Listening) -> None:
     visitor = listening.visitor()
-    with pytest.raises(ValueError, match="secret-4711"):
-        visitor.get("/stage/late")
-    assert b"".join(piece.get("body", b"") for piece in listening.sent[1:]) == b'"whole"'
-    assert not listening.sent[-1].get("more_body")
+    for path, content in (("late", b'"whole"'), ("streamed", b"whole")):
+        del listening.sent[:]
+        with pytest.raises(ValueError, match="secret-4711"):
+            visitor.get(f"/stage/{path}")
+        assert b"".join(piece.get("body", b"") for piece in listening.sent[1:]) == content
+        assert not listening.sent[-1].get("more_body")
     for path in ("crash", "at-once"):
         answer = visitor.get(f"/stage/{path}")
         assert (answer.status_code, answer.text) == (503, "sorry")

@@ -138,6 +138,15 @@ class Documented:
         """Answer nothing: it is only looked at."""
 
 
+async def sorry(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a crash, then raise it, as an application of FastAPI's does."""
+    await receive()
+    page = b"Internal Server Error" if "plain" in scope["path"] else b"sorry"
+    await send({"type": "http.response.start", "status": 500, "headers": []})
+    await send({"type": "http.response.body", "body": page, "more_body": False})
+    raise ValueError("secret-4711")
+
+
 DOCUMENTED = Documented()
 DOCUMENTED.app = Documented()
 """As if it stood around another one."""
@@ -244,6 +253,7 @@ class Configured(Inside):
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
             more = [fill, show, layer, flashing, flashed, led, mounted]
+            more += [asgi("/sorry", is_mount=True, copy_scope=True)(sorry)]
             more += [pieces, converted, logs, classes, mistaken]
             more += [dto_pydantic, dto_form, upload_one, upload_list]
             more += [packed, packed_read, packed_json, packed_own]
@@ -309,6 +319,18 @@ def test_exception_may_lead_on_but_not_astray(configured: Inside) -> None:
         astray = visitor.get(f"/led?to=https://evil.example/&status={status}")
         expect.error(astray, 400, echo="evil.example")
         assert "location" not in astray.headers
+
+
+@pytest.mark.contract("BND-2", "FPR-2")
+def test_page_about_a_crash_may_be_that_of_a_mounted_application(configured: Inside) -> None:
+    member = configured.member()
+    answer = member.get("/sorry/own")
+    assert (answer.status_code, answer.text) == (500, "sorry")
+    expect.headers(answer)
+    plain = member.get("/sorry/plain")
+    expect.error(plain, 500, echo="secret-4711")
+    assert "Internal Server Error" not in plain.text
+    assert configured.visitor().get("/sorry/own").headers["location"].startswith("/login")
 
 
 @pytest.mark.contract("BND-4")

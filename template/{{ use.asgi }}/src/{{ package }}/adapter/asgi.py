@@ -122,24 +122,23 @@ class BoundaryMiddleware:
         *,
         content_of: ContentOf | None = None,
         propagate: OfScope = lambda _: False,
-        answers_crashes: bool = False,
         finds_ours: OfScope = lambda _: True,
     ) -> None:
         """Take the application; where `propagate`, its exceptions are raised after the answer.
 
-        Test clients show them; ours has logged them. `answers_crashes` says that what comes before
-        such an exception is a page of the application's own; `finds_ours` tells whether the view
-        has found our session in the scope.
+        Test clients show them; ours has logged them. `finds_ours` tells whether the view has found
+        our session in the scope.
         """
         self.app = app
         self.boundary = boundary
         self.is_public = is_public
         self.content_of = content_of or as_mapping
         self.propagate = propagate
-        self.answers_crashes = answers_crashes
         self.finds_ours = finds_ours
         # Of its own: requests that wait for a store that is away must not hold up the others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
+        # Of Starlette, also mounted; any other page before an exception is the application's own.
+        boundary.stock |= {(_CRASH, b"Internal Server Error")}
         # Not above: it knows this module.
         from .sockets import Sockets
 
@@ -264,8 +263,7 @@ class _Exchange:
         scope, head = self._scope, context.head
         scope["scheme"] = "https" if context.https else "http"
         if context.client != head.peer:
-            client = scope.get("client")
-            port = client[1] if client else 0
+            _, port = scope.get("client") or ("", 0)
             scope["client"] = (context.address, port) if context.address else None
         session = self._session
         if head.is_forwarded:
@@ -325,8 +323,7 @@ class _Exchange:
             return None
         if not context.access_decided and self._middleware.is_public(self._scope):
             self._boundary.allow(context, public=True)
-        own = [*start.get("headers", ())]
-        headers = self._boundary.passed(context, status, own)
+        headers = self._boundary.passed(context, status, [*start.get("headers", ())])
         if headers is None:
             return None
         self._started = self._passes = True
@@ -443,10 +440,11 @@ class _Exchange:
             await self._send_first({"type": "http.response.body", "body": b""})
 
     async def _release(self) -> None:
-        start, first, *rest = self._held
+        start, *parts = self._held
         self._held = []
-        await self._begin(start, None if first.get("more_body") else first.get("body", b""))
-        for message in (first, *rest):
+        body = b"".join(part.get("body", b"") for part in parts)
+        await self._begin(start, None if parts[-1].get("more_body") else body)
+        for message in parts:
             await self._pass_on(message)
 
     async def _crash(self, error: Exception) -> None:
@@ -459,7 +457,8 @@ class _Exchange:
         page = b"".join(message.get("body", b"") for message in self._held[1:])
         if page and self._boundary.shows_debug_page(self._context, response):
             response = self._boundary.debug_page(self._held[0]["headers"], page)
-        if page and response.status == _CRASH and self._middleware.answers_crashes:
+        whole = page and not self._held[-1].get("more_body")
+        if whole and response.status == _CRASH and self._boundary.production:
             await self._release()
         else:
             await self._respond(response)

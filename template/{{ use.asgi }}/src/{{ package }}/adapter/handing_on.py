@@ -24,20 +24,20 @@ async def _hand_on(self: Any, scope: Any, receive: Any, send: Any) -> None:
 
     It hands on what comes, then an end, and raises only after it what the view has raised.
     """
-    app, begun, broken = self.app, False, None
+    app, unfinished, broken = self.app, False, None
 
     async def inside(scope: Any, receive: Any, send: Any) -> None:
         nonlocal broken
 
         def started(message: Any) -> Any:
-            nonlocal begun
-            begun = True
+            nonlocal unfinished
+            unfinished = message["type"] != "http.response.body" or message.get("more_body", False)
             return send(message)
 
         try:
             await app(scope, receive, started)
         except Exception as error:
-            broken = error if begun else None
+            broken = error if unfinished else None
             raise
 
     def judge(message: Any) -> Any:

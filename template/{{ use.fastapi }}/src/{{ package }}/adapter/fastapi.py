@@ -94,15 +94,11 @@ def install(
         _leave_out_sessions(app)
         _remember_crashes(app)
         _close(app, boundary)
-        own = not {500, Exception}.isdisjoint(app.exception_handlers)
-        # In debug mode Starlette shows its page instead.
-        own = own and boundary.production
         return BoundaryMiddleware(
             build(),
             boundary,
             _is_public,
             propagate=_is_test_client,
-            answers_crashes=own,
             finds_ours=finds_ours,
         )
 
