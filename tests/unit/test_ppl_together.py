@@ -1,4 +1,4 @@
-"""Two changes of one user's second factors at once: nothing is there twice, and one stays (PPL-4)."""
+"""Two changes of one user's second factors at once: nothing is twice, and one stays (PPL-4)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from unittest import mock
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 
 from my_service.security import totp
 from my_service.security.factors import Factors
@@ -107,7 +108,7 @@ def together(inside: Inside, *acts: Callable[[], int]) -> list[int]:
         ThreadPoolExecutor() as pool,
     ):
         (table,) = asking.execute(f"{users} AND contype = 'f'", ["user_factor"]).fetchone() or ("",)
-        holding.execute(f"SELECT 1 FROM {table} FOR UPDATE")
+        holding.execute(SQL("SELECT 1 FROM {} FOR UPDATE").format(SQL(table)))
         futures = [pool.submit(act) for act in acts]
         while (asking.execute(waiting).fetchone() or (0,))[0] < len(acts):
             assert not any(future.done() for future in futures), "it did not wait"

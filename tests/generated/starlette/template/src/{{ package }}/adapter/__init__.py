@@ -23,6 +23,7 @@ from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import Account, Accounts
 from ..security.auth import Auth, SessionInfo, User
+from ..security.body import is_json, media_type
 from ..security.database_errors import is_database_away
 from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
@@ -149,7 +150,12 @@ async def _form_fields(request: Request) -> dict[str, str]:
 
 
 def json_body(request: Request) -> Any:
-    """Return the JSON of the body, or raise `Problem` 400; only in a view that is not async."""
+    """Return the JSON of the body; only in a view that is not async.
+
+    Raises `Problem` 415 if it is not sent as JSON, which nobody has checked then, and 400.
+    """
+    if not is_json(media_type(request.headers.get("content-type", ""))):
+        raise Problem(415)
     try:
         return json.loads(from_thread.run(request.body))
     except ValueError:
