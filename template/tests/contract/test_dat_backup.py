@@ -62,11 +62,12 @@ def test_two_backups_at_once_leave_each_other_alone(serving: Inside, tmp_path: P
     for name in names:
         assert serving.cli("backup", str(folder / name)).exit_code == 0
 
+    real: Callable[..., None] = shutil.rmtree
+
     def rmtree(path: Path, **options: Any) -> None:
         real(path, **options)
         real(path, **options)
 
-    real = shutil.rmtree
     with mock.patch.object(shutil, "rmtree", rmtree):
         result = serving.cli("backup", "--keep", "1", str(folder))
     assert result.exit_code == 0, result.output
