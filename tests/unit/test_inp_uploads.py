@@ -151,12 +151,26 @@ def test_heads_that_parsers_read_differently_are_refused(stage: Inside, content:
         f"multipart/form-data; boundary*0=stage; boundary*1={BOUNDARY}",
         f'multipart/form-data; boundary="{BOUNDARY}',
         f"multipart/form-data; boundary={BOUNDARY}, multipart/form-data; boundary=b",
-        f"multipart/form-data; boundary={'a' * 71}",
+        f"multipart/form-data; boundary={'a' * 81}",
         "multipart/form-data; boundary",
     ],
 )
 def test_boundary_that_parsers_read_differently_is_refused(stage: Inside, kind: str) -> None:
     expect.error(send(stage, field('; name="a"'), kind), 400)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    "boundary",
+    ["-" * 15 + "WerkzeugFormPart_1795816044.52418051.2345678901234567e-05", "a" * 80],
+    ids=["of Werkzeug's test client", "longest"],
+)
+def test_boundary_may_be_longer_than_the_standard_has_it(stage: Inside, boundary: str) -> None:
+    content = field('; name="a"').replace(BOUNDARY.encode(), boundary.encode())
+    answer = send(stage, content, f"multipart/form-data; boundary={boundary}")
+    assert answer.json() == {"got": {"a": "a"}}
+    content = content.replace(boundary.encode(), b"a" * 81)
+    expect.error(send(stage, content, f"multipart/form-data; boundary={'a' * 81}"), 400)
 
 
 @pytest.mark.contract("INP-1")
