@@ -200,14 +200,10 @@ async def guesses(edge: Edge, name: str) -> list[int]:
         return [answer.status_code for answer in await asyncio.gather(*attempts)]
 
 
-def answered(cluster: Cluster, marks: list[int]) -> Counter[int]:
-    """Return how the guesses are answered, of which few are looked at.
-
-    On a machine that is busy a server may not answer a service in time: 503, which the log says.
-    """
+def unserved(cluster: Cluster, marks: list[int]) -> list[Line]:
+    """Return what the log says of guesses that no service could answer: none is due."""
     lines = [line for found in cluster.events("request_refused", marks) for line in found]
-    busy = sum(line["status"] == 503 for line in lines)
-    return Counter({401: LIMIT, 429: GUESSES - LIMIT - busy, 503: busy})
+    return [line for line in lines if line["status"] == 503]
 
 
 def test_guesses_at_once_through_the_edge(cluster: Cluster) -> None:
@@ -216,7 +212,8 @@ def test_guesses_at_once_through_the_edge(cluster: Cluster) -> None:
     statuses = asyncio.run(guesses(cluster.edge, name))
     failures = cluster.events("authn_login_fail", marks)
     assert sum(map(len, failures)) == LIMIT
-    assert Counter(statuses) == answered(cluster, marks)
+    seen = Counter(statuses)
+    assert seen == {401: LIMIT, 429: GUESSES - LIMIT}, unserved(cluster, marks)
 
 
 def test_guesses_at_once_at_both_machines(cluster: Cluster) -> None:
@@ -231,7 +228,8 @@ def test_guesses_at_once_at_both_machines(cluster: Cluster) -> None:
     statuses = asyncio.run(both())
     failures = cluster.events("authn_login_fail", marks)
     assert sum(map(len, failures)) == LIMIT
-    assert Counter(statuses) == answered(cluster, marks)
+    seen = Counter(statuses)
+    assert seen == {401: LIMIT, 429: GUESSES - LIMIT}, unserved(cluster, marks)
 
 
 def test_right_logins_in_a_row(cluster: Cluster, user: User) -> None:

@@ -1440,7 +1440,10 @@ def test_client_changes_its_session(client: Client, ada: Any) -> None:
 @pytest.mark.contract("BND-8")
 def test_client_is_logged_in_by_https_too(client: Client, ada: Any) -> None:
     """`secure=True`: the name of the cookie is that of the settings, as the client has it."""
-    seen: Run = lambda request: [request.is_secure(), request.user.get_username()]  # noqa: E731 - a view
+
+    def seen(request: HttpRequest) -> list[object]:
+        return [request.is_secure(), request.user.get_username()]
+
     _Views.run = staticmethod(seen)
     client.force_login(ada)
     for secure in (True, False):

@@ -621,8 +621,7 @@ class Boundary:
             if context.without_session or not session.settled():
                 return None
             if session.accessed:
-                own = [pair for pair in own if pair[0] != b"cache-control"]
-                own.append(_PRIVATE)
+                own = _made_private(own)
         plan = self._headers.plan(own)
         if plan.judged or self._headers.unfit(own):
             return None
@@ -643,11 +642,11 @@ class Boundary:
         route = context.route
         if plan.frames >= 0 and own[plan.frames][1].upper() != b"DENY":
             note_frames(route)
-        depends = plan.is_open or any(b"cookie" in own[place][1].lower() for place in plan.vary)
+        depends = plan.is_open or (plan.vary and _varies_by_cookie(own, plan))
         if depends and status not in _EMPTY and context.session.cookie:
             # What is still being made may ask for the session when its headers have left, and what
             # the application keeps was made for this cookie, without asking again (HDR-4).
-            own = [pair for pair in own if pair[0] != b"cache-control"] + [_PRIVATE]
+            own = _made_private(own)
             plan = self._headers.plan(own)
         headers, dropped = self._headers.finish(
             status,
@@ -888,6 +887,15 @@ def content_length(head: RequestHead) -> int | None:
     if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
+
+
+def _made_private(own: Headers) -> Headers:
+    """Return the headers of an answer that nobody may keep."""
+    return [*(pair for pair in own if pair[0] != b"cache-control"), _PRIVATE]
+
+
+def _varies_by_cookie(own: Headers, plan: Plan) -> bool:
+    return any(b"cookie" in own[place][1].lower() for place in plan.vary)
 
 
 def note_frames(route: RouteRules) -> None:

@@ -39,14 +39,8 @@ _TEMPLATES = APP / "templates"
 _ERROR_PAGE = "error.html"
 _POLICYS = (
     *("SESSION_", "SECURE_CONTENT_", "SECURE_CROSS_", "SECURE_HSTS_", "SECURE_REFERRER_"),
-    *(
-        "X_FRAME_",
-        "SECURE_PROXY_",
-        "USE_X_FORWARDED_",
-        "CSRF_TRUSTED_",
-        "FORCE_SCRIPT_",
-        "LOGIN_URL",
-    ),
+    *("X_FRAME_", "SECURE_PROXY_", "USE_X_FORWARDED_"),
+    *("CSRF_TRUSTED_", "FORCE_SCRIPT_", "LOGIN_URL"),
 )
 """How settings begin that Django or its middlewares would read, and the boundary does not."""
 _REASONS = {
