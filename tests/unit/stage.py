@@ -12,6 +12,7 @@ may see them. Parameters come in the query.
 | GET problem | raises the door's `Problem` with `status`, `detail`, and a Location `to` |
 | GET crash | raises `ValueError("secret-4711")` |
 | GET slow | "slow" after `seconds`; with `begin` it is sent in pieces, the first at once |
+| GET events | a stream of events: "tick" so many `times`, 20 in a second; silent |
 | GET broken | stores something under `key` where given, streams `first` ("first"), then fails |
 | GET drop | makes a page and a redirect to /stage/dropped, drops both, then as `then` says: answers the page "kept", raises `Problem(409)`, or crashes |
 | GET redirect | the framework's redirect to `to` |

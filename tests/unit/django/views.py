@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -37,6 +38,8 @@ from django.views.generic import View
 
 from my_service.adapter import Problem, current_auth
 
+STREAM_BEGUN = threading.Event()
+"""Set by a stream of events."""
 MORE = "stage.more"
 EXCEPTIONS: dict[int, type[Exception]] = {400: BadRequest, 403: PermissionDenied, 404: Http404}
 
@@ -106,6 +109,17 @@ def slow(request: HttpRequest) -> HttpResponseBase:
         yield "second"
 
     return StreamingHttpResponse(parts(), content_type="text/plain")
+
+
+def events(request: HttpRequest) -> StreamingHttpResponse:
+    def ticks() -> Iterator[str]:
+        for _ in range(times):
+            yield "data: tick\n\n"
+            STREAM_BEGUN.set()
+            time.sleep(0.05)
+
+    times = int(request.GET["times"])
+    return StreamingHttpResponse(ticks(), content_type="text/event-stream")
 
 
 @login_not_required
@@ -371,6 +385,7 @@ urlpatterns = [
     path("stage/crash", crash),
     path("stage/slow", slow),
     path("stage/broken", broken),
+    path("stage/events", events),
     path("stage/drop", drop),
     path("stage/redirect", redirect),
     path("stage/seen", seen, name="seen"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -38,6 +39,8 @@ from starlette.types import Receive, Scope, Send
 
 from my_service.adapter import CurrentAuth, CurrentUser, Problem, login_not_required
 
+STREAM_BEGUN = threading.Event()
+"""Set by a stream of events."""
 router = APIRouter(prefix="/stage")
 
 
@@ -98,6 +101,17 @@ def slow(request: Request, seconds: float, begin: str = "") -> Response:
         yield "second"
 
     return StreamingResponse(parts(), media_type="text/plain")
+
+
+@router.get("/events")
+def events(times: int) -> Response:
+    async def ticks() -> AsyncIterator[str]:
+        for _ in range(times):
+            yield "data: tick\n\n"
+            STREAM_BEGUN.set()
+            await asyncio.sleep(0.05)
+
+    return StreamingResponse(ticks(), media_type="text/event-stream")
 
 
 @router.get("/broken")

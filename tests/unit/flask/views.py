@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from my_service.adapter import Problem, current_auth, login_not_required
 
+STREAM_BEGUN = threading.Event()
+"""Set by a stream of events."""
 blueprint = Blueprint("stage", __name__, url_prefix="/stage")
 
 
@@ -96,6 +99,18 @@ def slow() -> ResponseReturnValue:
         yield "second"
 
     return stream_with_context(parts()), {"Content-Type": "text/plain"}
+
+
+@blueprint.get("/events")
+def events() -> Response:
+    def ticks() -> Iterator[str]:
+        for _ in range(times):
+            yield "data: tick\n\n"
+            STREAM_BEGUN.set()
+            time.sleep(0.05)
+
+    times = int(request.args["times"])
+    return Response(ticks(), mimetype="text/event-stream")
 
 
 @blueprint.get("/broken")

@@ -76,6 +76,11 @@ async def layer(request: Request[Any, Any, Any]) -> dict[str, Any]:
     return dict(request.session)
 
 
+@get("/identified", exclude_from_auth=True)
+async def identified(request: Request[Any, Any, Any]) -> dict[str, str | None]:
+    return {"id": request.get_session_id()}
+
+
 @post("/flash")
 async def flashing(request: Request[Any, Any, Any]) -> None:
     flash(request, "done", category="info")
@@ -252,7 +257,7 @@ class Configured(Inside):
 
         def create(handlers: list[Any], plugins: list[Any], **options: Any) -> Litestar:
             mounted = asgi("/documented", is_mount=True, copy_scope=True)(DOCUMENTED)
-            more = [fill, show, layer, flashing, flashed, led, mounted]
+            more = [fill, show, layer, identified, flashing, flashed, led, mounted]
             more += [asgi("/sorry", is_mount=True, copy_scope=True)(sorry)]
             more += [pieces, converted, logs, classes, mistaken]
             more += [dto_pydantic, dto_form, upload_one, upload_list]
@@ -289,6 +294,14 @@ def test_middleware_for_sessions_gives_the_policys(
     assert member.get("/nothing").status_code == 404
     assert member.get("/own").json() == member.get("/layer").json() == {"own": "a"}
     assert member.logged_in()
+
+
+@pytest.mark.contract("SES-12")
+def test_id_of_the_session_tells_them_apart(configured: Inside) -> None:
+    """As Litestar documents it: by it applications keep what belongs to a session."""
+    member = configured.member()
+    assert member.get("/identified").json() == {"id": member.session}
+    assert configured.visitor().get("/identified").json() == {"id": None}
 
 
 @pytest.mark.contract("BND-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -37,7 +38,7 @@ from litestar.exceptions import (
 )
 from litestar.params import FromQuery, JSONBody, URLEncodedBody
 from litestar.plugins.pydantic import PydanticDTO
-from litestar.response import Redirect, Stream
+from litestar.response import Redirect, ServerSentEvent, Stream
 from litestar.response.base import ASGIResponse
 from litestar.serialization import decode_json
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -45,6 +46,8 @@ from pydantic import BaseModel, field_validator
 
 from my_service.adapter import Auth, CurrentAuth, CurrentUser, Problem, Request, single_values
 
+STREAM_BEGUN = threading.Event()
+"""Set by a stream of events."""
 Socket = WebSocket[Any, Any, Any]
 
 
@@ -385,6 +388,17 @@ class Stage(Controller):
         request.set_session({"b": "2"})
 
 
+@get("/stage/events")
+async def events(times: FromQuery[int]) -> ServerSentEvent:
+    async def ticks() -> AsyncIterator[str]:
+        for _ in range(times):
+            yield "tick"
+            STREAM_BEGUN.set()
+            await asyncio.sleep(0.05)
+
+    return ServerSentEvent(ticks())
+
+
 @get("/stage/closed")
 async def closed() -> str:
     return "inside"
@@ -463,6 +477,7 @@ def add_views(app: Litestar) -> None:
     for handler in (
         Stage,
         closed,
+        events,
         count_closed,
         able_closed,
         silent,

@@ -25,6 +25,8 @@ from .body import Body, is_json, media_type
 from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name, is_cookie_name
 from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
+from .event_streams import KIND as EVENTS
+from .event_streams import EventStream
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
 from .headers import Plan, SecureHeaders
@@ -639,7 +641,10 @@ class Boundary:
 
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
-        route = context.route
+        route, session = context.route, context._session
+        typed = plan.content_type
+        if session is not None and typed >= 0 and own[typed][1].startswith(EVENTS):
+            context.events = EventStream(session, self.policy.websocket.session_check)
         if plan.frames >= 0 and own[plan.frames][1].upper() != b"DENY":
             note_frames(route)
         depends = plan.is_open or (plan.vary and _varies_by_cookie(own, plan))

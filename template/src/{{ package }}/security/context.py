@@ -12,6 +12,7 @@ from typing import Protocol
 from .body import Body
 from .cookies import CookieFormat
 from .cors import Reader
+from .event_streams import EventStream
 from .responses import Response
 from .routes import RouteRules
 from .sessions import Session
@@ -74,6 +75,8 @@ class RequestContext:
     """The other origin that a fact of the path lists and whose script asks (RTE-4)."""
     handled: BaseException | None = None
     """What went wrong, where a handler of the application's has been asked to answer it."""
+    events: EventStream | None = None
+    """The stream of events that the response is, where it has a session to end with."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -30,6 +31,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from my_service.adapter import Problem, current_auth, form_fields, login_not_required
 
+STREAM_BEGUN = threading.Event()
+"""Set by a stream of events."""
 
 @login_not_required
 async def answer(request: Request) -> Response:
@@ -79,6 +82,17 @@ def slow(request: Request) -> Response:
         yield "second"
 
     return StreamingResponse(parts(), media_type="text/plain")
+
+
+async def events(request: Request) -> Response:
+    async def ticks() -> AsyncIterator[str]:
+        for _ in range(times):
+            yield "data: tick\n\n"
+            STREAM_BEGUN.set()
+            await asyncio.sleep(0.05)
+
+    times = int(request.query_params["times"])
+    return StreamingResponse(ticks(), media_type="text/event-stream")
 
 
 @login_not_required
@@ -327,6 +341,7 @@ GET = (
     crash,
     slow,
     broken,
+    events,
     drop,
     redirect,
     seen,

@@ -14,6 +14,7 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
+from ..security.event_sending import while_it_lives
 from ..security.events import REQUEST, for_request
 from ..security.proxy import FORWARDING
 from ..security.responses import Response
@@ -309,6 +310,8 @@ class _Exchange:
         start, self._ready = self._ready, None
         if start:
             await self._send_raw(start)
+            if events := self._context.events:
+                self._send_raw = while_it_lives(events, self._send_raw, self._in_thread)
         await self._send_raw(message)
 
     def _passed(self, start: Message) -> Message | None:
@@ -448,6 +451,8 @@ class _Exchange:
             await self._pass_on(message)
 
     async def _crash(self, error: Exception) -> None:
+        if self._context.events and self._context.events.ended:
+            return
         if self._started and not self._ready:
             # Broken off, so that nobody takes a part for the whole (BND-4).
             _log.error("sys_crash", exc_info=error)

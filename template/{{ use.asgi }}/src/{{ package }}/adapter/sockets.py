@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from ..security.context import RequestContext
 from ..security.errors import Problem
@@ -24,6 +24,7 @@ from .asgi import REWRITTEN, AsgiRequestHead, BoundaryMiddleware, Message, Recei
 from .authorship import unreadable
 from .compose import KEY, Exchange
 
+_T = TypeVar("_T")
 _SWITCHING, _ERROR = 101, 500
 _GONE, _UNREADABLE, _CRASH, _LATER, _SIGNED_OUT = 1001, 1007, 1011, 1013, 4401
 """Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
@@ -148,18 +149,16 @@ class _Socket:
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
         error = self._answered = None if self._code else raised_by(app)
-        if self._code:
-            pass
-        elif error and self._accepted and unreadable(error):
+        if error and self._accepted and unreadable(error):
             await self._close(_UNREADABLE, "a message that cannot be read")
         elif error:
             response = self._boundary.crash(self._context, error)
             if response.status == _ERROR and self._middleware.propagate(self._scope):
                 raise error
             await self._deny(response)
-        elif self._accepted:
+        elif self._accepted and not self._code:
             await self._close(1000)
-        else:
+        elif not self._code:
             await self._refuse(Problem(403, reason="the application did not accept"))
         if self._accepted and self._context.session.unsaved:
             note(
@@ -279,10 +278,7 @@ class _Socket:
 
     async def _leave(self, response: Response) -> Response:
         if self._context.needs_store:
-            sent: Response = await self._in_thread(
-                lambda: self._boundary.leave(self._context, response)
-            )
-            return sent
+            return await self._in_thread(lambda: self._boundary.leave(self._context, response))
         return self._boundary.leave(self._context, response)
 
     async def _close(self, code: int, reason: str = "") -> None:
@@ -320,12 +316,12 @@ class _Socket:
     async def _lives(self) -> bool:
         used, self._messages.used = self._messages.used, False
         try:
-            return bool(await self._in_thread(lambda: self._context.session.lives(used=used)))
+            return await self._in_thread(lambda: self._context.session.lives(used=used))
         except StoreError:
             await self._close(_LATER, "store away")
             return True
 
-    async def _in_thread(self, work: Callable[[], Any]) -> Any:
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
         if self._boundary.store.local:
             return work()
         return await self._loop.run_in_executor(

@@ -36,9 +36,9 @@ class PolicyBackend(BaseSessionBackend[Any]):
     ) -> None:
         """Leave it to the boundary."""
 
-    def get_session_id(self, connection: Connection) -> str | None:  # noqa: ARG002 - Litestar's
-        """Return nothing: the id is nobody's business."""
-        return None
+    def get_session_id(self, connection: Connection) -> str | None:
+        """Return the cookie's value that came, None where none did; asked of every request."""
+        return exchange(connection).context.session.cookie or None
 
 
 @dataclass

@@ -315,6 +315,7 @@ class _Stream:
 
     def __init__(self, context: RequestContext, chunks: Iterable[bytes]) -> None:
         self._context = context
+        self._events = context.events
         self._chunks = chunks
         self._iterator = iter(chunks)
 
@@ -324,7 +325,10 @@ class _Stream:
     def __next__(self) -> bytes:
         REQUEST.set(self._context)
         try:
-            return next(self._iterator)
+            piece = next(self._iterator)
+            if self._events and self._events.is_due and not self._events.goes_on():
+                raise StopIteration
+            return piece
         except StopIteration:
             raise
         except Exception as error:
