@@ -10,7 +10,7 @@ from my_service.security.errors import Problem
 from my_service.security.static import StaticFiles
 
 
-@pytest.mark.contract("FPR-1")
+@pytest.mark.contract("CFG-2")
 @pytest.mark.parametrize("name", [".env", ".git/config", "css/.cache/a.map", "css/.DS_Store"])
 def test_hidden_files_and_what_hidden_folders_have_are_not_served(
     tmp_path: Path, name: str
