@@ -36,6 +36,7 @@ SAME = {
     "test_limits.py",
     "test_own_drift.py",
     "test_patterns.py",
+    "test_static.py",
     "test_stores.py",
 }
 """Those of them whose subject is the same file in all projects, so that one run is enough."""

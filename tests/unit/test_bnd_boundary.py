@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from my_service.adapter import Problem
 from my_service.security import events as security_events
+from my_service.security.redirects import Redirects
 
 from .. import expect
 from ..conftest import Make
@@ -145,6 +146,51 @@ def test_framework_does_not_see_what_a_client_claims(stage: Inside) -> None:
     assert seen["url"] == f"{ORIGIN}/stage/seen"
     assert (seen["client"], seen["scheme"], seen["host"]) == (client, "https", HOST)
     assert seen["headers"] == []
+
+
+@pytest.mark.contract("BND-1")
+@pytest.mark.contract("PRX-4")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Forwarded-For", "Forwarded_For", "X-Forwarded", "X-Forwarded-Scheme", "X-Forwarded-Ssl"),
+        *("X-Client-IP", "X-Cluster-Client-IP", "X-Original-Forwarded-For", "X-Original-Host"),
+        *("X-Original-URL", "X-Rewrite-URL", "X-Scheme", "X-Script-Name", "X-Azure-ClientIP"),
+    ],
+)
+def test_framework_does_not_see_what_few_proxies_say(stage: Inside, name: str) -> None:
+    """Libraries that look for the client's address or the scheme believe the first they find."""
+    for peer in (PROXY, new_address()):
+        headers = ((name, "198.51.100.1"), ("X-Forwarded-Proto", "https"), ("X-Other", "1"))
+        answer = stage.visitor().send("GET", "/stage/seen", headers, peer=peer)
+        assert [each.lower() for each in answer.json()["headers"]] == ["x-other"]
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", 200),
+        ("Bild 1\u202fPM.png", 200),
+        ("a\u00a0b\u3000c", 200),
+        ("\U0001f469\u200d\U0001f680", 200),
+        ("\U0001fae9 \U0001faea \U0001fadf", 200),
+        ("\ufeffa\u00ad", 200),
+        ("\u202egpj.exe", 400),
+        ("\u2066a\u2069", 400),
+        ("a\u2028b", 400),
+        ("a\x85b", 400),
+        ("a\x1b[2J", 400),
+        ("a\x7f", 400),
+    ],
+    ids=["joiner", "narrow blank", "other blanks", "joined emoji", "emoji of later years",
+         "without a shape", "right to left", "turned around", "line end", "C1", "escape", "DEL"],
+)  # fmt: skip
+def test_letters_of_all_people_may_be_in_a_path(stage: Inside, name: str, status: int) -> None:
+    answer = stage.visitor().get(f"/stage/opened/{quote(name)}")
+    assert answer.status_code == status
+    if status != 200:
+        expect.error(answer, status)
 
 
 @pytest.mark.contract("BND-1")
@@ -713,6 +759,13 @@ def test_location_of_a_view_leads_where_it_says(stage: Inside, to: str, place: s
         f"HX-Location: {EVIL}",
         f"Refresh: 0; url={EVIL}",
         f"Refresh: 0;URL='{EVIL}'",
+        f"Refresh: 0; {EVIL}",
+        f"Refresh: 0,{EVIL}?a=b",
+        f"Refresh: 0 {EVIL}?url=/account",
+        "Refresh: 0;//evil.example",
+        f"Refresh: .5;\turl\t = '{EVIL}'/account'",
+        f'Refresh: 0;url="{EVIL}',
+        f"Refresh: 0; '{EVIL}'",
         f"Content-Location: {EVIL}",
     ],
 )
@@ -744,6 +797,45 @@ def test_other_headers_that_lead_on_work(stage: Inside) -> None:
     assert answer.status_code == 200
     assert expect.once(answer, "hx-redirect") == "/account"
     assert expect.once(answer, "refresh") == "5"
+
+
+@pytest.mark.contract("RED-4")
+@pytest.mark.parametrize(
+    ("line", "sent"),
+    [
+        ("0; url=/account", "0; url=/account"),
+        ("3;URL='/account?a=b'", "3; url=/account?a=b"),
+        ("1.5,/account", "1.5; url=/account"),
+        (f"0; {ORIGIN}/account", f"0; url={ORIGIN}/account"),
+        ("0; url='/account'//evil.example/", "0; url=/account"),
+        ("0; uri", "0; url=/stage/uri"),
+        ("5; url=", "5; url="),
+        ("5;", "5;"),
+    ],
+)
+def test_refresh_leads_where_browsers_go(stage: Inside, line: str, sent: str) -> None:
+    answer = ask("answer", f"Refresh: {line}", stage=stage, body="a")
+    assert answer.status_code == 200
+    assert expect.once(answer, "refresh") == sent
+
+
+@pytest.mark.contract("RED-3")
+@pytest.mark.parametrize(
+    ("page", "target", "place"),
+    [
+        ("/tags/100%", "?page=2", "/tags/100%25?page=2"),
+        ("/tags/what?", "?page=2", "/tags/what%3F?page=2"),
+        ("/a?b/c", "d", "/a%3Fb/d"),
+        ("/tags/#1", "?page=2", "/tags/%231?page=2"),
+        ("/a/%2e%2e/b", "c", "/a/%252e%252e/c"),
+        ("/a;b=c,d/e:f@g", "h", "/a;b=c,d/h"),
+        ("/\u00e9", "?a=b", "/%C3%A9?a=b"),
+    ],
+)
+def test_relative_target_is_relative_to_the_page_as_it_was_asked_for(
+    page: str, target: str, place: str
+) -> None:
+    assert Redirects(()).safe_target(target, ORIGIN, page) == place
 
 
 class Devices(Files):
@@ -930,6 +1022,20 @@ def test_cookie_that_browsers_drop_is_named_in_the_log(
 
 
 # The framework's session ------------------------------------------------------------------------
+
+
+@pytest.mark.contract("SES-12")
+@pytest.mark.contract("PPL-4")
+@pytest.mark.parametrize("key", ["", "%20"], ids=["name", "facts"])
+def test_keys_under_which_the_core_keeps_its_own_are_refused(
+    stage: Inside, log: pytest.LogCaptureFixture, key: str
+) -> None:
+    """A view that takes its keys from a form would let its user say which proof was given."""
+    member = stage.member()
+    expect.error(member.post(f"/stage/session/set?key={key}&value=1"), 500)
+    assert "the policy's own keys" in log.text
+    assert member.logged_in()
+    assert content(member) == {}
 
 
 def content(browser: Browser) -> dict[str, object]:

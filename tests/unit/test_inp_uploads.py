@@ -127,17 +127,77 @@ def test_odd_file_names_are_read_or_refused(stage: Inside, said: str | bytes) ->
         part('Content-Disposition: form-data; name="a"').replace(b"\r\n", b"\n") + END,
         part('Content-Disposition: form-data; name="a"').replace(b"\r\n\r\n", b"\n\n") + END,
         f"{MARK} x\r\n".encode() + part('Content-Disposition: form-data; name="a"') + END,
+        field('; name="a"; name="b"'),
+        field("; name=\"a\"; name*=UTF-8''b"),
+        field('; name="a"; name*0="b"; name*1="c"'),
+        field('; name="a" (b)'),
+        field('; name="a"b; filename=c'),
+        field('; name=a"; filename="b'),
+        field('; name="a"; filename ="b"', text=b"\xff"),
+        field('; name="a"; filename="b'),
+        field('; name="a"; b'),
+        field('; name="a";;'),
+        field(b'; name="\xe9"'),
+        field(b'; name="a"; filename="\xe9.png"'),
+        field('x; name="a"'),
+        field(' x; name="a"'),
+        part('Content-Disposition: attachment; name="a"') + END,
+        field('; name="a"', 'Content-Disposition: attachment; filename="b"'),
     ],
     ids=["NUL in a file name", "escape in a file name", "NUL in a name", "coded NUL",
          "coded line end", "no colon", "folded", "no header name", "lone CR", "lone LF",
          "flood of headers", "long header", "two dispositions", "no name", "no disposition",
          "delimiter after CR", "delimiter after LF", "LF alone", "blank line of LF",
-         "words behind a delimiter"],
+         "words behind a delimiter", "two names", "coded name too", "name in pieces", "comment",
+         "words behind quotes", "quote within", "blank before a sign", "no end of quotes",
+         "no sign", "two semicolons", "name in Latin-1", "file name in Latin-1", "longer type",
+         "word behind the type", "other type", "other type too"],
 )  # fmt: skip
 def test_heads_that_parsers_read_differently_are_refused(stage: Inside, content: bytes) -> None:
     answer = send(stage, content)
     expect.error(answer, 400)
     expect.no_words_about_bodies(answer)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    "content",
+    [
+        field(';name="a"'),
+        field('; name="a";'),
+        field('; name="a" '),
+        field("; name=a"),
+        field('; NAME="a"'),
+        field('; name="a"', "Content-Type: text/plain; charset=utf-8", "Content-Length: 1"),
+        part('content-disposition: Form-Data; name="a"') + END,
+    ],
+    ids=["no blank", "semicolon at the end", "blank at the end", "no quotes", "other case",
+         "of OkHttp", "other case of the type"],
+)  # fmt: skip
+def test_heads_that_programs_write_are_read(stage: Inside, content: bytes) -> None:
+    assert send(stage, content).json() == {"got": {"a": "a"}}
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize(
+    "said",
+    [
+        '; name="a"; ' + " " * 4000 + "b",
+        '; name="a"; b' + "*=" * 1990,
+        '; name="a"; filename="' + '\\"' * 1990,
+        '; name="a"' + ' ; b="' * 661,
+    ],
+    ids=["blanks", "signs", "quotes", "texts"],
+)
+def test_head_that_is_long_to_read_is_refused_at_once(stage: Inside, said: str) -> None:
+    """Each part took a tenth of a second, in which the worker answered nobody."""
+    head = f"Content-Disposition: form-data{said}"
+    many = b"".join([part(head.replace('"a"', f'"{number}"')) for number in range(60)]) + END
+    began = time.process_time()
+    for _ in range(10):
+        expect.error(send(stage, many, target="text"), 400)
+        expect.error(send(stage, part(head) + END, target="text"), 400)
+    assert time.process_time() - began < MOST_SECONDS
 
 
 @pytest.mark.contract("INP-1")

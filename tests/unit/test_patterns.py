@@ -69,5 +69,6 @@ def test_what_cannot_be_judged_does_not_pass() -> None:
 def test_expressions_are_found_in_source(tmp_path: Path) -> None:
     (tmp_path / "some.py").write_text(
         "import re\nre.compile('a')\nre.sub('b', '', x)\nField(pattern='c')\ntext.split('d')\n"
+        "re.search(rb'e\\n', x)\n"
     )
-    assert [each.pattern for each in in_source(tmp_path)] == ["a", "b", "c"]
+    assert [each.pattern for each in in_source(tmp_path)] == ["a", "b", "c", r"e\n"]

@@ -149,3 +149,52 @@ def test_longest_path_and_the_named_method_count(tmp_path: Path) -> None:
         ("POST", "/a/b/c/d", 2),
     ):
         assert routes.find(method, path).max_body == size, (method, path)
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("RTE-2")
+@pytest.mark.parametrize(
+    "opened",
+    [
+        'access = "public"',
+        'cross-site = "without-session"',
+        'origins = ["https://a.test:8443"]',
+    ],
+)
+def test_what_is_closed_is_so_with_a_slash_at_its_end_and_without(
+    tmp_path: Path, opened: str
+) -> None:
+    """Applications that are mounted, and some routers, take one for the other."""
+    facts = f"""
+        [[route]]
+        path = "/"
+        {opened}
+        [[route]]
+        path = "/admin/"
+        [[route]]
+        path = "/admin/open/"
+        {opened}
+        [[route]]
+        path = "/admin/open/secret"
+        [[route]]
+        path = "/both"
+        {opened}
+        [[route]]
+        path = "/both/"
+    """
+    policy = load(Files(tmp_path, exceptions={}, facts=facts).policy())
+    routes = Routes(policy.routes, policy.input)
+    closed = {
+        path
+        for path in (
+            *("/", "/other", "/other/", "/admin", "/admin/", "/admin/x", "/admin/open"),
+            *("/admin/open/", "/admin/open/x", "/admin/open/secret", "/admin/open/secret/"),
+            *("/admin/open/secret/x", "/both", "/both/"),
+        )
+        if routes.find("POST", path).fact.model_dump(exclude={"path"})
+        == policy.routes[1].model_dump(exclude={"path"})
+    }
+    assert closed == {
+        *("/admin", "/admin/", "/admin/x", "/admin/open"),
+        *("/admin/open/secret", "/admin/open/secret/", "/both/"),
+    }

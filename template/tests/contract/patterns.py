@@ -83,8 +83,10 @@ def in_source(folder: Path) -> Iterator[Place]:
             if isinstance(node.func, ast.Attribute) and node.func.attr in _FUNCTIONS:
                 given += node.args[:1] if ast.unparse(node.func.value) in {"re", "regex"} else []
             for each in given:
-                if isinstance(each, ast.Constant) and isinstance(each.value, str):
-                    yield Place(path, node.lineno, each.value)
+                text = each.value if isinstance(each, ast.Constant) else None
+                if isinstance(text, str | bytes):
+                    known = text if isinstance(text, str) else text.decode("latin-1")
+                    yield Place(path, node.lineno, known)
 
 
 def fault(pattern: str) -> str:

@@ -27,6 +27,7 @@ from ..adapter.compose import APP
 from ..security import errors
 from ..security.headers import SecureHeaders
 from ..security.policy import HostName, Policy, load
+from ..security.proxy import FORWARDING
 from ..security.responses import Response
 from ..security.static import StaticFiles
 from . import deployed
@@ -46,6 +47,13 @@ HYBRID = "X25519MLKEM768"
 TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 """nginx wants a folder for each, also where it has no use for it."""
 HEADERS_MORE = "ngx_http_headers_more_filter_module.so"
+_WRITTEN = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"}
+_EMPTIED = (
+    *(name for name in FORWARDING if name not in _WRITTEN),
+    "x-http-method-override",
+    "proxy",
+)
+"""What a client may not say to the application, besides what nginx says in its place."""
 MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 
 
@@ -266,6 +274,7 @@ def configure(machine: Machine, policy: Policy, place: Path) -> tuple[str, list[
         max_headers=min(policy.input.max_header_count, MOST_HEADERS) if counts else 0,
         groups=groups,
         allow=errors.allow_header(policy.input.methods),
+        emptied=_EMPTIED,
         locations=locations(policy),
     )
     return rendered, chosen

@@ -28,11 +28,14 @@ _PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _HEAD = re.compile(rb"[ \t]*(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*)+")
-_DISPOSITION = re.compile(rb"\r\ncontent-disposition:[ \t]*form-data([^\r\n]*)", re.IGNORECASE)
-_NAMED = re.compile(rb';[ \t]*([^=;"]+)=[ \t]*("(?:[^"\\]|\\.)*"|[^;"]*)')
+_DISPOSITION = re.compile(rb"\r\ncontent-disposition:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_NAMED = re.compile(
+    rb';[ \t]*([a-z0-9-]+\*?)=("(?:[^"\\]|\\.)*"|[!#$%&\'*+.^_`|~0-9a-z-]+)[ \t]*', re.IGNORECASE
+)
 _CHARSET = re.compile(rb";[ \t]*charset=[\"']?([^;\"'\r\n \t]*)", re.IGNORECASE)
 _ENCODING = re.compile(rb"\r\ncontent-transfer-encoding:([^\r\n]*)", re.IGNORECASE)
-_CODED_CONTROL = re.compile(rb"\*=[^;\r\n]*%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+_CODED_CONTROL = re.compile(rb"%(?:[01][0-9a-f]|7f)", re.IGNORECASE)
+_PIECES = re.compile(rb"[;\r\n]")
 _NO_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[^]["{}]+', re.DOTALL)
 """Strings of JSON, ended or not, and what is neither a string nor a bracket."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -234,16 +237,13 @@ class _Parts:
                 400,
                 reason=f"a part of a multipart body with more than {_LONGEST_HEAD} bytes of head",
             )
-        if not _HEAD.fullmatch(head) or _CODED_CONTROL.search(head):
+        if not _HEAD.fullmatch(head) or _hides_control(head):
             raise Problem(400, reason="a part of a multipart body with a malformed head")
         if {each.strip(b" \t").lower() for each in _ENCODING.findall(head)} - _AS_IT_IS:
             # Some frameworks decode it, behind the back of who has checked what came (RFC 7578).
             raise Problem(400, reason="a part of a multipart body with a transfer encoding")
-        said = _DISPOSITION.findall(head)
-        named = {name.strip().lower(): value for name, value in _NAMED.findall(b"".join(said))}
-        if b"name" not in named or len(said) != 1:
-            raise Problem(400, reason="a part of a multipart body without a name")
-        if not named.get(b"filename", b"").strip(b'"'):
+        named = _names(head)
+        if not all(value.strip(b'"') for value in named.get(b"filename", [b""])):
             charset = _CHARSET.search(head)
             if charset and charset[1].decode("latin-1").lower() not in _CHARSETS:
                 raise Problem(
@@ -254,6 +254,38 @@ class _Parts:
     def finish(self) -> None:
         if not self._closed:
             raise Problem(400, reason="multipart without its closing boundary")
+
+
+def _names(head: bytes) -> dict[bytes, list[bytes]]:
+    """Return what a part says of its name and its file's, by the names of its parameters.
+
+    Parsers guess at what is not well-formed, each in its own way, and drop a part in silence whose
+    name is not UTF-8.
+    """
+    said = _DISPOSITION.findall(head)
+    kind, semicolon, rest = said[0].partition(b";") if said else (b"", b"", b"")
+    parameters = (semicolon + rest).rstrip(b" \t").removesuffix(b";")
+    named: dict[bytes, list[bytes]] = {}
+    read = 0
+    for each in _NAMED.finditer(parameters):
+        named.setdefault(each[1].lower(), []).append(each[2])
+        read += len(each[0])
+    if len(said) != 1 or kind.strip(b" \t").lower() != b"form-data" or read < len(parameters):
+        raise Problem(400, reason="a part of a multipart body with a malformed head")
+    if len(named.get(b"name", ())) != 1 or b"name*" in named:
+        raise Problem(400, reason="a part of a multipart body without a name, or with several")
+    try:
+        said[0].decode()
+    except UnicodeDecodeError:
+        raise Problem(400, reason="a name in a multipart body that is not UTF-8") from None
+    return named
+
+
+def _hides_control(head: bytes) -> bool:
+    """Tell whether a parameter of RFC 8187, which parsers decode, has a control character."""
+    # Cut apart before: a search from each "*=" on would take the square of the length.
+    coded = (each.partition(b"*=")[2] for each in _PIECES.split(head))
+    return any(map(_CODED_CONTROL.search, coded))
 
 
 def _begins_line(text: bytes, at: int) -> bool:

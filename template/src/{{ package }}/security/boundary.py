@@ -35,7 +35,7 @@ from .keys import Keys
 from .passwords import Passwords
 from .policy import Policy, PolicyError
 from .proxy import TrustedProxies, last, plain, read_address
-from .redirects import Redirects
+from .redirects import Redirects, split_refresh
 from .remembered import Remembered
 from .responses import Headers, Response
 from .routes import RouteRules, Routes
@@ -796,10 +796,10 @@ class Boundary:
             text = value.decode("latin-1")
         before = ""
         if name == b"refresh":
-            before, found, text = text.partition("=")
-            if not found:
+            seconds, text = split_refresh(text)
+            if not text:
                 return value
-            before, text = f"{before}=", text.strip("'\" ")
+            before = f"{seconds}; url="
         elif name == b"hx-location" and text.startswith("{"):
             # A JSON object with a path: a script of ours fetches it, and CSP's connect-src holds.
             return value

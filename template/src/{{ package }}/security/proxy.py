@@ -29,9 +29,17 @@ _LONGEST = 64
 
 FORWARDING = (
     "forwarded", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port",
-    "x-forwarded-prefix", "x-forwarded-server", "x-real-ip",
+    "x-forwarded-prefix", "x-forwarded-server", "x-real-ip", "x-forwarded", "x-forwarded-scheme",
+    "x-forwarded-protocol", "x-forwarded-ssl", "x-scheme", "x-url-scheme", "front-end-https",
+    "forwarded-for", "client-ip", "x-client-ip", "x-cluster-client-ip", "x-original-forwarded-for",
+    "x-original-host", "x-host", "x-original-url", "x-rewrite-url", "x-script-name",
+    "cf-connecting-ip", "true-client-ip", "fastly-client-ip", "fly-client-ip", "x-azure-clientip",
+    "x-appengine-user-ip",
 )  # fmt: skip
-"""What proxies say of a request. Read here alone: the framework sees what was made of it."""
+"""What proxies say of a request. Read here alone: the framework sees what was made of it.
+
+Extensions believe any of them, such as those that limit a client's rate.
+"""
 
 Network = IPv4Network | IPv6Network
 

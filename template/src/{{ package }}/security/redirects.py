@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from ada_url import URL
 
@@ -21,6 +22,11 @@ _HOST = re.compile(r"[a-z0-9.-]+(:[0-9]{1,5})?")
 # An address below our own root that every parser reads alike, and that is written as it stands.
 _PLAIN = re.compile(r"/(?:[A-Za-z0-9_~-][A-Za-z0-9_~/-]*)?(?:\?[A-Za-z0-9._~=&%/-]*)?")
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]"})
+_BLANKS = "\t\n\f\r "
+_SECONDS = "0123456789."
+_NAMED = re.compile(rf"url[{_BLANKS}]*=[{_BLANKS}]*", re.IGNORECASE)
+_IN_PATH = "/:@!$&'()*+,;=~"
+"""What stands in a path as it is."""
 
 
 class Redirects:
@@ -39,8 +45,8 @@ class Redirects:
     def safe_target(self, target: str, origin: str, page: str = "/") -> str | None:
         """Return the address to send a browser to, or None if `target` leads astray.
 
-        `origin` is the service's own, such as `https://example.org`; `page` is what the request
-        asked for, which a relative target is relative to (RFC 9110 section 10.2.2). An address of
+        `origin` is the service's own, such as `https://example.org`; `page` is the decoded path of
+        the request, which a relative target is relative to (RFC 9110 section 10.2.2). An address of
         our own comes back as a path, unless the target names its host.
         """
         if _PLAIN.fullmatch(target) and "//" not in target.partition("?")[0]:
@@ -51,8 +57,8 @@ class Redirects:
             # `https:host` is relative on an https page and absolute on an http one.
             return None
         try:
-            base = URL(origin + page)
-            url = URL(target, base=origin + page)
+            base = URL(origin + quote(page, safe=_IN_PATH))
+            url = URL(target, base=base.href)
         except ValueError:
             return None
         if url.username or url.password:
@@ -64,6 +70,25 @@ class Redirects:
         listed = url.protocol == "https:" and url.host in self._hosts
         listed = listed or any(_is_at(url, place) for place in self._applications)
         return url.href if listed else None
+
+
+def split_refresh(value: str) -> tuple[str, str]:
+    """Return what a Refresh header says before its target, and the target, "" for none.
+
+    Browsers do not need the `url=` that everybody writes (WHATWG HTML, "shared declarative refresh
+    steps"): `0; //elsewhere` leads there.
+    """
+    value = value.strip(_BLANKS)
+    rest = value.lstrip(_SECONDS)
+    seconds = value.removesuffix(rest)
+    rest = rest.lstrip(_BLANKS)
+    if rest.startswith((";", ",")):
+        rest = rest[1:].lstrip(_BLANKS)
+    named = _NAMED.match(rest)
+    target = rest[named.end() :] if named else rest
+    if target.startswith(("'", '"')):
+        target = target[1:].partition(target[0])[0]
+    return seconds, target
 
 
 def _is_at(url: URL, application: URL) -> bool:

@@ -47,6 +47,14 @@ class RouteRules:
         """False: nothing is said of the path."""
         return self.number > 0
 
+    def opens_more(self, other: RouteRules) -> bool:
+        """Tell whether somebody is let in here who is not let in there."""
+        return (
+            self.public > other.public
+            or self.without_session > other.without_session
+            or not self.origins <= other.origins
+        )
+
     def allows(self, media_type: str) -> bool:
         """Tell whether a body of that type may come."""
         return media_type in self.body or any(
@@ -104,6 +112,14 @@ class Routes:
         """Return what holds for the path; the caller remembers it."""
         if rules := self._at(path, method):
             return rules
+        rules = self._around(path, method)
+        # To some routers an address is the same with and without a slash at its end: what is said
+        # of the one is not open as the other.
+        twin = self._at(path.removesuffix("/") if path.endswith("/") else f"{path}/", method)
+        return twin if twin and rules.opens_more(twin) else rules
+
+    def _around(self, path: str, method: str) -> RouteRules:
+        """Return what holds for all below a folder that the path is in."""
         # Only paths that end in a slash stand for what is below them.
         end = path.rfind("/", 0, self._longest)
         while end >= 0:

@@ -273,6 +273,9 @@ class Session(MutableMapping[str, Any]):
 
     def _text(self) -> str:
         packed = self.pack(self._content)
+        if _NAME in packed or _FACTS in packed:
+            # A view may take its keys from a form: such a one could say which proof was given.
+            raise TypeError(f"session[{_NAME!r}] and session[{_FACTS!r}] are the policy's own keys")
         content = {_NAME: self._name, **packed} if self._name else packed
         if self._facts and not self._sessions.codec.carries_content:
             content = {_FACTS: self._facts, **content}

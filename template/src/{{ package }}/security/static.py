@@ -90,7 +90,8 @@ def _read(folder: Path, prefix: str = "") -> dict[str, bytes]:
     return {
         (prefix / file.relative_to(folder)).as_posix(): file.read_bytes()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     }
 
 

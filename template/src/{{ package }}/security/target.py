@@ -7,9 +7,17 @@ can see different things.
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote_to_bytes
 
 from .errors import Problem
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves a cursor, ends a line or turns the order of letters around, in a log or on a screen.
+
+Other characters without a shape are in what people write: joiners in Persian words and in emoji,
+blanks in the names of files. Python calls newer emoji unprintable, too.
+"""
 
 
 def check_path(path: bytes) -> str:
@@ -21,7 +29,8 @@ def check_path(path: bytes) -> str:
         text = path.decode()
     except UnicodeDecodeError:
         raise Problem(400, reason="the path is not UTF-8") from None
-    if not text.isprintable() or "\\" in text or not text.startswith("/"):
+    hidden = not text.isprintable() and _CONTROL.search(text)
+    if hidden or "\\" in text or not text.startswith("/"):
         raise Problem(400, reason="the path has a control character or a backslash")
     if "//" in text or ("/." in text and not {".", ".."}.isdisjoint(text.split("/"))):
         raise Problem(404, reason="the path has an empty or a dot segment")

@@ -44,7 +44,10 @@ _PERCENT = ord("%")
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
-_FORWARDED = frozenset(name.encode() for name in FORWARDING)
+# With an underscore too: a WSGI application that is mounted takes it for the other (PRX-4).
+_FORWARDED = frozenset(
+    each.encode() for name in FORWARDING for each in (name, name.replace("-", "_"))
+)
 REWRITTEN = {*_FORWARDED, b"host"}
 _NOTED = {*REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
