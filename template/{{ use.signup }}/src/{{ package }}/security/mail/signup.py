@@ -7,9 +7,8 @@ address that somebody has already gets the same answer; the mail says so.
 
 from __future__ import annotations
 
-from ..accounts import MAX_NAME, closed, normalise
+from ..accounts import MAX_NAME, closed, is_name, normalise
 from ..events import emit
-from ..validation import is_plain_text
 from .addresses import normalise_address
 from .letters import Letter
 from .outbox import Message
@@ -33,12 +32,12 @@ def sign_up(recovery: Recovery, address: str, name: str, password: str) -> dict[
         address = normalise_address(address)
     except ValueError as error:
         errors["email"] = str(error)
-    if not 1 <= len(name) <= MAX_NAME or not is_plain_text(name):
-        errors["username"] = f"Use 1 to {MAX_NAME} characters."
+    if not is_name(name):
+        errors["username"] = f"Use 1 to {MAX_NAME} visible characters, and single spaces."
     if errors:
         return errors
     passwords = recovery.mail.passwords
-    with closed(), passwords.place():
+    with recovery.choosing():
         if objection := passwords.objection(password, name):
             return {"password": objection}
         hashed = passwords.hash(password)
