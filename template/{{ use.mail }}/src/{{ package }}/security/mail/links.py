@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class Links:
         address: str,
         user: str = "",
         mark: str = "",
-        **data: str,
+        data: Mapping[str, str],
     ) -> str:
         """Return the token of a new link, good for `lifetime` seconds.
 
@@ -71,7 +71,7 @@ class Links:
             "user": user,
             "address": address,
             "mark": mark,
-            "data": json.dumps(data),
+            "data": json.dumps(dict(data)),
             "expires": now + lifetime,
         }
         with self._begin() as execute:

@@ -277,7 +277,7 @@ def prepare_reset(desk: Desk, message: Message) -> Letter | None:
         user=account.id,
         address=person.email,
         mark=_mark(account, person.email),
-        name=account.name,
+        data={"name": account.name},
     )
     link = desk.address("/reset", token)
     lasts = lasting(desk.policy.reset_link_lifetime)
@@ -302,7 +302,7 @@ def prepare_address(desk: Desk, message: Message) -> Letter | None:
         user=person.id,
         address=message.recipient,
         mark=mark,
-        name=name,
+        data={"name": name},
     )
     link = desk.address("/confirm", token)
     lasts = lasting(desk.policy.confirm_link_lifetime)
