@@ -132,6 +132,28 @@ def test_authenticator_app(service: Service, browser: Browser, scripts: bool) ->
         assert complaints == []
 
 
+def test_a_second_click_loses_no_answer(service: Service, browser: Browser) -> None:
+    """Recovery codes are shown once; the session that got them has a new cookie."""
+    user = service.add_user()
+    slow = {"offline": False, "latency": 400, "downloadThroughput": -1, "uploadThroughput": -1}
+    with opened(browser, service) as (page, complaints):
+        page.goto("/login?next=/account/factors/totp")
+        log_in(page, user)
+        secret = page.locator("main code").inner_text()
+        page.get_by_label("Code").fill(totp(secret))
+        page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+        page.get_by_role("main").get_by_role("button", name="Add", exact=True).dblclick(delay=50)
+        page.get_by_role("heading", name="Recovery codes").wait_for()
+        assert page.locator("main code").count() == 10
+        # What was sent once can be sent again.
+        page.goto("/account/factors/totp")
+        for _ in range(2):
+            page.get_by_label("Code").fill("000000")
+            press(page, "Add")
+            page.get_by_role("alert").first.wait_for()
+        assert complaints == []
+
+
 def test_longest_names_fit_on_a_phone(service: Service, browser: Browser) -> None:
     width = 390
     user = service.add_user("w" * 100)

@@ -170,6 +170,13 @@ def test_silence_after_the_last_byte_is_said(desk: Service) -> None:
     assert "it may have it" in said
 
 
+def test_a_mail_that_is_forwarded_is_sent(desk: Service) -> None:
+    ok, go, forwarded = b"250 ok\r\n", b"354 go\r\n", b"251 not here; will forward\r\n"
+    with odd_server(dialogue(b"220 hi\r\n", EHLO, ok, forwarded, go, ok)) as port:
+        code, said = outcome_of(desk, f"smtp://127.0.0.1:{port}")
+    assert code == 0, said
+
+
 # A service --------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,7 @@ may see them. Parameters come in the query.
 | POST session/replace | puts `{"b": "2"}` in the place of the content by the framework's idiom |
 | GET greeted | "hello" and the name of who is signed in, "hello visitor" for all others |
 | GET guess | "right" where `word` is "4711", else "wrong", counted by the door under `name`; "crash" raises meanwhile |
+| GET ended | "ended": ends all sessions of the user of `name`, as who disables them does; 404 for nobody |
 | GET member | "inside" for who is signed in, as the framework's extensions find that out; for all others the framework's HTTP exception with `status`, a response of its own with `own`, or a redirect to /login |
 | GET, POST enter | logs the user of the `name` in by what the framework's extensions call, without a word of second factors, then as `then` says: answers the page "inside", JSON ("json"), `redirect`s to `to`, `refuse`s (403), or `crash`es |
 | GET, POST enter/otherwise | the same in a view of the other kind, `async def` or `def`; Flask, which has one kind by itself, writes the session in one go |

@@ -36,6 +36,37 @@ ACCEPTED = {
     "symbols": "\u2603\U0001f600 <script>&'\"; -- %s",
 }
 NEXT = "Vierzehn alte Birken rauschen"
+NO_NAMES = ["", " ", "a\nb", "a\0b", "a\x1bb", "a" * 101, "\ufdfa" * 6]
+UNSEEN = [
+    "admin\u200b",
+    "\u200d",
+    "ad\u00admin",
+    "\ufeffadmin",
+    "\u202enimda",
+    "\u2066admin",
+    "admin\ufe0f",
+    "ad\u034fmin",
+    "\U000e0061dmin",
+    "\u3164",
+    "\uffa0",
+    "\u2800",
+    "ad  min",
+    "ad\u00a0 min",
+    "ad\u2028min",
+    "\ue000",
+    "\u0378",
+]
+"""Names with what nobody sees, and that so look like another's, or like none."""
+SEEN = [
+    "Ada Lovelace",
+    "o'hara-9_x@example.com",
+    "\u7528\u6237",
+    "\u0645\u062d\u0645\u062f",
+    "Zo\u00eb",
+    "Zoe\u0308",
+    "\u0939\u093f\u0928\u094d\u0926\u0940",
+    "\U0001f600",
+]
 
 
 def hashes(inside: Inside) -> list[str]:
@@ -104,12 +135,22 @@ def test_user_is_added_once(inside: Inside) -> None:
 
 
 @pytest.mark.contract("ACC-1")
-@pytest.mark.parametrize("name", ["", " ", "a\nb", "a\0b", "a\x1bb", "a" * 101])
+@pytest.mark.parametrize("name", [*NO_NAMES, *UNSEEN])
 def test_user_names_that_are_refused(inside: Inside, name: str) -> None:
     result = inside.cli("user", "add", name, typed=f"{NEXT}\n")
     assert result.exit_code == 1
     assert not isinstance(result.exception, ValueError)
     assert NEXT not in result.output
+
+
+@pytest.mark.contract("ACC-1")
+@pytest.mark.parametrize("name", SEEN)
+def test_user_names_of_the_world_are_taken(make: Make, name: str) -> None:
+    inside = make()
+    assert inside.cli("user", "add", name, typed=f"{NEXT}\n").exit_code == 0
+    for form in ("NFC", "NFD", "NFKC"):
+        typed = unicodedata.normalize(form, name)
+        assert inside.visitor().login(typed.upper(), NEXT).status_code == 303
 
 
 @pytest.mark.contract("ACC-1")

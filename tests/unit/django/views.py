@@ -29,6 +29,7 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.test import override_settings
 from django.urls import include, path, re_path, reverse
 from django.utils.decorators import method_decorator
@@ -296,6 +297,13 @@ def guess(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+def ended(request: HttpRequest) -> HttpResponse:
+    user = get_object_or_404(get_user_model(), username=request.GET["name"])
+    current_auth(request).end_sessions_of(user.pk)
+    return HttpResponse("ended")
+
+
+@login_not_required
 def member(request: HttpRequest) -> HttpResponseBase:
     if request.user.is_authenticated:
         return HttpResponse("inside")
@@ -411,6 +419,7 @@ urlpatterns = [
     path("stage/session/replace", replace),
     path("stage/greeted", greeted),
     path("stage/guess", guess),
+    path("stage/ended", ended),
     path("stage/member", member),
     path("stage/enter", enter),
     path("stage/enter/otherwise", enter_otherwise),

@@ -295,6 +295,16 @@ def guess(name: str, word: str, auth: CurrentAuth) -> PlainTextResponse:
     return PlainTextResponse("right" if right else "wrong")
 
 
+@router.get("/ended")
+@login_not_required
+def ended(name: str, auth: CurrentAuth) -> PlainTextResponse:
+    account = auth.service.accounts.find(name)
+    if account is None:
+        raise HTTPException(404)
+    auth.end_sessions_of(account.id)
+    return PlainTextResponse("ended")
+
+
 @router.get("/member")
 @login_not_required
 def member(auth: CurrentAuth, status: int = 0, own: int = 0) -> Response:

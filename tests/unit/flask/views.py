@@ -298,6 +298,16 @@ def guess() -> ResponseReturnValue:
     return "right" if right else "wrong"
 
 
+@blueprint.get("/ended")
+@login_not_required
+def ended() -> ResponseReturnValue:
+    account = current_auth.service.accounts.find(request.args["name"])
+    if account is None:
+        abort(404)
+    current_auth.end_sessions_of(account.id)
+    return "ended"
+
+
 @blueprint.get("/member")
 @login_not_required
 def member() -> ResponseReturnValue:

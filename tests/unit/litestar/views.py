@@ -33,6 +33,7 @@ from litestar.dto import DataclassDTO
 from litestar.exceptions import (
     HTTPException,
     NotAuthorizedException,
+    NotFoundException,
     PermissionDeniedException,
     WebSocketDisconnect,
 )
@@ -338,6 +339,14 @@ class Stage(Controller):
     def guess(self, name: FromQuery[str], word: FromQuery[str], auth: CurrentAuth) -> str:
         right = auth.counted(name, lambda: is_right(word))
         return "right" if right else "wrong"
+
+    @get("/ended", media_type=MediaType.TEXT, sync_to_thread=True)
+    def ended(self, name: FromQuery[str], auth: CurrentAuth) -> str:
+        account = auth.service.accounts.find(name)
+        if account is None:
+            raise NotFoundException
+        auth.end_sessions_of(account.id)
+        return "ended"
 
     @get("/member")
     async def member(

@@ -14,7 +14,7 @@ from .events import emit
 from .passwords import Busy, Passwords
 from .stores import Counter, Outcome, StoreError
 from .throttle import Blocked, Throttle
-from .validation import is_plain_text
+from .validation import is_visible
 
 MAX_NAME = 100
 """Characters of a user name."""
@@ -236,6 +236,11 @@ class LoginService:
             self._throttle.forgive(counters, now)
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a new user may have that name; it is normalised."""
+    return 1 <= len(name) <= MAX_NAME and is_visible(name)
+
+
 def add_account(
     accounts: Accounts, passwords: Passwords, name: str, password: str, *, by: str = ""
 ) -> str:
@@ -244,8 +249,8 @@ def add_account(
     Raises `ValueError` for a name or password that will not do.
     """
     name = normalise(name)
-    if not 1 <= len(name) <= MAX_NAME or not is_plain_text(name):
-        raise ValueError(f"a user name has 1 to {MAX_NAME} characters and no control characters")
+    if not is_name(name):
+        raise ValueError(f"a user name has 1 to {MAX_NAME} visible characters and single spaces")
     if objection := passwords.objection(password, name):
         raise ValueError(objection)
     accounts.add(name, passwords.hash(password))

@@ -239,6 +239,15 @@ class Auth:
             raise Problem(404)
         emit("session_revoked", user=user.id)
 
+    def end_sessions_of(self, user_id: str) -> None:
+        """End all sessions of a user whom you have disabled or deleted, also of logins in flight.
+
+        Whether who asks may do that is yours to know. Raises `Problem` 503.
+        """
+        with closed():
+            self._sessions.store.delete_of_user(user_id)
+        emit("session_revoked", user=user_id, scope="all")
+
     def end_other_sessions(self) -> None:
         """End all sessions of the signed-in user but this one."""
         user = self.require_recent_proof()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from .policy import PasswordPolicy
 
@@ -69,18 +69,24 @@ class Passwords:
     def verify(self, hashed: str | None, password: str) -> bool:
         """Tell whether the password fits. Raises `Busy`.
 
-        None stands for a user who does not exist: it takes the same time and never fits, so that
-        the time does not tell which names exist (ASVS 6.3.8).
+        None stands for a user who does not exist, and what is no hash for one without a password:
+        it takes the same time and never fits, so that the time does not tell which names exist
+        (ASVS 6.3.8).
         """
         if self._is_too_long(password):
             # Nobody has it, and making it alike takes minutes for a million of accents.
             hashed, password = None, ""
         with self._slot():
-            try:
-                self._hasher.verify(hashed or self._dummy, _normal(password))
-            except (VerificationError, InvalidHashError):
-                return False
-            return hashed is not None
+            for tried in (hashed or self._dummy, self._dummy):
+                try:
+                    self._hasher.verify(tried, _normal(password))
+                except VerifyMismatchError:
+                    return False
+                except (VerificationError, InvalidHashError):
+                    # Nothing was computed: the application let in by other means whoever this is.
+                    continue
+                return tried == hashed
+            return False
 
     def outdated(self, hashed: str) -> bool:
         """Tell whether a hash was made at another cost than today's."""

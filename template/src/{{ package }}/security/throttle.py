@@ -95,6 +95,14 @@ class Throttle:
             _counter(policy.account, "elsewhere account", user, ""),
         )
 
+    def choices(self, client: str) -> tuple[Counter, ...]:
+        """Return what a password is counted by that a visitor chooses: it is work, right or wrong.
+
+        Apart from guesses: who signs up in vain is not kept from logging in (THR-8).
+        """
+        address = bucket(client, self._policy.ipv6_prefix)
+        return (_counter(self._policy.address, "choice address", "", address),)
+
     def mails(self, to: str, client: str) -> tuple[Counter, ...]:
         """Return what a request for a mail is counted by: to whom it goes, and who asks."""
         address = bucket(client, self._policy.ipv6_prefix)

@@ -16,7 +16,17 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import HOST, ORIGIN, Browser, Inside, Service, User, counted
+from .driver import (
+    HOST,
+    ORIGIN,
+    Browser,
+    Inside,
+    Service,
+    User,
+    counted,
+    judged,
+    new_address,
+)
 from .mails import Postbox, link_of, new_email, traced
 
 NEXT = "Vierzehn alte Birken rauschen"
@@ -446,6 +456,71 @@ def test_a_good_or_old_link_is_no_guess(post: Postbox) -> None:
     post.service.clock.advance(post.service.policy.accounts.reset_link_lifetime)
     for _ in range(2 * post.service.policy.throttle.pair.limit):
         assert browser.get(link).status_code in ONWARD
+
+
+@pytest.mark.contract("PPL-2")
+def test_a_used_link_is_no_guess(post: Postbox) -> None:
+    """People open it again, and so does what scans their mails, for a whole office."""
+    user, address = post.add_user()
+    links = [asked(post, address) for _ in range(2)]
+    office = opened(post.service, links[0])
+    assert used(office).status_code == 303
+    tries = post.service.policy.throttle.pair.limit + 1
+    for link in links * tries:
+        assert office.get(link).status_code in ONWARD
+        assert office.get("/reset").status_code == GONE
+        assert used(office, user.password).status_code == GONE
+    member, new = post.service.login(User(user.name, NEXT)), new_email()
+    assert change(member, User(user.name, NEXT), new).status_code == 200
+    link = link_of(post.to(new))
+    office.get(link)
+    assert confirmed(office).status_code == 303
+    for _ in range(tries):
+        assert office.get(link).status_code in ONWARD
+        assert confirmed(office).status_code == GONE
+    _, other = post.add_user()
+    assert office.get(asked(post, other)).status_code in ONWARD
+    assert used(office).status_code == 303
+
+
+@pytest.mark.contract("PPL-2")
+def test_what_a_used_link_knew_is_gone(post: Postbox) -> None:
+    _, address = post.add_user()
+    links = [asked(post, address) for _ in range(2)]
+    assert used(opened(post.service, links[0])).status_code == 303
+    with closing(sqlite3.connect(post.service.files.database)) as database:
+        rows = database.execute("SELECT address, mark, data FROM mail_link").fetchall()
+    assert rows == [("", "", "{}")] * 2
+
+
+@pytest.mark.contract("PPL-2")
+@pytest.mark.contract("THR-3")
+def test_who_was_locked_out_from_everywhere_comes_in(make: Make) -> None:
+    """By the browser that set the new password; others stay where they are."""
+    post = Postbox(make(exceptions={"throttle.account.limit": 8}))
+    user, address = post.add_user()
+    for _ in range(post.service.policy.throttle.account.limit):
+        assert post.service.visitor().login(user.name, "certainly wrong").status_code == 401
+    browser = opened(post.service, asked(post, address))
+    assert browser.login(user.name, user.password).status_code == 429
+    assert used(browser).status_code == 303
+    assert post.service.visitor(browser.address).login(user.name, NEXT).status_code == 429
+    assert browser.login(user.name, NEXT).status_code == 303
+
+
+@pytest.mark.contract("PPL-2")
+@pytest.mark.contract("THR-8")
+def test_who_has_a_link_does_not_keep_the_others_from_their_logins(make: Make) -> None:
+    post = Postbox(make(exceptions={"throttle.address.limit": 4}))
+    _, address = post.add_user()
+    browser = opened(post.service, asked(post, address))
+    with judged() as estimates:
+        codes = [used(browser, "password1234").status_code for _ in range(6)]
+    assert codes == [422] * 4 + [429] * 2
+    assert estimates.number == 4
+    # The link is as good as before, elsewhere.
+    browser.address = new_address()
+    assert used(browser).status_code == 303
 
 
 @pytest.mark.contract("PPL-2")

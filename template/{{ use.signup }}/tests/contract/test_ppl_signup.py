@@ -6,12 +6,15 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 
+from . import expect
 from .conftest import Make
-from .driver import Browser, Inside, User, counted, new_user
+from .driver import Browser, Inside, User, counted, judged, new_user
 from .mails import Postbox, link_of, new_email, traced
 
 GONE = 410
@@ -159,6 +162,37 @@ def test_what_will_not_do_is_said(inside: Inside, name: str, password: str) -> N
     answer = sign_up(inside.visitor(), User(name, password), new_email())
     assert answer.status_code in {400, 422}
     assert password not in answer.text
+
+
+@pytest.mark.contract("ACC-1")
+@pytest.mark.parametrize("name", ["admin\u200b", "\u202eadmin", "ad  min", "\u2800", "ad\u034fmin"])
+def test_no_name_looks_like_another(inside: Inside, name: str) -> None:
+    answer = sign_up(inside.visitor(), User(name, new_user().password), new_email())
+    assert answer.status_code == 422
+    assert "visible characters" in answer.text
+
+
+@pytest.mark.contract("PPL-3")
+@pytest.mark.contract("THR-8")
+def test_a_flood_of_sign_ups_does_not_keep_others_from_their_logins(make: Make) -> None:
+    limit = 6
+    inside = make(exceptions={"throttle.address.limit": limit})
+    visitor = inside.visitor()
+    hashing = mock.patch.object(
+        PasswordHasher, "hash", autospec=True, side_effect=PasswordHasher.hash
+    )
+    with judged() as estimates, hashing as hashes:
+        answers = [
+            sign_up(visitor, User(new_user().name, password), new_email())
+            for password in ["password1234", new_user().password] * limit
+        ]
+    assert [answer.status_code for answer in answers] == [422, 200] * (limit // 2) + [429] * limit
+    assert (estimates.number, hashes.call_count) == (limit, limit // 2)
+    assert int(expect.once(answers[-1], "retry-after")) > 0
+    # Counted by itself: the owner of an account at the same address logs in.
+    user = inside.add_user()
+    assert visitor.login(user.name, user.password).status_code == 303
+    assert sign_up(inside.visitor(), new_user(), new_email()).status_code == 200
 
 
 @pytest.mark.contract("PPL-3")

@@ -297,6 +297,16 @@ def guess(request: Request) -> Response:
     return PlainTextResponse("right" if right else "wrong")
 
 
+@login_not_required
+def ended(request: Request) -> Response:
+    auth = current_auth(request)
+    account = auth.service.accounts.find(request.query_params["name"])
+    if account is None:
+        raise HTTPException(404)
+    auth.end_sessions_of(account.id)
+    return PlainTextResponse("ended")
+
+
 async def middleware(
     request: Request, call_next: Callable[[Request], Awaitable[Response]]
 ) -> Response:
@@ -525,6 +535,7 @@ def add_views(app: Starlette) -> None:
         Route("/stage/able", able, methods=["GET", "OPTIONS"]),
         Route("/stage/able/closed", able_closed, methods=["GET", "OPTIONS"]),
         Route("/stage/guess", guess),
+        Route("/stage/ended", ended),
         Route("/stage/upload", form, methods=["POST"]),
         Route("/stage/count", count, methods=["HEAD"]),
         Route("/stage/count/closed", count_closed, methods=["HEAD"]),

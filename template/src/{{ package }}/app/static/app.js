@@ -31,3 +31,21 @@ for (const input of document.querySelectorAll("input[type=password]")) {
   input.replaceWith(row);
   row.append(input, button);
 }
+
+// A second click would send a form again before the answer to the first is there. That answer is
+// then lost: with it codes that are shown once, or the session's new cookie.
+const SECONDS = 10;
+const sent = new WeakMap();
+addEventListener("submit", (event) => {
+  const form = event.target;
+  // A form whose script sends it leaves no page.
+  if (event.defaultPrevented || !form.matches("[method=post]")) return;
+  if (event.timeStamp < sent.get(form)) {
+    event.preventDefault();
+  } else {
+    sent.set(form, event.timeStamp + SECONDS * 1000);
+  }
+});
+addEventListener("pageshow", () => {
+  for (const form of document.forms) sent.delete(form);
+});

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column, validates
 
-from ..security.accounts import Account
+from ..security.accounts import Account, normalise
 from ..security.people import OwnedError, Person
 from .factors import TABLES, SqlFactors
 
@@ -53,12 +53,17 @@ class UserColumns:
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(100), unique=True)
+    """Normalised, so that it is there once however it is written."""
     password_hash: Mapped[str] = mapped_column(String(255))
     email: Mapped[str | None] = mapped_column(String(254), unique=True, index=True)
     """In lower case, so that it is there once however it is written."""
     created_at: Mapped[int | None] = mapped_column(BigInteger, default=_now)
     last_login_at: Mapped[int | None] = mapped_column(BigInteger)
     disabled: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+    @validates("name")
+    def _normalised(self, _: str, name: str) -> str:
+        return normalise(name)
 
     @validates("email")
     def _one_spelling(self, _: str, email: str | None) -> str | None:
@@ -83,9 +88,9 @@ class SqlUsers(SqlFactors):
         self._model: Any = model
 
     def find(self, name: str) -> Account | None:
-        """Return the account of a normalised user name, unless it is disabled."""
+        """Return the account of a user name in any spelling, unless it is disabled."""
         model = self._model
-        query = select(model).where(model.name == name, model.disabled == false())
+        query = select(model).where(model.name == normalise(name), model.disabled == false())
         with self._session() as session:
             user = session.scalar(query)
             return Account(user.id, user.name, user.password_hash) if user else None
@@ -151,9 +156,9 @@ class SqlUsers(SqlFactors):
             return [_person(user) for user in found]
 
     def get(self, name: str) -> Person | None:
-        """Return the user of a normalised name, if there is one."""
+        """Return the user of a name in any spelling, if there is one."""
         with self._session() as session:
-            user = session.scalar(select(self._model).where(self._model.name == name))
+            user = session.scalar(select(self._model).where(self._model.name == normalise(name)))
             return _person(user) if user else None
 
     def replace_password(self, user_id: str, password_hash: str) -> None:

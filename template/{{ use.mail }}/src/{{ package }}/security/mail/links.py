@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ _MOST = 128
 """Characters of a token that are looked at: ours have 43."""
 _REMEMBERED = 604_800
 """Seconds for which a link that is too old is known as one: it is no guess."""
+_USED = "used"
+"""Kind of one that was used or has ended, which is no guess either: people open it again, and so do
+programs that look at mails, for all who share an address."""
 _COLUMNS = "digest, kind, user_id, address, mark, data, expires"
 
 
@@ -53,7 +56,7 @@ class Links:
         address: str,
         user: str = "",
         mark: str = "",
-        **data: str,
+        data: Mapping[str, str],
     ) -> str:
         """Return the token of a new link, good for `lifetime` seconds.
 
@@ -68,7 +71,7 @@ class Links:
             "user": user,
             "address": address,
             "mark": mark,
-            "data": json.dumps(data),
+            "data": json.dumps(dict(data)),
             "expires": now + lifetime,
         }
         with self._begin() as execute:
@@ -97,20 +100,24 @@ class Links:
         """Tell whether a link is young enough."""
         return self._now() < link.expires
 
-    def take(self, digest: str) -> Link | None:
+    def take(self, digest: str) -> bool:
         """Use a link up: of two at once, one gets it."""
-        with self._begin() as execute:
-            rows = execute(
-                f"DELETE FROM mail_link WHERE digest = :digest AND expires > :now"  # noqa: S608 - names of this module
-                f" RETURNING {_COLUMNS}",
-                {"digest": digest, "now": self._now()},
-            )
-        return _link(rows[0]) if rows else None
+        good = "digest = :digest AND kind <> :used AND expires > :now"
+        return self._end(good, digest=digest, now=self._now())
 
     def end_of_user(self, user: str) -> None:
         """End all links of a user that nobody has used."""
+        self._end("user_id = :user AND kind <> :used", user=user)
+
+    def _end(self, which: str, **values: str | int) -> bool:
+        """Keep of these links that they were some; False if there are none."""
         with self._begin() as execute:
-            execute("DELETE FROM mail_link WHERE user_id = :user", {"user": user})
+            ended = execute(
+                f"UPDATE mail_link SET kind = :used, address = '', mark = '', data = :nothing"  # noqa: S608 - conditions of this module
+                f" WHERE {which} RETURNING digest",
+                {**values, "used": _USED, "nothing": json.dumps({})},
+            )
+        return bool(ended)
 
 
 def digest_of(token: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ..events import emit
 from ..passwords import Passwords
 from ..people import Person
 from ..sessions import Session
-from ..stores import Outcome, Store
+from ..stores import Counter, Outcome, Store
 from ..throttle import Blocked, Throttle
 from . import Correspondents
 from .addresses import normalise_address
@@ -70,9 +70,12 @@ class Recovery:
         """
         digest = digest_of(token)
         self._session.pop(_KEPT, None)
-        with self._guess() as known:
+        with self._counted(self.mail.throttle.guesses("link", self.client)) as settle:
             link = self.mail.links.find(digest)
-            known(link is not None)
+            # A right one clears nothing: else an attacker with a link of his own would begin anew.
+            settle(Outcome.WITHDRAWN if link else Outcome.FAILED)
+        if link is None:
+            emit("authn_token_fail")
         if link is None or link.kind not in kinds or not self.mail.links.is_good(link):
             return False
         self._session[_KEPT] = digest
@@ -96,7 +99,7 @@ class Recovery:
         link = self.opened(RESET)
         if link is None:
             return None
-        with closed(), self.mail.passwords.place():
+        with self.choosing():
             account = self.mail.users.find(link.data["name"])
             person = self.mail.users.get(link.data["name"])
             if account is None or person is None or _mark(account, person.email) != link.mark:
@@ -106,7 +109,7 @@ class Recovery:
             hashed = self.mail.passwords.hash(password)
             # While the store is away no session could be ended, and the link stays good.
             self.mail.store.ping()
-            if self.mail.links.take(link.digest) is None:
+            if not self.mail.links.take(link.digest):
                 return None
             if not self.mail.users.set_password(account.id, hashed, expected=account.password_hash):
                 return None
@@ -125,6 +128,8 @@ class Recovery:
         attempt = self._auth.attempt(account.name)
         counters = self.mail.throttle.counters(account.name, attempt.client, attempt.device)
         self.mail.throttle.settle(counters, "", Outcome.PASSED, self.mail.outbox.now())
+        # Nor does whoever guesses from everywhere lock them out of this browser (THR-3).
+        self._session.new_device = account.name
 
     # A change of address ------------------------------------------------------------------------
 
@@ -162,7 +167,7 @@ class Recovery:
             return None
         users = self.mail.users
         with closed():
-            if self.mail.links.take(link.digest) is None:
+            if not self.mail.links.take(link.digest):
                 return None
             account, person = users.find(link.data["name"]), users.get(link.data["name"])
             if account is None or person is None or _mark(account, person.email) != link.mark:
@@ -214,14 +219,25 @@ class Recovery:
             taken = self.mail.links.take(link.digest)
         if taken:
             del self._session[_KEPT]
-        return taken is not None
+        return taken
 
     @contextmanager
-    def _guess(self) -> Iterator[_Known]:
-        """Count a token that is none by the throttle of the passwords (THR-10)."""
+    def choosing(self) -> Iterator[None]:
+        """Hold a place for the work on a password that a visitor chooses, who may be anybody.
+
+        All of it counts: without an end it would keep those who log in from theirs (THR-8). Raises
+        `Problem` 429 and 503.
+        """
+        counters = self.mail.throttle.choices(self.client)
+        with self._counted(counters) as settle, self.mail.passwords.place():
+            settle(Outcome.FAILED)
+            yield
+
+    @contextmanager
+    def _counted(self, counters: tuple[Counter, ...]) -> Iterator[Callable[[Outcome], None]]:
+        """Count what is tried (THR-10); give what says how it has ended."""
         now = self.mail.outbox.now()
-        counters = self.mail.throttle.guesses("link", self.client)
-        outcome = _Known()
+        ended = [Outcome.WITHDRAWN]
         with closed():
             try:
                 attempt = self.mail.throttle.reserve(counters, now)
@@ -229,21 +245,9 @@ class Recovery:
                 after = [("retry-after", str(blocked.seconds))]
                 raise Problem(429, headers=after, reason="throttle") from None
             try:
-                yield outcome
+                yield ended.append
             finally:
-                self.mail.throttle.settle(counters, attempt, outcome.outcome, now)
-        if outcome.outcome is Outcome.FAILED:
-            emit("authn_token_fail")
-
-
-class _Known:
-    """How a guess has ended: nobody has looked yet."""
-
-    outcome = Outcome.WITHDRAWN
-
-    def __call__(self, known: bool) -> None:
-        # A right one clears nothing: else an attacker with a link of his own would begin anew.
-        self.outcome = Outcome.WITHDRAWN if known else Outcome.FAILED
+                self.mail.throttle.settle(counters, attempt, ended[-1], now)
 
 
 def _mark(account: Account, address: str | None) -> str:
@@ -273,7 +277,7 @@ def prepare_reset(desk: Desk, message: Message) -> Letter | None:
         user=account.id,
         address=person.email,
         mark=_mark(account, person.email),
-        name=account.name,
+        data={"name": account.name},
     )
     link = desk.address("/reset", token)
     lasts = lasting(desk.policy.reset_link_lifetime)
@@ -298,7 +302,7 @@ def prepare_address(desk: Desk, message: Message) -> Letter | None:
         user=person.id,
         address=message.recipient,
         mark=mark,
-        name=name,
+        data={"name": name},
     )
     link = desk.address("/confirm", token)
     lasts = lasting(desk.policy.confirm_link_lifetime)

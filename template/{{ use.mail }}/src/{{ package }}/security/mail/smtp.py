@@ -27,6 +27,8 @@ _SILENCE_SECONDS = 30
 """Longest wait for its next byte."""
 _PORTS = {"smtps": 465, "smtp+starttls": 587, "smtp": 25}
 _FORM = "write it as smtps://user:password@host or smtp+starttls://user:password@host:587"
+_FORWARDED = 251
+"""The mail is taken, and goes on to where the user is now (RFC 5321 section 3.4)."""
 _READY, _OK, _CLOSING, _PERMANENT, _CONTINUE = 220, 250, 400, 500, 354
 _SHOWN = 200
 
@@ -121,7 +123,8 @@ def deliver(
             code, said = smtp.rcpt(recipient)
             if code >= _PERMANENT:
                 raise RefusedError(f"RCPT: {_shown(code, said)}")
-            _insist((code, said), _OK, "RCPT")
+            if code != _FORWARDED:
+                _insist((code, said), _OK, "RCPT")
             _insist(smtp.docmd("DATA"), _CONTINUE, "DATA")
             smtp.send(content)
             if not last():

@@ -7,9 +7,8 @@ address that somebody has already gets the same answer; the mail says so.
 
 from __future__ import annotations
 
-from ..accounts import MAX_NAME, closed, normalise
+from ..accounts import MAX_NAME, closed, is_name, normalise
 from ..events import emit
-from ..validation import is_plain_text
 from .addresses import normalise_address
 from .letters import Letter
 from .outbox import Message
@@ -22,10 +21,14 @@ TEXTS = (SIGNUP, _KNOWN, _TAKEN)
 """The texts of these mails in app/mails/."""
 
 
-def sign_up(recovery: Recovery, address: str, name: str, password: str) -> dict[str, str]:
+def sign_up(
+    recovery: Recovery, address: str, name: str, password: str, **more: str
+) -> dict[str, str]:
     """Have a link mailed by which the user comes to be; return objections by field.
 
-    Objections are to what was typed, never to what exists. Raises `Problem` 503.
+    Objections are to what was typed, never to what exists. `more` are fields of the application's
+    own: they stand in `recovery.opened(SIGNUP).data` until the link is used. Raises `Problem` 429
+    and 503.
     """
     name = normalise(name)
     errors = {}
@@ -33,16 +36,16 @@ def sign_up(recovery: Recovery, address: str, name: str, password: str) -> dict[
         address = normalise_address(address)
     except ValueError as error:
         errors["email"] = str(error)
-    if not 1 <= len(name) <= MAX_NAME or not is_plain_text(name):
-        errors["username"] = f"Use 1 to {MAX_NAME} characters."
+    if not is_name(name):
+        errors["username"] = f"Use 1 to {MAX_NAME} visible characters, and single spaces."
     if errors:
         return errors
     passwords = recovery.mail.passwords
-    with closed(), passwords.place():
+    with recovery.choosing():
         if objection := passwords.objection(password, name):
             return {"password": objection}
         hashed = passwords.hash(password)
-    return recovery.request(SIGNUP, address, name=name, password_hash=hashed)
+    return recovery.request(SIGNUP, address, **more, name=name, password_hash=hashed)
 
 
 def confirm_sign_up(recovery: Recovery) -> bool | None:
@@ -75,8 +78,7 @@ def prepare_sign_up(desk: Desk, message: Message) -> Letter:
         lifetime,
         message=message.id,
         address=message.recipient,
-        name=name,
-        password_hash=message.data["password_hash"],
+        data=message.data,
     )
     fields = {"name": name, "link": desk.address("/confirm", token), "lasts": lasting(lifetime)}
     return Letter(SIGNUP, message.recipient, fields)
