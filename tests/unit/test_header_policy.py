@@ -48,6 +48,16 @@ def test_each_line_of_a_list_is_sent(inside: Inside, name: str) -> None:
     assert sent(inside, (name, "one"), ("etag", '"a"'), (name, "two"))[name] == ["one", "two"]
 
 
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize("name", ["expires", "pragma"])
+def test_what_cache_control_says_too_is_no_loss(inside: Inside, name: str) -> None:
+    """Frameworks send both with each file, so the log would say for each that one was dropped."""
+    headers = SecureHeaders(inside.policy)
+    own = [(name.encode(), b"0")]
+    assert headers.plan(own).dropped == (name,)
+    assert headers.plan([*own, (b"cache-control", b"no-cache")]).dropped == ()
+
+
 @pytest.mark.contract("HDR-1")
 def test_last_line_of_what_is_no_list_is_sent(inside: Inside) -> None:
     headers = sent(inside, ("etag", '"a"'), ("content-type", "a/a"), ("etag", '"b"'))

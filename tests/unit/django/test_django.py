@@ -38,6 +38,7 @@ from django.contrib.auth.hashers import (
     make_password,
 )
 from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.signals import user_logged_in
 from django.contrib.auth.views import LoginView
 from django.core import mail
 from django.core.asgi import get_asgi_application
@@ -320,6 +321,49 @@ def test_key_is_the_one_that_the_response_brings(make: Make) -> None:
         assert not member.logged_in()
         forged.cookies[SESSION] = "A" * 43
         assert run(forged, key) == "None"
+
+
+@pytest.mark.contract("SES-9", "LOG-1")
+@pytest.mark.usefixtures("restored_logging")
+def test_signal_alone_signs_nobody_in(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    """As packages send it that hand out a token, some without a request."""
+
+    def view(request: HttpRequest) -> str:
+        model = get_user_model()
+        found = model._default_manager.get(username=request.GET["name"])
+        for given in (request, None, RequestFactory().get("/")):
+            user_logged_in.send(sender=model, request=given, user=found)
+        return "a token"
+
+    with override_settings(ROOT_URLCONF=__name__):
+        inside = make()
+        user, browser = inside.add_user(), inside.visitor()
+        member = inside.member()
+        before = member.session
+        _Views.run = staticmethod(view)
+        capfd.readouterr()
+        for each in (browser, member):
+            assert each.get(f"/try?name={user.name}").text == "a token"
+        assert not browser.cookies
+        assert member.session == before
+    assert capfd.readouterr().err.count("authn_login_success") == len([browser, member])
+
+
+@pytest.mark.contract("SES-12")
+def test_key_of_the_response_on_its_way_is_one_that_exists(make: Make) -> None:
+    """Who lists sessions, as allauth does, would drop the one that has just begun."""
+
+    def view(request: HttpRequest) -> list[bool]:
+        current.adopt(current.exchange_of(request).boundary)
+        request.session["cart"] = 1
+        request.session.cycle_key()
+        asked = [str(request.session.session_key), "A" * 43]
+        known = [SessionStore().exists(key) for key in asked]
+        current.forget()
+        return known
+
+    with override_settings(ROOT_URLCONF=__name__):
+        assert run(make().visitor(), view) == "[True, False]"
 
 
 @pytest.mark.contract("SES-6")
@@ -808,6 +852,64 @@ def _raising(error: Exception) -> Run:
     return view
 
 
+@pytest.mark.contract("DAT-3")
+@pytest.mark.usefixtures("restored_logging")
+def test_crash_is_in_the_log_whatever_body_came(
+    pages: Inside, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The view has not read it, so what is wrong with it is not what went wrong."""
+    _Views.run = staticmethod(_raising(RuntimeError("a fault of the view")))
+    kind = (("Content-Type", "multipart/form-data; boundary=a"), SAME[1])
+    capfd.readouterr()
+    expect.error(pages.visitor().send("POST", "/try", kind, b"no multipart"), 500)
+    log = capfd.readouterr().err
+    assert "a fault of the view" in log
+    assert "input_validation_fail" not in log
+
+
+@pytest.mark.contract("HDR-3")
+@pytest.mark.usefixtures("restored_logging")
+def test_csp_of_djangos_settings_does_not_stand_in_the_place_of_the_policys(
+    make: Make, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Django 6: its middleware, context processor and decorators, with the policy's nonce."""
+    decorators = pytest.importorskip("django.views.decorators.csp")
+    own = {"default-src": ["'self'"], "script-src": ["<CSP_NONCE_SENTINEL>"]}
+    template = settings.TEMPLATES[0]
+    processors = [
+        *template["OPTIONS"]["context_processors"],
+        "django.template.context_processors.csp",
+    ]
+    options = {**template["OPTIONS"], "context_processors": processors}
+    around = [*settings.MIDDLEWARE]
+    around.insert(around.index(COMMON), "django.middleware.csp.ContentSecurityPolicyMiddleware")
+
+    def view(request: HttpRequest) -> HttpResponse:
+        page = engines["django"].from_string("<i>{{ csp_nonce }}</i>").render({}, request)
+        return HttpResponse(page)
+
+    with override_settings(
+        MIDDLEWARE=around,
+        TEMPLATES=[{**template, "OPTIONS": options}],
+        SECURE_CSP=own,
+        ROOT_URLCONF=__name__,
+    ):
+        browser = make().visitor()
+        assert "SECURE_CSP" in capfd.readouterr().err
+        for page in (view, decorators.csp_override({})(view)):
+            _Views.run = staticmethod(page)
+            answer = browser.get("/try")
+            expect.page_csp(answer)
+            assert answer.text == f"<i>{expect.nonce(answer)}</i>"
+        expect.page_csp(browser.get("/login"))
+        expect.error(browser.get("/nothing-here"), 404)
+        # What a view says for itself, stands.
+        _Views.run = staticmethod(decorators.csp_override(own)(view))
+        answer = browser.get("/try")
+        assert expect.csp(answer)["default-src"] == "'self'"
+        assert answer.text == f"<i>{expect.nonce(answer)}</i>"
+
+
 @pytest.mark.contract("HDR-1")
 def test_failing_middleware_is_answered_by_the_policy(make: Make) -> None:
     with override_settings(MIDDLEWARE=[f"{__name__}._breaks", *settings.MIDDLEWARE]):
@@ -960,6 +1062,22 @@ def test_requests_know_the_host_and_the_scheme_behind_the_proxy(pages: Inside) -
     assert answer.text == str([True, f"https://{HOST}/try"])
     answer = pages.visitor().send("GET", "/try", forwarded, scheme="http")
     assert answer.text == str([False, f"http://{HOST}/try"])
+
+
+@pytest.mark.contract("HDR-3", "RTE-1")
+@pytest.mark.skipif(not ADMIN, reason="the admin was not asked for")
+def test_fact_of_the_admins_path_counts_for_its_pages(make: Make) -> None:
+    from my_service.adapter.admin import PREFIX
+
+    csp = 'csp = { img-src = "https://images.test", script-src = "https://scripts.test" }'
+    inside = make(facts=f'[[route]]\npath = "{PREFIX}"\n{csp}')
+    policy = expect.csp(inside.visitor().get(f"{PREFIX}login/"))
+    assert "https://images.test" in policy["img-src"]
+    assert "https://scripts.test" in policy["script-src"]
+    assert f"{inside.origin}/static/" in policy["script-src"]
+    # Of newer Django, whose admin gives it to the scripts of packages, too.
+    assert "'nonce-" in policy["script-src"]
+    assert "'unsafe-inline'" not in policy["script-src"]
 
 
 @pytest.mark.skipif(ADMIN, reason="the admin was asked for")

@@ -59,6 +59,7 @@ from ..transport import Transport
 from .stage import FACTS, Stage
 from .views import crash, raise_
 
+KEYS = ("the first key of many words that only a test has", "another one of words for the same")
 KEY = "_user_id"
 """Where Flask-Login keeps the user's id."""
 
@@ -163,6 +164,39 @@ def test_login_by_an_extension_is_one_of_ours(kept: Kept) -> None:
     assert browser.logged_in()
     assert not before.logged_in()
     assert len(kept.login(user).sessions()) == 1
+
+
+@pytest.mark.contract("SES-12")
+def test_login_is_a_fresh_one_for_flask_login(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its `fresh_login_required` turns everybody away, and "strong" logs them out."""
+
+    class Manager:
+        """What Flask-Login puts in its place, as far as it counts here."""
+
+        def _session_identifier_generator(self) -> str:
+            return f"of {request.user_agent}"
+
+    user, browser = kept.add_user(), kept.visitor()
+    monkeypatch.setattr(kept.application, "login_manager", Manager(), raising=False)
+    assert browser.login(user.name, user.password).status_code == 303
+    known = {"_fresh": True, "_id": f"of {browser.agent}"}
+    assert browser.get("/stage/session").json() == {KEY: user_id(kept, user.name), **known}
+    # Later the extension may say that it is one no more; who proves it again makes it one.
+    browser.post("/stage/session/set?key=_fresh&value=")
+    assert browser.post("/account/confirm", password=user.password).status_code == 303
+    assert browser.get("/stage/session").json().items() >= known.items()
+
+
+@pytest.mark.contract("CFG-2")
+def test_extensions_have_a_key_to_sign_with(tmp_path: Path) -> None:
+    """Of the service's secrets: their documentation has one in the code."""
+    old, new = KEYS
+    before, after = (
+        main.create_app(Files(tmp_path, keys=keys).settings()).config
+        for keys in ((old,), (new, old))
+    )
+    assert before["SECRET_KEY"] not in {None, old, after["SECRET_KEY"]}
+    assert after["SECRET_KEY_FALLBACKS"] == [before["SECRET_KEY"]]
 
 
 @pytest.mark.contract("SES-12")

@@ -22,6 +22,8 @@ _NAME = itemgetter(0)
 """Of a header, as names and values come."""
 _OF_SERVER = frozenset({b"connection", b"keep-alive", b"date"})
 """What the server says itself, of a connection alone (RFC 9110 sections 6.6.1, 7.6.1): no loss."""
+_FORMER = frozenset({b"expires", b"pragma"})
+"""What Cache-Control says since HTTP/1.1: beside it no loss (RFC 9111 sections 5.3, 5.4)."""
 _BOUND = frozenset({b"content-length", b"cache-control"})
 _SEVERAL = frozenset(
     {
@@ -199,10 +201,11 @@ class SecureHeaders:
         kept.sort(key=lambda index: self._rank[names[index]])
         shared = tuple(index for index, name in enumerate(names) if name in self._known)
         typed = last.get(b"content-type", -1)
+        no_loss = _OF_SERVER | _FORMER if b"cache-control" in last else _OF_SERVER
         gone = dict.fromkeys(
             name.decode("latin-1")
             for name in names
-            if name not in self._rank and name not in self._known and name not in _OF_SERVER
+            if name not in self._rank and name not in self._known and name not in no_loss
         )
         typed = typed if typed in kept else -1
         judged = not self._judged.isdisjoint(names) or any(name != name.lower() for name in names)

@@ -35,6 +35,7 @@ from django.middleware.csrf import CSRF_SESSION_KEY
 from ..security.accounts import Account, Attempt, normalise
 from ..security.context import RequestContext
 from ..security.database_errors import is_database_away
+from ..security.events import emit
 from ..security.people import OwnedError, Person
 from .current import CURRENT, current_boundary, exchange_of
 from .database import ERRORS, answering
@@ -247,28 +248,38 @@ def change_password(request: HttpRequest, current: str, new: str) -> dict[str, s
 
 
 @receiver(user_logged_in)
-def _logged_in(request: HttpRequest, user: AbstractBaseUser, **_: Any) -> None:
-    """List the session, whoever has logged somebody in, and give a failed attempt back."""
+def _logged_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) -> None:
+    """List the session, whoever has logged somebody in, and give a failed attempt back.
+
+    A package that hands out a token may only say so: then nobody is signed in here by that.
+    """
+    name = normalise(user.get_username())
     if exchange := CURRENT.get():
         tried = _failed.pop(exchange.context, "")
         if tried:
             # Another backend knew the user, by an e-mail address for example.
             exchange.boundary.login.accept(tried, exchange.auth.attempt(tried))
-    session = request.session
-    if isinstance(session, SessionStore) and not session.sign_in(
-        str(user.pk), normalise(user.get_username())
-    ):
-        # The second factor is missing, whatever view has logged them in: see `half_login`.
-        for key in (BACKEND_SESSION_KEY, HASH_SESSION_KEY, CSRF_SESSION_KEY):
-            session.pop(key, None)
-        nobody = AnonymousUser()
-        request.user = nobody
+    session = getattr(request, "session", None)
+    if request is None or not isinstance(session, SessionStore):
+        return
+    done, user_id = True, str(user.pk)
+    if session.is_of(user_id) or current_boundary().login.asks_factor(user_id):
+        done = session.sign_in(user_id, name)
+    if done:
+        if exchange:
+            emit("authn_login_success", user=name)
+        return
+    # The second factor is missing, whatever view has logged them in: see `half_login`.
+    for key in (BACKEND_SESSION_KEY, HASH_SESSION_KEY, CSRF_SESSION_KEY):
+        session.pop(key, None)
+    nobody = AnonymousUser()
+    request.user = nobody
 
-        async def auser() -> AnonymousUser:
-            return nobody
+    async def auser() -> AnonymousUser:
+        return nobody
 
-        # What remembers its answer, and in newer Django is told of the login.
-        request.auser = auser
+    # What remembers its answer, and in newer Django is told of the login.
+    request.auser = auser
 
 
 def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.dispatch import receiver
 from django.http.request import split_domain_port, validate_host
+from django.utils.functional import SimpleLazyObject
 
 from ..config import load
 from ..security.boundary import Boundary
@@ -35,6 +36,12 @@ def exchange_of(request: HttpRequest) -> Exchange:
             " django.test.Client instead of RequestFactory"
         )
     return exchange
+
+
+def give_nonce(request: HttpRequest, exchange: Exchange) -> None:
+    """Let who asks the request for a nonce get the policy's: by django-csp's name, or Django's."""
+    nonce = SimpleLazyObject(lambda: exchange.context.nonce)
+    request.csp_nonce = request._csp_nonce = nonce  # type: ignore[attr-defined] # not in its types
 
 
 def adopt(boundary: Boundary) -> None:

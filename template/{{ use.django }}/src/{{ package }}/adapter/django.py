@@ -31,7 +31,7 @@ from . import settings as own_settings
 from .access import is_open_address, is_public_request
 from .auth import Users
 from .compose import APP, KEY, Exchange, compose
-from .current import adopt
+from .current import adopt, give_nonce
 from .sessions import DjangoSession, SessionStore
 from .wsgi import BoundaryMiddleware, Environ
 
@@ -46,6 +46,7 @@ _POLICYS = (
 _REASONS = {
     "CSRF_TRUSTED_ORIGINS": "other sites may ask where a [[route]] has origins or cross-site",
     "FORCE_SCRIPT_NAME": "the service answers at the root of its host",
+    "SECURE_CSP": "pages have the policy's, with [service.csp] and what a [[route]] or a view says",
     "LOGIN_URL": "who is asked to log in is led to /login: let a RedirectView there lead on",
 }
 
@@ -86,7 +87,8 @@ def _note_left_out() -> None:
     """Say which of Django's settings count for nothing, as the policy says it (BND-2)."""
     for name in dir(global_settings):
         default = getattr(own_settings, name, getattr(global_settings, name))
-        if name.startswith(_POLICYS) and getattr(django_settings, name) != default:
+        is_policys = name.startswith(_POLICYS) or name in _REASONS
+        if is_policys and getattr(django_settings, name) != default:
             reason = _REASONS.get(name, "the policy says it: policy.toml")
             note("setting_left_out", setting=name, reason=reason)
     if apps.is_installed("django.contrib.sessions"):
@@ -150,6 +152,7 @@ def _request(boundary: Boundary, context: RequestContext) -> HttpRequest:
             KEY: (exchange := Exchange(boundary, context)),
         }
     )
+    give_nonce(request, exchange)
     request.session = SessionStore(exchange=exchange)
     request.user = _user(exchange)
     return request

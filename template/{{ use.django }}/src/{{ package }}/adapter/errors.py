@@ -134,7 +134,8 @@ def answer_exception(request: HttpRequest, error: Exception) -> HttpResponse | N
     boundary, context = exchange_of(request)
     if isinstance(error, StoreError):
         return to_django(boundary.crash(context, error))
-    if not isinstance(error, _ANSWERED):
+    session = context._session
+    if not isinstance(error, _ANSWERED) and session is not None and session.left_half:
         target = request.POST.get(REDIRECT_FIELD_NAME) or request.GET.get(REDIRECT_FIELD_NAME, "")
         # Here, and not as a crash: what reports those would report each such login.
         if half := boundary.half_login(context, target, failed=error):

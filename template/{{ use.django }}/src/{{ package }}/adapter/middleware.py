@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -34,7 +35,7 @@ from . import wsgi
 from .access import allowed_methods, is_public, is_public_request
 from .auth import user_of
 from .compose import KEY, Exchange
-from .current import CURRENT, exchange_of, own_boundary
+from .current import CURRENT, exchange_of, give_nonce, own_boundary
 from .errors import answer, answer_exception, set_headers, to_django
 from .sessions import SessionStore
 from .wsgi import Environ, StartResponse, WsgiRequestHead, open_body
@@ -78,9 +79,12 @@ class BoundaryMiddleware:
         view_kwargs: dict[str, Any],  # noqa: ARG002 - Django calls it so
     ) -> None:
         """Let Django check the token of sessions that have something to lose (CSR-1)."""
+        exchange = exchange_of(request)
+        # Again: Django's middleware for a CSP of its own has made another one by now.
+        give_nonce(request, exchange)
         if request.method in SAFE_METHODS:
             return
-        context = exchange_of(request).context
+        context = exchange.context
         # Where a request comes from was checked by the core. Django would look at Origin, which is
         # `null` with our Referrer-Policy, or at the Referer, which is never there.
         request.META["HTTP_ORIGIN"] = context.origin
@@ -102,9 +106,7 @@ class BoundaryMiddleware:
 
     def _answer(self, request: WSGIRequest, exchange: Exchange) -> HttpResponseBase:
         request.META[_REQUEST] = request
-        # As django-csp names it: packages whose pages have scripts look for it there.
-        nonce = SimpleLazyObject(lambda: exchange.context.nonce)
-        request.csp_nonce = nonce  # type: ignore[attr-defined] # Django's own types have none
+        give_nonce(request, exchange)
         token = CURRENT.set(exchange)
         try:
             response = self._get_response(request)
@@ -119,12 +121,9 @@ class BoundaryMiddleware:
         if getattr(response, "xframe_options_exempt", False):
             # Without the header browsers would still go by the policy's frame-ancestors.
             note_frames(exchange.context.route)
-        for name, value in _repeated():
+        for name, value in (*_repeated(), *_csp_of_settings(request, response)):
             if headers.get(name) == value:
                 del headers[name]
-        if "no-store" in headers.get("Cache-Control", ""):
-            # Of `never_cache`, for browsers that do not know the other.
-            del headers["Expires"]
         return response
 
     def _decide_access(
@@ -290,6 +289,18 @@ def _repeated() -> tuple[tuple[str, str], ...]:
         ("X-Frame-Options", settings.X_FRAME_OPTIONS),
         ("X-Content-Type-Options", "nosniff"),
     )
+
+
+def _csp_of_settings(request: HttpRequest, response: HttpResponseBase) -> Iterator[tuple[str, str]]:
+    """Yield what Django's middleware sends by SECURE_CSP: for all, and weaker than the policy's.
+
+    What a view says for itself, as by `csp_override`, stands.
+    """
+    config = getattr(settings, "SECURE_CSP", None)
+    if config and not hasattr(response, "_csp_config"):
+        # Not by its name: Django 5.2 has no such module.
+        made = import_module("django.utils.csp").build_policy
+        yield "Content-Security-Policy", made(config, getattr(request, "_csp_nonce", None))
 
 
 class SessionMiddleware(DjangoSessionMiddleware):

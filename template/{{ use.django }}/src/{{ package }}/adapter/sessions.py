@@ -14,7 +14,7 @@ from ..security.clock import is_within
 from ..security.events import emit
 from ..security.sessions import Session
 from .compose import Exchange
-from .current import own_boundary
+from .current import CURRENT, own_boundary
 
 _LIMIT = "_session_limit"
 """The key for when a limit was set and for how many seconds."""
@@ -61,12 +61,13 @@ class SessionStore(SessionBase):
         boundary = self._exchange.boundary if self._exchange else own_boundary()
         return boundary.sessions.now()
 
+    def is_of(self, user: str) -> bool:
+        """Tell whether somebody is signed in, or half of it, by what was written here."""
+        return self._ours.user == user or self._ours.left_half
+
     def sign_in(self, user: str, name: str) -> bool:
         """Note who has just logged in; False while their second proof is missing."""
-        done = self._ours.log_in(user, name)
-        if done and self._exchange:
-            emit("authn_login_success", user=name)
-        return done
+        return self._ours.log_in(user, name)
 
     def get(self, key: str, default: Any = None) -> Any:
         if key == CSRF_SESSION_KEY:
@@ -144,6 +145,11 @@ class SessionStore(SessionBase):
         return not self
 
     def exists(self, session_key: str) -> bool:
+        exchange = CURRENT.get()
+        here = exchange.context._session if exchange else None
+        if here is not None and here.fetched and here.next_cookie == session_key:
+            # It has that key from now on, and is stored when the response leaves.
+            return True
         return bool(SessionStore(session_key))
 
     def create(self) -> None:

@@ -32,6 +32,7 @@ from ..security.accounts import Accounts
 from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
 from ..security.events import emit, note
+from ..security.keys import Keys
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from .authorship import raised_in
@@ -67,6 +68,27 @@ class FlaskSession(Session, SessionMixin):
         if key == self.identity_key and self.user not in {"", before}:
             # Also of whom an extension's cookie remembers: nothing else says that they are back.
             emit("authn_login_success", user=self.user)
+
+    @override
+    def log_in(self, user: str, name: str = "") -> bool:
+        done = super().log_in(user, name)
+        if done:
+            self._tell_extension()
+        return done
+
+    @override
+    def prove_again(self) -> None:
+        super().prove_again()
+        self._tell_extension()
+
+    def _tell_extension(self) -> None:
+        """Note for Flask-Login what its own `login_user` would: fresh, and by which browser.
+
+        Else it takes the session for a stale one, or, where it is "strong", for a stolen one.
+        """
+        manager = has_request_context() and getattr(current_app, "login_manager", None)
+        if identify := getattr(manager, "_session_identifier_generator", None):
+            self._content |= {"_fresh": True, "_id": identify()}
 
     @override
     def end(self) -> None:
@@ -139,6 +161,12 @@ def install(
     boundary.session_class = FlaskSession
     # Where Flask logs it: the application's own handlers, as one that mails, hang there.
     boundary.crash_log = app.logger
+    if app.secret_key is None:
+        # For what extensions sign; the session is not theirs.
+        app.secret_key, *others = [
+            key.hex() for key in Keys(settings.secret_keys).derive("Flask's SECRET_KEY")
+        ]
+        app.config["SECRET_KEY_FALLBACKS"] = others
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.jinja_options = {**app.jinja_options, **JINJA_OPTIONS}
