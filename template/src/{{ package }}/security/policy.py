@@ -339,6 +339,8 @@ def load(local: Path) -> Policy:
         raise PolicyError(
             f"{local}: {error.strerror}; run from the project's folder, or restore the file"
         ) from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{local} is no text of UTF-8; save it as such") from None
     try:
         own = _validate(_Local, tomllib.loads(text), local.name)
     except tomllib.TOMLDecodeError as error:
