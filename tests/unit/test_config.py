@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from my_service.security.policy import PolicyError, load
+
 from ..conftest import Make
 from ..driver import KEY, Files, Inside, new_user, run_cli
 from ..test_cfg_configuration import environment, run, started
@@ -390,6 +392,26 @@ def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> Non
 
 @pytest.mark.contract("CFG-3")
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[[exceptions]]\nsetting = 'x'", "exceptions: .*; did you mean 'exception'\\?"),
+        ("[[routes]]\npath = '/x'", "routes: .*; did you mean 'route'\\?"),
+        ("[nonsense]", "nonsense: .*; there are advisory-exception, exception, route, service"),
+        ("[[route]]\npath = '/x'\nmax_body = 1", "max_body: .*; did you mean 'max-body'\\?"),
+        ("[[route]]\naccess = 'public'", "route.0.path: Field required; add it"),
+        ("[route]\npath = '/x'", "route: .*; write \\[\\[route\\]\\], with two brackets"),
+        ("[[route]]\npath = '/x'\nmax-body = 99999999999999999999", "max-body: .* less than"),
+    ],
+)
+def test_a_name_that_is_unknown_names_the_right_one(files: Files, written: str, said: str) -> None:
+    path = Files(files.folder, exceptions={}).policy()
+    path.write_text(f"{path.read_text('utf-8')}\n{written}\n", "utf-8")
+    with pytest.raises(PolicyError, match=said):
+        load(path)
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"setting": "sessions.idle-timeuot"}, "idle-timeout"),
@@ -397,11 +419,14 @@ def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> Non
         ({"setting": ""}, "setting"),
         ({"value": "an hour"}, "idle-timeout"),
         ({"value": 0}, "idle-timeout"),
+        ({"value": 2**63}, "idle-timeout"),
         ({"value": None}, "value"),
         ({"reason": None}, "reason"),
         ({"reason": "short"}, "reason"),
+        ({"reason": " " * 12}, "reason"),
         ({"owner": None}, "owner"),
         ({"owner": ""}, "owner"),
+        ({"owner": " "}, "owner"),
         ({"expires": None}, "expires"),
         ({"expires": "never"}, "expires"),
         ({"approved": "yes"}, "approved"),
@@ -432,7 +457,9 @@ def test_exception_that_is_wrong_names_the_place(
         ({"id": ""}, "id"),
         ({"reason": None}, "reason"),
         ({"reason": "short"}, "reason"),
+        ({"reason": " " * 12}, "reason"),
         ({"owner": ""}, "owner"),
+        ({"owner": " "}, "owner"),
         ({"expires": None}, "expires"),
         ({"expires": "never"}, "expires"),
         ({"until-fixed": "yes"}, "until-fixed"),

@@ -79,6 +79,16 @@ def test_what_would_not_be_read_is_refused(files: Files, changes: dict[str, str 
     assert "Traceback" not in result.output
 
 
+@pytest.mark.contract("PRX-1")
+def test_a_socket_whose_proxy_is_not_believed_is_refused(files: Files, tmp_path: Path) -> None:
+    """The guesses of one visitor would lock out all, and no cookie would be for https alone."""
+    place = ("run", "--uds", str(tmp_path / "s"))
+    for proxies in ("", "127.0.0.1"):
+        result = run(environment(files, {"APP_TRUSTED_PROXIES": proxies}), *place)
+        assert result.exit_code == 1
+        assert "add unix to APP_TRUSTED_PROXIES" in result.output
+
+
 @pytest.mark.contract("CFG-1")
 def test_new_files_belong_to_the_service_alone(make: Make) -> None:
     before = os.umask(0)
