@@ -5,26 +5,34 @@ are found by making the old and the new version again from this project's answer
 """
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from _steps import ROOT, Refused, Step, git, of_copier, prefix, run
-from _template import ANSWERS, copier, why
+from _template import ANSWERS, answer, copier, why
 from _terms import is_yours
+
+_DERIVED = re.compile(r"^(\.venv|var)/|(__pycache__|_cache)/$")
+"""What git ignores and no template has: what programs make for themselves."""
 
 
 @contextmanager
-def made(version: str, answers: str) -> Iterator[Path]:
-    """Give the folder of a project that a version makes of these answers."""
+def made(version: str, answers: str, data: Sequence[str] = ()) -> Iterator[Path]:
+    """Give the folder of a project that a version, or the newest, makes of these answers.
+
+    `data` are Copier's options for answers that change.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / ANSWERS).write_text(answers, "utf-8")
-        options = ["recopy", "--defaults", "--overwrite", "--quiet", "--vcs-ref", version]
+        options = ["recopy", "--defaults", "--overwrite", "--quiet", *data]
+        options += ["--vcs-ref", version] if version else []
         done = run(Step("compare", [*copier(), *options, name]), of_copier())
         if done.code:
             raise Refused(f"{version} cannot be made again, to find what is yours: {why(done)}")
@@ -43,15 +51,88 @@ def keep_dropped_edits(base: Path) -> list[str]:
         before = git("rev-parse", f"HEAD:{prefix()}{name}").strip()
         old = git("hash-object", "-w", f"--path={name}", str(base / name)).strip()
         if before != old:
-            git("checkout", "--quiet", "HEAD", "--", name)
-            mode = git("ls-files", "--stage", "--", name).partition(" ")[0]
-            place = f"{prefix()}{name}"
-            sides = [f"0 {'0' * len(before)}\t{place}", f"{mode} {before} 2\t{place}"]
-            sides += [f"{mode} {old} 1\t{place}"] if old else []
-            typed = "\0".join([*sides, ""])
-            git("-C", str(top()), "update-index", "-z", "--index-info", typed=typed)
+            unmerge(name, before, old)
             kept.append(name)
     return kept
+
+
+def keep_lost_edits(base: Path, new: Path) -> None:
+    """Make a conflict of each edit that Copier has written over without a word.
+
+    It cannot merge pictures and the like, and then takes the template's. Your file stays.
+    """
+    changed = git("diff", "HEAD", "--relative", "--name-only", "--diff-filter=M", "-z").split("\0")
+    for name in filter(None, changed):
+        path, sides = ROOT / name, [base / name, new / name]
+        if is_yours(name) or not all(side.is_file() for side in (path, *sides)):
+            continue
+        old, wanted = (side.read_bytes() for side in sides)
+        mine = raw("cat-file", "--filters", f"HEAD:{prefix()}{name}")
+        if path.read_bytes() != wanted or mine in (old, wanted) or old == wanted:
+            continue
+        with tempfile.NamedTemporaryFile() as edited:
+            edited.write(mine)
+            edited.flush()
+            merge = ["git", "merge-file", "--stdout", edited.name, *map(str, sides)]
+            if run(Step("merge", merge)).code:
+                before = git("rev-parse", f"HEAD:{prefix()}{name}").strip()
+                hashes = [
+                    git("hash-object", "-w", f"--path={name}", str(side)).strip() for side in sides
+                ]
+                unmerge(name, before, *hashes)
+
+
+def unmerge(name: str, mine: str, base: str, theirs: str = "") -> None:
+    """Put a file back as it was committed, and say to git that it is in conflict.
+
+    The sides are git's objects; "" for one that is not there.
+    """
+    git("checkout", "--quiet", "HEAD", "--", name)
+    mode = git("ls-files", "--stage", "--", name).partition(" ")[0]
+    place = f"{prefix()}{name}"
+    sides = [f"0 {'0' * len(mine)}\t{place}"]
+    for number, side in enumerate((base, mine, theirs), 1):
+        sides += [f"{mode} {side} {number}\t{place}"] if side else []
+    git("-C", str(top()), "update-index", "-z", "--index-info", typed="\0".join([*sides, ""]))
+
+
+def in_the_way(version: str, data: Sequence[str]) -> list[str]:
+    """Return files of yours that git ignores, and that the new version has one of its own for.
+
+    Copier would write over them, and git could not bring them back. What came with an earlier
+    version, and was not edited since, is not yours.
+    """
+    hidden = git("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+    if not any(name and not _DERIVED.search(name) for name in hidden.split("\0")):
+        return []
+    answers = (ROOT / ANSWERS).read_text("utf-8")
+    known = {name for name in git("ls-files", "-z").split("\0") if name}
+    try:
+        with made(version, answers, data) as new:
+            found = {
+                name: ROOT / name
+                for path in new.rglob("*")
+                if path.is_file() and (name := path.relative_to(new).as_posix()) not in known
+            }
+            found = {
+                name: path
+                for name, path in found.items()
+                if os.path.lexists(path)
+                and not (path.is_file() and path.read_bytes() == (new / name).read_bytes())
+            }
+        if not found:
+            return []
+        with made(answer("_commit"), answers) as base:
+            return sorted(
+                name
+                for name, path in found.items()
+                if not (base / name).is_file()
+                or not path.is_file()
+                or path.read_bytes() != (base / name).read_bytes()
+            )
+    except Refused:
+        # The update that follows says why.
+        return []
 
 
 def not_taken(base: Path, new: Path) -> list[str]:
@@ -66,7 +147,12 @@ def not_taken(base: Path, new: Path) -> list[str]:
     for name in names:
         old = base / name
         changed = old.is_file() and old.read_bytes() != (new / name).read_bytes()
-        if changed and not is_yours(name) and not (ROOT / name).exists():
+        if changed and not is_yours(name) and (ROOT / name).is_symlink():
+            lines.append(
+                f"changed there, a symbolic link here, so it is as it was: {name}; to have it, put"
+                " a file in its place"
+            )
+        elif changed and not is_yours(name) and not (ROOT / name).exists():
             gone = git("log", "-1", "--format=%h", "--diff-filter=D", "--", name).strip()
             way = f"`git checkout {gone}^ -- {shlex.quote(name)}`" if gone else "bring it back"
             lines.append(

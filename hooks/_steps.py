@@ -280,7 +280,8 @@ def on_servers() -> bool:
     if os.environ.get("CI") == "true":
         return True
     with suppress(OSError):
-        return bool(DISTRIBUTED.search((ROOT / ".copier-answers.yml").read_text("utf-8")))
+        text = (ROOT / ".copier-answers.yml").read_text("utf-8", errors="replace")
+        return bool(DISTRIBUTED.search(text))
     return True
 
 

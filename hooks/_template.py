@@ -78,11 +78,17 @@ def answer(name: str, folder: Path = ROOT) -> str:
 
 def refuse_unless_known() -> None:
     """Raise `Refused` if the file does not say where the project comes from."""
-    text = (ROOT / ANSWERS).read_text("utf-8")
-    marked = re.search("^(<{7}|={7}|>{7})", text, re.MULTILINE)
-    lost = [name for name in ("_commit", "_src_path") if answer(name) == "unknown"]
-    if marked or lost:
-        what = "holds the marks of a conflict" if marked else f"has no {' and no '.join(lost)}"
+    what = ""
+    try:
+        text = (ROOT / ANSWERS).read_text("utf-8")
+    except UnicodeDecodeError:
+        what = "is no text of UTF-8"
+    else:
+        lost = [name for name in ("_commit", "_src_path") if answer(name) == "unknown"]
+        what = f"has no {' and no '.join(lost)}" if lost else ""
+        if re.search("^(<{7}|={7}|>{7})", text, re.MULTILINE):
+            what = "holds the marks of a conflict"
+    if what:
         raise Refused(
             f"{ANSWERS} {what}, so the template is not known: bring back what Copier wrote"
             f" (`git log -p -- {ANSWERS}` has it) and commit"

@@ -83,7 +83,7 @@ class Machine:
         if found.get("live") != live:
             raise ReleaseError(f"{facts}: live must be {live!r}: nginx asks where that leads")
         self.sockets = dict(zip(SLOTS, map(str, sockets), strict=True))
-        self.host = _variables(self.etc / "env").get("APP_HOSTS", "localhost").partition(",")[0]
+        self.host = _host(_variables(self.etc / "env"))
 
     def facts(self, tree: Path) -> Path:
         """Return the facts of the machine: its own, else those that a version ships."""
@@ -337,6 +337,17 @@ def _variables(path: Path) -> dict[str, str]:
         raise ReleaseError(f"{path}: {error.strerror}; make it from .env.example") from None
     pairs = (line.strip().partition("=") for line in lines)
     return {name: value.strip("\"'") for name, equals, value in pairs if equals}
+
+
+def _host(variables: Mapping[str, str]) -> str:
+    """Return a name that the service answers for; a made-up one it would refuse."""
+    names, file = variables.get("APP_HOSTS", ""), variables.get("APP_HOSTS_FILE", "")
+    if file and not names:
+        try:
+            names = Path(file).read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReleaseError(f"APP_HOSTS_FILE: {file}: {error}") from None
+    return names.partition(",")[0].strip() or "localhost"
 
 
 def _lead(link: Path, target: str) -> None:

@@ -600,3 +600,80 @@ def test_a_full_disk_is_one_line(service: Project) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "prodsec-template" in done.stderr
+
+
+@pytest.mark.parametrize("by", [".gitignore", ".git/info/exclude"])
+def test_a_file_that_git_ignores_is_not_written_over(
+    template: Project, service: Project, by: str
+) -> None:
+    """Git could not bring it back."""
+    template.write("template/local.cfg", "of the template\n")
+    release(template, "v3.0.0")
+    service.write(by, f"{(service.path / by).read_text()}local.cfg\n")
+    service.write("local.cfg", "of this machine\n")
+    service.git("add", "--all")
+    service.run("git", "commit", "--quiet", "--no-verify", "--message", "Ignored")
+    before = service.files()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert "git ignores local.cfg" in done.stderr
+    assert "rename yours" in done.stderr
+    assert service.files() == before
+    (service.path / "local.cfg").rename(template.path.parent / "other.cfg")
+    done = service.hook("update")
+    assert done.returncode == 0, done.stderr
+    assert "ignored by git, so in no commit: local.cfg" in done.stdout
+    service.commit()
+    # It came with the template, and nobody edited it.
+    template.write("template/local.cfg", "of the template, newer\n")
+    release(template, "v4.0.0")
+    done = service.hook("update")
+    assert done.returncode == 0, done.stderr
+    assert (service.path / "local.cfg").read_text() == "of the template, newer\n"
+
+
+@pytest.mark.parametrize("told", ["skip-worktree", "assume-unchanged"])
+def test_an_edit_that_git_does_not_look_at_is_not_written_over(service: Project, told: str) -> None:
+    service.git("update-index", f"--{told}", BASELINE)
+    assert service.git("status", "--porcelain") == ""
+    service.write(BASELINE, f"{FIRST}# of this machine\n")
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert f"{BASELINE} is edited, and git was told not to look at it" in done.stderr
+    assert (service.path / BASELINE).read_text().endswith("# of this machine\n")
+    service.write(BASELINE, FIRST)
+    assert service.hook("update").returncode == 0
+
+
+def test_an_edit_that_cannot_be_merged_is_a_conflict(template: Project, service: Project) -> None:
+    template.write("template/logo.bin", "\0first\n")
+    release(template, "v3.0.0")
+    assert service.hook("update").returncode == 0
+    service.write("logo.bin", "\0mine\n")
+    service.commit()
+    template.write("template/logo.bin", "\0second\n")
+    release(template, "v4.0.0")
+    done = service.hook("update")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "\n  logo.bin\n" in done.stdout
+    assert (service.path / "logo.bin").read_text() == "\0mine\n"
+    assert service.git("show", ":3:logo.bin") == "\0second"
+
+
+def test_a_link_in_the_place_of_a_file_is_named(service: Project) -> None:
+    """The new policy would not be there, and the update would say that it is."""
+    service.write("shared/baseline.toml", FIRST)
+    (service.path / BASELINE).unlink()
+    (service.path / BASELINE).symlink_to("../../../shared/baseline.toml")
+    service.commit()
+    done = service.hook("update")
+    assert f"changed there, a symbolic link here, so it is as it was: {BASELINE}" in done.stdout
+
+
+def test_answers_that_are_no_text_are_named(service: Project) -> None:
+    answers = service.path / ".copier-answers.yml"
+    answers.write_bytes(answers.read_bytes() + b"# caf\xe9\n")
+    service.commit()
+    done = service.hook("update")
+    assert done.returncode == 2
+    assert ".copier-answers.yml is no text of UTF-8" in done.stderr

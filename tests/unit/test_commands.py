@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from my_service.app import commands
+from my_service.operate import edge
 from my_service.operate.cli import main
 
 NAMES = main.list_commands(click.Context(main))
@@ -41,3 +46,33 @@ def test_unknown_command_is_an_error_of_use() -> None:
     done = CliRunner().invoke(main, ["nothing"])
     assert done.exit_code == 2
     assert "No such command 'nothing'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("audit", "--sarif", "{folder}/none/x"), "none/x: No such file or directory; name"),
+        (("audit", "--sarif", "{folder}"), "Is a directory; name another file"),
+        (("edge", "{folder}"), "Is a directory; look at its place"),
+        (("edge", "{folder}/n", "--machine", "{folder}/latin"), "latin: 'utf-8' codec"),
+        (("edge", "{folder}/latin"), "latin is no text"),
+        (("edge", "{folder}/n", "--policy", "{folder}/latin"), "latin is no text of UTF-8"),
+        (("certificates", "{folder}/n", "--policy", "{folder}/latin"), "latin is no text of UTF-8"),
+        (("edge", "{folder}/none/n", "--machine", "{folder}/facts"), "none/n.{pid}: No such file"),
+        (("edge", "{folder}/n", "--machine", "{folder}/closed"), "latin: File exists; look at"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    monkeypatch.setattr(edge.Nginx, "errors", lambda *_: "")
+    shipped = Path("deploy", "edge.toml").read_text("utf-8")
+    for name, place in (("facts", tmp_path), ("closed", tmp_path / "latin")):
+        lines = re.sub(r"(?m)^(cache|webroot) = .*$", rf'\1 = "{place}"', shipped)
+        (tmp_path / name).write_text(lines, "utf-8")
+    done = CliRunner().invoke(main, [word.format(folder=tmp_path) for word in words])
+    assert done.exit_code in (1, 2)
+    assert isinstance(done.exception, SystemExit)
+    assert said.format(pid=os.getpid()) in done.output
+    assert (tmp_path / "latin").read_bytes() == b"\xe9"

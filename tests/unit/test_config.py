@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from my_service.security.policy import PolicyError, load
+
 from ..conftest import Make
 from ..driver import KEY, Files, Inside, new_user, run_cli
 from ..test_cfg_configuration import environment, run, started
@@ -30,6 +32,28 @@ UNSAFE = {
     "http origin": ({"APP_HOSTS": "http://app.test"}, "APP_HOSTS"),
     "origin": ({"APP_HOSTS": "https://app.test"}, "APP_HOSTS"),
     "host with a path": ({"APP_HOSTS": "app.test/login"}, "APP_HOSTS"),
+    **{
+        f"host {host}": ({"APP_HOSTS": host}, "APP_HOSTS")
+        for host in (
+            "app.test b.test",
+            "app.test;b.test",
+            "'app.test'",
+            '["app.test"]',
+            "[app.test",
+            "[127.0.0.1]",
+            "[::1::]",
+            "::1",
+            "app.test:",
+            "app.test:0",
+            "app.test:99999",
+            "app.test:80:80",
+            "app..test",
+            ".app.test",
+            "-",
+            "app.test\\",
+            "app@app.test",
+        )
+    },
     "any proxy": ({"APP_TRUSTED_PROXIES": "*"}, "APP_TRUSTED_PROXIES"),
     "the whole network": ({"APP_TRUSTED_PROXIES": "0.0.0.0/0"}, "APP_TRUSTED_PROXIES"),
     "the whole IPv6 network": ({"APP_TRUSTED_PROXIES": "::/0"}, "APP_TRUSTED_PROXIES"),
@@ -39,6 +63,41 @@ UNSAFE = {
     "store without a file": ({"APP_STORE_URL": "sqlite://"}, "APP_STORE_URL"),
     "store of another kind": ({"APP_STORE_URL": "memory://"}, "APP_STORE_URL"),
     "database in memory": ({"APP_DATABASE_URL": "sqlite:///:memory:"}, "APP_DATABASE_URL"),
+    "database that is a folder": ({"APP_DATABASE_URL": "sqlite:////"}, "APP_DATABASE_URL"),
+    "store that is a folder": ({"APP_STORE_URL": "sqlite:////tmp"}, "APP_STORE_URL: /tmp is a"),
+    "database that is something else": (
+        {"APP_DATABASE_URL": f"sqlite:///{__file__}"},
+        "is no SQLite file; correct the path",
+    ),
+    "one file for both": (
+        {"APP_DATABASE_URL": "sqlite:///var/a.db", "APP_STORE_URL": "sqlite:///var/../var/a.db"},
+        "the same file as APP_STORE_URL",
+    ),
+    **{
+        f"{kind} {url}": ({f"APP_{kind}_URL": url}, f"APP_{kind}_URL: ")
+        for kind in ("DATABASE", "STORE")
+        for url in (
+            "sqlite:///var/a.db?mode=ro",
+            "sqlite:///var/a.db ",
+            "sqlite:///var/a\n.db",
+            "sqlite:///var/a/",
+        )
+    },
+    **{
+        f"store {url}": ({"APP_STORE_URL": url}, "APP_STORE_URL: its ")
+        for url in (
+            "redis://127.0.0.1:sesame/0",
+            "redis://:sesame/1@127.0.0.1/0",
+            "redis://:a@sesame/w@127.0.0.1/0",
+            "redis://127.0.0.1/sesame",
+            "redis://[::1/0",
+            "redis://127.0.0.1/0?socket_timeout=sesame",
+        )
+    },
+    "store with an option that is none": (
+        {"APP_STORE_URL": "redis://127.0.0.1/0?nonsense=1"},
+        "leave out what its query has too much",
+    ),
     **{
         f"store {name}": ({"APP_STORE_URL": url}, "APP_STORE_URL: to ")
         for name, url in {
@@ -78,6 +137,29 @@ UNSAFE = {
         {"APP_DATABASE_URL": "postgresql:///app", "PGHOST": "db.test"},
         "APP_DATABASE_URL: to ",
     ),
+    **{
+        f"database {url}": ({"APP_DATABASE_URL": url}, "APP_DATABASE_URL: ")
+        for url in (
+            "postgresql://app:sesame@127.0.0.1:sesame/app",
+            "postgresql://app:sesame@127.0.0.1:5432,127.0.0.1:sesame/app",
+            "postgresql://app:sesame@[::1/app",
+        )
+    },
+    "keys in lines": ({"APP_SECRET_KEYS": f"{KEY}\n{KEY}"}, "separate keys by commas"),
+    **{
+        f"{name} for {meant}": (
+            {name: "sesame", meant: None, f"{meant}_FILE": None},
+            f"{name} is not read, and {meant} is not set",
+        )
+        for name, meant in {
+            "APP_HOST": "APP_HOSTS",
+            "APP_HOSTS_FIL": "APP_HOSTS",
+            "APP_SECRET_KEY": "APP_SECRET_KEYS",
+            "APP_TRUSTED_PROXY": "APP_TRUSTED_PROXIES",
+            "APP_STORE_URI": "APP_STORE_URL",
+            "APP_DATABASE_URLS": "APP_DATABASE_URL",
+        }.items()
+    },
     "debug": ({"APP_DEBUG": "1"}, "APP_DEBUG"),
     "debug mode of a framework": ({"FLASK_DEBUG": "true"}, "FLASK_DEBUG"),
     "debug mode of another": ({"LITESTAR_DEBUG": "1"}, "LITESTAR_DEBUG"),
@@ -153,6 +235,9 @@ SAFE = {
         "APP_DATABASE_URL": "postgresql://db.test/app",
         "PGSSLMODE": "verify-full",
     },
+    "a name of somebody else": {"APP_NAME": "x", "APP_TEST_DATABASE_URL": "x", "APP_HOST": "x"},
+    "hosts of all kinds": {"APP_HOSTS": "app.test, App.test:8443, a_b.test., 192.0.2.1, [::1]:80"},
+    "database at two ports": {"APP_DATABASE_URL": "postgresql://app@127.0.0.1:1,[::1]:2/app"},
     "network of one's own": {
         "APP_DATABASE_URL": "postgresql://app@database/app",
         "APP_STORE_URL": "redis://store/0",
@@ -238,6 +323,16 @@ def test_file_of_a_secret_must_be_the_only_place(
 
 
 @pytest.mark.contract("CFG-2")
+def test_a_file_that_is_no_text_is_named(files: Files, tmp_path: Path) -> None:
+    secret = tmp_path / "keys"
+    secret.write_bytes(b"\xe9" * 40)
+    changes: dict[str, str | None] = {"APP_SECRET_KEYS": None, "APP_SECRET_KEYS_FILE": str(secret)}
+    result = run(environment(files, changes))
+    assert result.exit_code == 1
+    assert f"APP_SECRET_KEYS_FILE: {secret} is no text; save it as UTF-8" in result.output
+
+
+@pytest.mark.contract("CFG-2")
 def test_no_secret_is_printed(files: Files) -> None:
     secret = "redis://:sesame-of-the-store@127.0.0.1:1/0"
     changed = environment(files, {"APP_STORE_URL": secret})
@@ -297,6 +392,26 @@ def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> Non
 
 @pytest.mark.contract("CFG-3")
 @pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[[exceptions]]\nsetting = 'x'", "exceptions: .*; did you mean 'exception'\\?"),
+        ("[[routes]]\npath = '/x'", "routes: .*; did you mean 'route'\\?"),
+        ("[nonsense]", "nonsense: .*; there are advisory-exception, exception, route, service"),
+        ("[[route]]\npath = '/x'\nmax_body = 1", "max_body: .*; did you mean 'max-body'\\?"),
+        ("[[route]]\naccess = 'public'", "route.0.path: Field required; add it"),
+        ("[route]\npath = '/x'", "route: .*; write \\[\\[route\\]\\], with two brackets"),
+        ("[[route]]\npath = '/x'\nmax-body = 99999999999999999999", "max-body: .* less than"),
+    ],
+)
+def test_a_name_that_is_unknown_names_the_right_one(files: Files, written: str, said: str) -> None:
+    path = Files(files.folder, exceptions={}).policy()
+    path.write_text(f"{path.read_text('utf-8')}\n{written}\n", "utf-8")
+    with pytest.raises(PolicyError, match=said):
+        load(path)
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize(
     ("changes", "named"),
     [
         ({"setting": "sessions.idle-timeuot"}, "idle-timeout"),
@@ -304,11 +419,14 @@ def test_check_lists_exceptions_and_fails_on_an_expired_one(files: Files) -> Non
         ({"setting": ""}, "setting"),
         ({"value": "an hour"}, "idle-timeout"),
         ({"value": 0}, "idle-timeout"),
+        ({"value": 2**63}, "idle-timeout"),
         ({"value": None}, "value"),
         ({"reason": None}, "reason"),
         ({"reason": "short"}, "reason"),
+        ({"reason": " " * 12}, "reason"),
         ({"owner": None}, "owner"),
         ({"owner": ""}, "owner"),
+        ({"owner": " "}, "owner"),
         ({"expires": None}, "expires"),
         ({"expires": "never"}, "expires"),
         ({"approved": "yes"}, "approved"),
@@ -339,7 +457,9 @@ def test_exception_that_is_wrong_names_the_place(
         ({"id": ""}, "id"),
         ({"reason": None}, "reason"),
         ({"reason": "short"}, "reason"),
+        ({"reason": " " * 12}, "reason"),
         ({"owner": ""}, "owner"),
+        ({"owner": " "}, "owner"),
         ({"expires": None}, "expires"),
         ({"expires": "never"}, "expires"),
         ({"until-fixed": "yes"}, "until-fixed"),

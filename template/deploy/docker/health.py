@@ -6,13 +6,17 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from pathlib import Path
 
 SECONDS = 2.0
 
 
 def main(where: str) -> int:
     """Return 0 if the server answers, and not by an error of its own."""
-    host = os.environ["APP_HOSTS"].partition(",")[0]
+    names, file = os.environ.get("APP_HOSTS", ""), os.environ.get("APP_HOSTS_FILE", "")
+    if file and not names:
+        names = Path(file).read_text("utf-8")
+    host = names.partition(",")[0].strip()
     # As the edge asks: by a name that is served, for a client that came by https.
     lines = ["GET /healthz HTTP/1.1", f"Host: {host}", "Connection: close"]
     lines += ["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Proto: https"]

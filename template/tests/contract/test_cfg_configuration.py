@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from .conftest import Make
-from .driver import Files, no_server, run_cli
+from .driver import KEY, Files, no_server, run_cli
 
 
 def run(environment: dict[str, str], *arguments: str) -> Result:
@@ -57,6 +57,36 @@ def test_every_problem_is_listed_at_once(files: Files) -> None:
     for name in changes:
         (line,) = [each for each in result.output.splitlines() if name in each]
         assert any(sign in line for sign in (";", ":")), "no remedy"
+
+
+@pytest.mark.contract("CFG-1")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"APP_HOST": "app.test", "APP_HOSTS": None},
+        {"APP_TRUSTED_PROXY": "unix", "APP_TRUSTED_PROXIES": None},
+        {"APP_STORE_URI": "redis://127.0.0.1/0", "APP_STORE_URL": None},
+        {"APP_SECRET_KEYS": f"{KEY}\n{KEY}", "APP_SECRET_KEYS_FILE": None},
+        {"APP_HOSTS": "*"},
+        {"APP_HOSTS": "http://app.test"},
+    ],
+    ids=["host", "proxy", "store", "keys in lines", "any host", "origin"],
+)
+def test_what_would_not_be_read_is_refused(files: Files, changes: dict[str, str | None]) -> None:
+    result = run(environment(files, changes))
+    assert result.exit_code == 1
+    assert next(iter(changes)) in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.contract("PRX-1")
+def test_a_socket_whose_proxy_is_not_believed_is_refused(files: Files, tmp_path: Path) -> None:
+    """The guesses of one visitor would lock out all, and no cookie would be for https alone."""
+    place = ("run", "--uds", str(tmp_path / "s"))
+    for proxies in ("", "127.0.0.1"):
+        result = run(environment(files, {"APP_TRUSTED_PROXIES": proxies}), *place)
+        assert result.exit_code == 1
+        assert "add unix to APP_TRUSTED_PROXIES" in result.output
 
 
 @pytest.mark.contract("CFG-1")

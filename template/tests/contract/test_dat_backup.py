@@ -103,6 +103,44 @@ def test_restored_elsewhere_it_has_the_data_and_no_session(
 
 
 @pytest.mark.contract("DAT-4")
+def test_what_a_backup_lacks_is_not_said_to_be_back(serving: Inside, tmp_path: Path) -> None:
+    """Settings of another machine, say: nobody looks again at what was said to be done."""
+    target = tmp_path / "backup"
+    assert serving.cli("backup", str(target)).exit_code == 0
+    servers = {
+        "APP_DATABASE_URL": "postgresql://127.0.0.1:1/app",
+        "APP_STORE_URL": "redis://127.0.0.1:1/0",
+    }
+    environment = {**serving.files.environment(), **servers}
+    result = run_cli("restore", str(target), environment=environment)
+    assert result.exit_code == 1
+    assert "nothing of" in result.output
+    assert "have ended" not in result.output
+
+
+@pytest.mark.contract("DAT-4")
+def test_sessions_that_are_not_in_the_backup_end_too(serving: Inside, tmp_path: Path) -> None:
+    browser, target = serving.member(), tmp_path / "backup"
+    assert serving.cli("backup", str(target)).exit_code == 0
+    folder = tmp_path / "elsewhere"
+    folder.mkdir(mode=0o700)
+    files = Files(folder)
+    for name, place in (("app.sqlite3", files.database), ("store.sqlite3", files.store)):
+        shutil.copy(target / name, place)
+    manifest = target / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    del content["files"]["store.sqlite3"]
+    manifest.write_text(json.dumps(content), "utf-8")
+    result = run_cli("restore", str(target), environment=files.environment())
+    assert result.exit_code == 3, result.output
+    assert "not in the backup, so as before: store.sqlite3" in result.output
+    assert browser.logged_in()
+    browser.service = Inside(files, serving.clock)
+    assert not browser.logged_in()
+    browser.service.close()
+
+
+@pytest.mark.contract("DAT-4")
 def test_files_in_use_are_not_replaced(serving: Inside, tmp_path: Path) -> None:
     target = tmp_path / "backup"
     assert serving.cli("backup", str(target)).exit_code == 0

@@ -89,6 +89,13 @@ def restore(folder: Path) -> None:
     settings = load()
     manifest = _read_manifest(folder)
     local = files(settings)
+    if not local.keys() & manifest["files"].keys():
+        # Said to be done, it would be taken for done.
+        raise click.ClickException(
+            f"nothing of {folder} was restored: it holds {', '.join(manifest['files'])}, and by"
+            f" these settings the state is in {', '.join(local) or 'servers'}; name others by"
+            " --env-file, or use the servers' own tools: `backup` says how"
+        )
     with stopped(settings):
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         ready = {}
@@ -101,11 +108,34 @@ def restore(folder: Path) -> None:
         for name, new in ready.items():
             _replace(new, local[name], now)
     events.emit("sys_restored", operator=operator(), folder=str(folder))
-    click.echo(f"restored {', '.join(ready)} as of {manifest['created']}; all sessions have ended")
+    click.echo(f"restored {', '.join(ready)} as of {manifest['created']}")
+    missing = ["app.sqlite3", "store.sqlite3"]
+    missing = [name for name in missing if name not in ready]
     try:
         versions.require_current(settings.database_url)
+        if "store.sqlite3" in missing:
+            _revoke_sessions()
     except StoreError as error:
         click.echo(str(error), err=True)
+        if "store.sqlite3" in missing:
+            click.echo(
+                "no session has ended: then end those of each user, by `sessions revoke`", err=True
+            )
+            sys.exit(NOT_ALL)
+    click.echo("all sessions have ended")
+    if missing:
+        click.echo(f"not in the backup, so as before: {', '.join(missing)}", err=True)
+        sys.exit(NOT_ALL)
+
+
+def _revoke_sessions() -> None:
+    """End the sessions that were not put back, wherever they are (SES-10)."""
+    # Not above: nothing else here knows users.
+    from .people import open_desk
+
+    desk = open_desk()
+    for person in desk.people.all():
+        desk.end_sessions(person, "restored")
 
 
 def _elsewhere(settings: Settings, target: Path) -> list[str]:

@@ -85,7 +85,7 @@ def adopt(env_file: Path | None) -> Path | None:
         if not text or text[0] in "#;":
             continue
         name, equals, value = text.partition("=")
-        if not equals:
+        if not equals or not name.strip().isidentifier() or "\0" in value:
             raise click.ClickException(f"{file}, line {number}: write it as NAME=value")
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
@@ -140,6 +140,10 @@ def _read(file: Path) -> str:
         return file.read_text("utf-8")
     except FileNotFoundError:
         return ""
+    except UnicodeDecodeError:
+        raise click.ClickException(
+            f"{file} is no text, so no configuration of nginx, and stays as it was; name another"
+        ) from None
 
 
 def _served(text: str) -> dict[str, None]:

@@ -184,7 +184,7 @@ def read(file: Path) -> Machine:
     """Read `edge.toml`. Raises `click.ClickException`."""
     try:
         return Machine.model_validate(tomllib.loads(file.read_text("utf-8")))
-    except (OSError, tomllib.TOMLDecodeError, ValidationError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise click.ClickException(f"{file}: {error}") from None
 
 

@@ -55,6 +55,9 @@ def of_database(url: str) -> Link:
         # Without its words: they repeat the URL.
         raise ValueError("libpq cannot read it") from None
     options = {each.keyword: each.val.decode() for each in given if each.val}
+    if not all(port.isdecimal() for port in options.get(b"port", "0").split(",") if port):
+        # Without it: of a password with a slash, that is a part.
+        raise ValueError("its port is no number")
     mode = options.get(b"sslmode", "prefer")
     flaw = ""
     if mode in {"disable", "allow", "prefer"}:

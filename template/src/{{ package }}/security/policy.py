@@ -16,7 +16,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationError,
+)
 
 from . import facts
 
@@ -32,7 +39,8 @@ MediaType = Annotated[str, Field(pattern=r"\A[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*
 Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 CspText = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e ]*\z")]
 """What a directive says: sources with a space between them."""
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=2**53)]
+"""Databases and nginx count in 64 bits, and time is added to it."""
 JsonDepth = Annotated[int, Field(gt=0, le=256)]
 """Parsers recurse, and Python gives up at some thousand levels."""
 
@@ -283,8 +291,8 @@ class Route(_Model):
 
 
 class _Dated(_Model):
-    reason: Annotated[str, Field(min_length=10)]
-    owner: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
+    owner: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
     expires: date
 
 
@@ -339,6 +347,8 @@ def load(local: Path) -> Policy:
         raise PolicyError(
             f"{local}: {error.strerror}; run from the project's folder, or restore the file"
         ) from None
+    except UnicodeDecodeError:
+        raise PolicyError(f"{local} is no text of UTF-8; save it as such") from None
     try:
         own = _validate(_Local, tomllib.loads(text), local.name)
     except tomllib.TOMLDecodeError as error:
@@ -414,6 +424,24 @@ def settings(table: dict[str, Any], prefix: str = "") -> dict[str, JsonValue]:
     return flat
 
 
+def _hint(kind: str, place: list[str]) -> str:
+    """Return what to write in the place of a name that is unknown, or of a table that is a list."""
+    tables: dict[str, type[_Model]] = {
+        "service": Service,
+        "route": Route,
+        "exception": Deviation,
+        "advisory-exception": Advisory,
+    }
+    if kind == "tuple_type" and place[0] in tables and len(place) == 1:
+        return f"; write [[{place[0]}]], with two brackets"
+    if kind != "extra_forbidden":
+        return ""
+    model = tables.get(place[0], _Local) if len(place) > 1 else _Local
+    names = sorted(name.replace("_", "-") for name in model.model_fields)
+    close = difflib.get_close_matches(place[-1].replace("_", "-").lower(), names, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(names)}"
+
+
 def _validate(model: type[_M], data: dict[str, Any], place: str) -> _M:
     try:
         # As JSON: strict about types, but a list is what TOML has for a tuple.
@@ -421,7 +449,8 @@ def _validate(model: type[_M], data: dict[str, Any], place: str) -> _M:
     except ValidationError as error:
         lines = [
             f"{place}: {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
-            + ("" if each["type"] == "missing" else f" (found {each['input']!r})")
+            + ("; add it" if each["type"] == "missing" else f" (found {each['input']!r})")
+            + _hint(each["type"], [str(part) for part in each["loc"]])
             for each in error.errors(include_url=False)
         ]
         raise PolicyError("\n".join(lines)) from None

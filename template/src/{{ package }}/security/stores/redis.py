@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -30,6 +31,10 @@ from .breaker import Breaker, OpenError
 CONNECT_SECONDS = 0.4
 READ_SECONDS = 0.4
 _LOST = (ConnectionLost, TooLate, OSError)
+_UNREADABLE = (
+    "APP_STORE_URL: its port, its number or an option cannot be read; write"
+    " redis://:password@host:port/number, and what means something in an address as %XX"
+)
 EPOCH_SECONDS = 86400
 """How long a user's epoch is remembered: longer than any request takes."""
 
@@ -56,20 +61,30 @@ class RedisStore:
 
     def __init__(self, url: str, prefix: str = _PREFIX) -> None:
         # The client does not retry: it would do so after a timeout too, and for release().
-        self._client = Redis.from_url(
-            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
-            decode_responses=True,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=READ_SECONDS,
-        )
+        try:
+            number = urlsplit(url).path.strip("/")
+            if number and not number.isdecimal():
+                # The client would take number 0, which may be another service's.
+                raise ValueError(number)
+            self._client = Redis.from_url(
+                url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+                decode_responses=True,
+                protocol=2,
+                retry=Retry(NoBackoff(), 0),
+                socket_connect_timeout=CONNECT_SECONDS,
+                socket_timeout=READ_SECONDS,
+            )
+        except ValueError:
+            # Without its words: of a password with a slash, they show a part.
+            raise ValueError(_UNREADABLE) from None
         pool = self._client.connection_pool
         options = pool.connection_kwargs
         try:
             pool.connection_class(**options)
         except (TypeError, RedisError) as error:
-            raise ValueError(f"APP_STORE_URL: {error}") from error
+            raise ValueError(
+                f"APP_STORE_URL: {error}; leave out what its query has too much"
+            ) from error
         self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "t:"))
         self._epoch = prefix + "e:"
