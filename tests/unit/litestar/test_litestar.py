@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from litestar import Litestar, MediaType, Request, Response, asgi, get, post
 from litestar.config.app import AppConfig
 from litestar.datastructures import UploadFile
 from litestar.dto import DataclassDTO
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException
 from litestar.middleware.session.server_side import ServerSideSessionConfig
 from litestar.params import (
     FromPath,
@@ -34,6 +35,7 @@ from litestar.plugins.flash import FlashConfig, FlashPlugin, flash, get_flashes
 from litestar.plugins.pydantic import PydanticDTO
 from litestar.plugins.structlog import StructlogPlugin
 from litestar.response import Stream
+from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 from pydantic import BaseModel, Field, field_validator
 from typing_extensions import override
@@ -43,7 +45,7 @@ from my_service.app import main
 
 from .. import expect
 from ..conftest import Make
-from ..driver import COOKIE_SESSIONS, FORM, Files, Inside, run_cli
+from ..driver import COOKIE_SESSIONS, FORM, ORIGIN, Files, Inside, run_cli
 from .stage import Stage
 
 
@@ -162,6 +164,20 @@ async def led(to: FromQuery[str], status: FromQuery[int] = 303) -> None:
     raise HTTPException(status_code=status, headers={"Location": to})
 
 
+@get("/failed", exclude_from_auth=True)
+async def failed(kind: FromQuery[str]) -> None:
+    if kind == "document":
+        raise HTTPException(status_code=500, extra={"left": 2})
+    if kind == "status":
+        raise HTTPException("secret-4711", status_code=500)
+    raise InternalServerException("secret-4711")
+
+
+@get("/asked")
+async def asked(word: FromQuery[str]) -> str:
+    return word
+
+
 class Item(BaseModel):
     """As the documentation of DTOs has it, with limits."""
 
@@ -238,6 +254,9 @@ def answer_mistake(request: Request[Any, Any, Any], _: Exception) -> Response[di
 
 PACKED = """
 [[route]]
+path = "/asked"
+access = "public"
+[[route]]
 path = "/packed/"
 body = ["application/x-msgpack"]
 [[route]]
@@ -248,6 +267,8 @@ body = ["application/x-msgpack"]
 
 class Configured(Inside):
     """The service with what Litestar's documentation says of sessions."""
+
+    application: Litestar
 
     @override
     def build(self, settings: Any) -> Any:
@@ -261,13 +282,14 @@ class Configured(Inside):
             more += [asgi("/sorry", is_mount=True, copy_scope=True)(sorry)]
             more += [pieces, converted, logs, classes, mistaken]
             more += [dto_pydantic, dto_form, upload_one, upload_list]
-            more += [packed, packed_read, packed_json, packed_own]
+            more += [packed, packed_read, packed_json, packed_own, failed, asked]
             options["exception_handlers"] = {Mistake: answer_mistake}
             return made([*handlers, *more], plugins=[*plugins, plugin], **options)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(main, "Litestar", create)
-            return super().build(settings)
+            self.application = super().build(settings)
+            return self.application
 
 
 class _Engine:
@@ -393,6 +415,34 @@ def test_middleware_of_starlettes_kind_does_not_end_what_breaks_off(
         else:
             expect.error(service.visitor().get("/stage/broken?first="), 500)
         assert service.visitor().get("/stage/answer?body=whole").text == "whole"
+
+
+@pytest.mark.contract("FPR-2")
+@pytest.mark.parametrize("kind", ["status", "class"])
+def test_words_of_what_failed_are_for_the_log_alone(
+    configured: Inside, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """Litestar itself tells no client with which words something raised a 500."""
+    caplog.clear()
+    answer = configured.visitor().get(f"/failed?kind={kind}")
+    expect.error(answer, 500, echo="secret-4711")
+    assert "secret-4711" in caplog.text
+
+
+@pytest.mark.contract("FPR-2")
+def test_document_of_what_failed_leaves_as_litestar_writes_it(configured: Inside) -> None:
+    answer = configured.visitor().get("/failed?kind=document")
+    assert (answer.status_code, answer.json()["extra"]) == (500, {"left": 2})
+
+
+@pytest.mark.contract("BND-8")
+def test_query_of_a_test_client_is_no_part_of_the_path(configured: Inside) -> None:
+    """Litestar's client says both where ASGI has the path alone."""
+    with TestClient(configured.application, base_url=ORIGIN) as client:
+        assert client.get("/asked", params={"word": "a?b"}).text == "a?b"
+        answer = client.get("/own", params={"a": "b"}, follow_redirects=False)
+        assert answer.headers["location"] == f"/login?next={quote('/own?a=b')}"
+        assert client.get("/asked%3Fword=a", follow_redirects=False).status_code == 404
 
 
 @pytest.mark.contract("DAT-3")

@@ -67,8 +67,8 @@ class AsgiRequestHead:
         pairs: list[tuple[bytes, bytes]] = scope["headers"]
         self._pairs = pairs
         self.method: str = scope["method"]
-        # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
-        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        # Not scope["path"]: servers mend there what is not UTF-8. Litestar's test client adds a query.
+        path: bytes = (scope.get("raw_path") or b"").partition(b"?")[0] or scope["path"].encode()
         self.path = unquote_to_bytes(path) if _PERCENT in path else path
         self.query: bytes = scope["query_string"]
         client = scope.get("client")

@@ -73,7 +73,8 @@ def _error(request: AnyRequest, error: Exception) -> Response[Any]:
     if isinstance(error, ArithmeticError) and "route_handler" not in scope_of(request):
         # Part of an address that is no Decimal or no timedelta: Litestar minds a ValueError alone.
         return _answer(request, Problem(404))
-    if not isinstance(error, HTTPException):
+    if not isinstance(error, HTTPException) or (error.status_code == _CRASH and not error.extra):
+        # As Litestar has it, the words of a 500 say what has failed, to the log alone.
         return _crash(request, error)
     if raised_in(error, _PACKAGE):
         return _framework_error(request, error)
