@@ -41,6 +41,10 @@ FORWARDING = (
 Extensions believe any of them, such as those that limit a client's rate.
 """
 
+SPELLINGS = frozenset(each for name in FORWARDING for each in (name, name.replace("-", "_")))
+"""The same for ASGI, where an underscore stays one: a WSGI application that is mounted takes it for
+the other (PRX-4)."""
+
 Network = IPv4Network | IPv6Network
 
 

@@ -16,7 +16,7 @@ from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
 from ..security.event_sending import while_it_lives
 from ..security.events import REQUEST, for_request
-from ..security.proxy import FORWARDING
+from ..security.proxy import SPELLINGS
 from ..security.responses import Response
 from ..security.sessions import Session
 from .authorship import judged
@@ -39,15 +39,12 @@ ContentOf = Callable[[Any], dict[str, Any] | None]
 
 _OWN_SESSION = "security.own-session"
 _ERROR, _CRASH = 400, 500
-_PERCENT = ord("%")
-"""As a number: of a text Python would first try to make one, and throw an exception away."""
+_PERCENT, _QUESTION = b"%?"
+"""As numbers: of a text Python would first try to make one, and throw an exception away."""
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
-# With an underscore too: a WSGI application that is mounted takes it for the other (PRX-4).
-_FORWARDED = frozenset(
-    each.encode() for name in FORWARDING for each in (name, name.replace("-", "_"))
-)
+_FORWARDED = frozenset(name.encode() for name in SPELLINGS)
 REWRITTEN = {*_FORWARDED, b"host"}
 _NOTED = {*REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
@@ -67,8 +64,10 @@ class AsgiRequestHead:
         pairs: list[tuple[bytes, bytes]] = scope["headers"]
         self._pairs = pairs
         self.method: str = scope["method"]
-        # Not scope["path"]: servers mend there what is not UTF-8. Litestar's test client adds a query.
-        path: bytes = (scope.get("raw_path") or b"").partition(b"?")[0] or scope["path"].encode()
+        # Not scope["path"]: servers replace there what is not UTF-8, and that is to be refused.
+        path: bytes = scope.get("raw_path") or scope["path"].encode()
+        # Litestar's test client leaves the query there.
+        path = path.partition(b"?")[0] if _QUESTION in path else path
         self.path = unquote_to_bytes(path) if _PERCENT in path else path
         self.query: bytes = scope["query_string"]
         client = scope.get("client")
@@ -202,7 +201,8 @@ class _Exchange:
             received = receive
             try:
                 if context.slow_page:
-                    await self._answer_slowly(context.slow_page)
+                    boundary.allow(context, public=True)
+                    await self._respond(await self._in_thread(context.slow_page))
                     return
                 self._rewrite(context)
                 if session.cookie:
@@ -232,10 +232,6 @@ class _Exchange:
         await _send(self._send_raw, refusal, is_head=head.method == "HEAD")
         if has_body(head):
             await linger(receive, self._boundary.policy.input.body_pause)
-
-    async def _answer_slowly(self, page: Callable[[], Response]) -> None:
-        self._boundary.allow(self._context, public=True)
-        await self._respond(await self._in_thread(page))
 
     async def _answer(self, receive: Receive) -> None:
         await self._middleware.app(self._scope, receive, self.send)
