@@ -1037,6 +1037,7 @@ def test_cache_of_a_view_is_djangos(make: Make, by_cookie: bool) -> None:
         ("CSRF_TRUSTED_ORIGINS", ["https://other.test"]),
         ("FORCE_SCRIPT_NAME", "/shop"),
         ("LOGIN_URL", "/accounts/login/"),
+        ("TEMPLATES", [{"BACKEND": "django.template.backends.django.DjangoTemplates"}]),
     ],
 )
 def test_setting_that_does_not_count_is_named(

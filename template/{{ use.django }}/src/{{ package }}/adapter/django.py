@@ -26,7 +26,7 @@ from ..security.context import RequestContext
 from ..security.errors import Problem, detail, title
 from ..security.events import note
 from ..security.static import PREFIX
-from . import database
+from . import context_processors, database
 from . import settings as own_settings
 from .access import is_open_address, is_public_request
 from .auth import Users
@@ -37,6 +37,7 @@ from .wsgi import BoundaryMiddleware, Environ
 
 _TEMPLATES = APP / "templates"
 _ERROR_PAGE = "error.html"
+_PROCESSOR = f"{context_processors.__name__}.policy"
 _POLICYS = (
     *("SESSION_", "SECURE_CONTENT_", "SECURE_CROSS_", "SECURE_HSTS_", "SECURE_REFERRER_"),
     *("X_FRAME_", "SECURE_PROXY_", "USE_X_FORWARDED_"),
@@ -94,6 +95,9 @@ def _note_left_out() -> None:
     if apps.is_installed("django.contrib.sessions"):
         reason = "its table has none of the sessions: sessions revoke ends them"
         note("setting_left_out", setting="django.contrib.sessions", reason=reason)
+    if repr(_PROCESSOR) not in repr(django_settings.TEMPLATES):
+        reason = f"without {_PROCESSOR} pages have no csp_nonce: browsers run none of their scripts"
+        note("setting_left_out", setting="TEMPLATES", reason=reason)
 
 
 def _static_folders() -> Iterator[tuple[str, Path]]:
