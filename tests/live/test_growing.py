@@ -27,6 +27,8 @@ from tests.live.test_login_flood import flood
 from tests.projects import CHOICES
 from tests.weekly import some
 
+PATIENT = "&socket_timeout=30&socket_connect_timeout=30"
+"""All is on one machine here: a server that waits for a processor is not away."""
 GUESSES = 200
 LIMIT = 5
 """`throttle.pair.limit` of the policy."""
@@ -105,7 +107,7 @@ def cluster(
         edge = Edge(project, stack.enter_context(folder()), [])
         variables = {"APP_HOSTS": f"{HOST}:{edge.https},{HOST}"}
         key = secret(edge.folder, "APP_SECRET_KEYS", os.urandom(40).hex())
-        variables |= key | secret(edge.folder, "APP_STORE_URL", redis.url)
+        variables |= key | secret(edge.folder, "APP_STORE_URL", redis.url + PATIENT)
         variables |= secret(edge.folder, "APP_DATABASE_URL", postgres.url)
         facts = {"variables": variables, "origin": edge.origin}
         hosts = [stack.enter_context(start(project, **facts)) for _ in range(2)]

@@ -110,3 +110,14 @@ def test_a_store_that_hangs_is_waited_for_a_few_times() -> None:
                     store.get("a" * 64)
                 waited = time.monotonic() - begun
                 assert waited < (READ_SECONDS if number >= FAILURES else 10)
+
+
+def test_address_says_how_long_a_store_is_waited_for() -> None:
+    patience = READ_SECONDS * 2
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
+        url = f"redis://127.0.0.1:{server.getsockname()[1]}/0?socket_timeout={patience}"
+        with closing(RedisStore(url)) as store:
+            begun = time.monotonic()
+            with pytest.raises(StoreError, match="Timeout"):
+                store.get("a" * 64)
+            assert time.monotonic() - begun >= patience

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Streams of events (`text/event-stream`): they end with the session that they began in (SES-10)."""
+"""Streams of events (`text/event-stream`) end with the session that they began in (SES-10)."""
 
 from __future__ import annotations
 
