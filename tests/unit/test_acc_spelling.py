@@ -17,7 +17,9 @@ pytest.importorskip("my_service.adapter.users", reason="Django has `create_user`
 
 @pytest.mark.contract("ACC-1")
 @pytest.mark.parametrize("spelling", [str.upper, str.title, lambda name: f" {name}\u00a0"])
-def test_user_by_code_is_found_and_looked_after(inside: Inside, spelling: Callable[[str], str]) -> None:
+def test_user_by_code_is_found_and_looked_after(
+    inside: Inside, spelling: Callable[[str], str]
+) -> None:
     """As of another service, which has its own ways to write names."""
     name, url = new_user().name, inside.files.settings().database_url
     with scope(url):

@@ -7,7 +7,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-
 _UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 """Categories of what shows nothing, breaks lines or turns others around, or looks like anything."""
 _BLANK = frozenset(

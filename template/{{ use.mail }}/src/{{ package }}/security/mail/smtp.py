@@ -123,8 +123,7 @@ def deliver(
             code, said = smtp.rcpt(recipient)
             if code >= _PERMANENT:
                 raise RefusedError(f"RCPT: {_shown(code, said)}")
-            if code != _FORWARDED:
-                _insist((code, said), _OK, "RCPT")
+            _insist((code, said), _OK, "RCPT", also=_FORWARDED)
             _insist(smtp.docmd("DATA"), _CONTINUE, "DATA")
             smtp.send(content)
             if not last():
@@ -203,8 +202,8 @@ def _encrypt(server: Server, smtp: smtplib.SMTP, raw: socket.socket) -> None:
     encrypted.do_handshake()
 
 
-def _insist(reply: tuple[int, bytes], expected: int, step: str) -> None:
-    if reply[0] != expected:
+def _insist(reply: tuple[int, bytes], expected: int, step: str, *, also: int = 0) -> None:
+    if reply[0] not in {expected, also}:
         raise TemporaryError(f"{step}: {_shown(*reply)}")
 
 
