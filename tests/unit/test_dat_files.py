@@ -316,14 +316,14 @@ def test_what_an_operator_makes_first_is_the_services_own(
     owner, given = tmp_path.stat(), []
 
     def fchown(descriptor: int, user: int, group: int) -> None:
-        given.append((os.readlink(f"/proc/self/fd/{descriptor}"), user, group))
+        given.append((Path(f"/proc/self/fd/{descriptor}").readlink(), user, group))
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(os, "fchown", fchown)
     paths = [tmp_path / "app.db", tmp_path / ".serving"]
     DatabaseFile(paths[0]).settle()
     os.close(open_lock(tmp_path, ".serving"))
-    assert given == [(str(path), owner.st_uid, owner.st_gid) for path in paths]
+    assert given == [(path, owner.st_uid, owner.st_gid) for path in paths]
     DatabaseFile(paths[0]).settle()
     assert len(given) == 2
 
