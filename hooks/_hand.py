@@ -64,7 +64,8 @@ def keep_lost_edits(base: Path, new: Path) -> None:
     changed = git("diff", "HEAD", "--relative", "--name-only", "--diff-filter=M", "-z").split("\0")
     for name in filter(None, changed):
         path, sides = ROOT / name, [base / name, new / name]
-        if is_yours(name) or not all(side.is_file() for side in (path, *sides)):
+        # The answers are Copier's, which always writes them anew.
+        if name == ANSWERS or is_yours(name) or not all(map(Path.is_file, (path, *sides))):
             continue
         old, wanted = (side.read_bytes() for side in sides)
         mine = raw("cat-file", "--filters", f"HEAD:{prefix()}{name}")

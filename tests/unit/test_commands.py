@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from my_service.adapter.alone import cannot_connect
 from my_service.app import commands
 from my_service.operate import edge
 from my_service.operate.cli import main
+from my_service.security.stores import StoreError
 
 NAMES = main.list_commands(click.Context(main))
 
@@ -76,3 +80,26 @@ def test_a_file_that_cannot_be_used_is_named(
     assert isinstance(done.exception, SystemExit)
     assert said.format(pid=os.getpid()) in done.output
     assert (tmp_path / "latin").read_bytes() == b"\xe9"
+
+
+def test_a_database_that_is_held_is_told_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "app.db"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as holder,
+        closing(sqlite3.connect(path, timeout=0)) as other,
+    ):
+        holder.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(sqlite3.OperationalError) as held:
+            other.execute("CREATE TABLE one (id)")
+
+    def disable() -> None:
+        raise StoreError(f"database: {held.value}") from held.value
+
+    own = click.Command("x", callback=disable)
+    monkeypatch.setattr(commands, "COMMANDS", (own,))
+    said = "database is locked; end the program that holds it"
+    assert said in CliRunner().invoke(main, ["x"]).output
+    assert said in str(cannot_connect(held.value))
+    assert "start the database" in str(cannot_connect("refused"))

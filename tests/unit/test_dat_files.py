@@ -22,6 +22,7 @@ import pytest
 from my_service.adapter.alone import alone
 from my_service.security import database_file
 from my_service.security.database_file import DatabaseFile, MarkedConnection
+from my_service.security.lock_file import open_lock
 from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
 
@@ -306,6 +307,25 @@ def test_threads_agree(store: SqliteStore) -> None:
         thread.join()
     assert errors == []
     assert len(store.of_user("ada")) == 1
+
+
+def test_what_an_operator_makes_first_is_the_services_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`db upgrade` by root, into the folder of the service's account, which could not open it."""
+    owner, given = tmp_path.stat(), []
+
+    def fchown(descriptor: int, user: int, group: int) -> None:
+        given.append((Path(f"/proc/self/fd/{descriptor}").readlink(), user, group))
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", fchown)
+    paths = [tmp_path / "app.db", tmp_path / ".serving"]
+    DatabaseFile(paths[0]).settle()
+    os.close(open_lock(tmp_path, ".serving"))
+    assert given == [(path, owner.st_uid, owner.st_gid) for path in paths]
+    DatabaseFile(paths[0]).settle()
+    assert len(given) == 2
 
 
 def test_no_file_is_made_where_none_may_be(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..security.database_errors import file_remedy
 from ..security.lock_file import open_lock
 from ..security.stores import StoreError
 
@@ -48,9 +49,8 @@ def alone(url: str) -> Iterator[None]:
 
 def cannot_connect(error: object) -> StoreError:
     """Return what to say of a database that does not answer."""
-    return StoreError(
-        f"APP_DATABASE_URL: cannot connect: {error}; start the database or correct it"
-    )
+    remedy = file_remedy(error) or "start the database or correct it"
+    return StoreError(f"APP_DATABASE_URL: cannot connect: {error}; {remedy}")
 
 
 @contextmanager

@@ -17,6 +17,15 @@ _SQLITE = frozenset(
     }
 )
 """The file cannot be reached or is held by another program; a missing table is SQLITE_ERROR."""
+RIGHTS = "the service's user must be able to write the file and its folder"
+REMEDIES = {
+    sqlite3.SQLITE_BUSY: "end the program that holds it, for example a backup or a shell",
+    sqlite3.SQLITE_FULL: "free space on the disk",
+    sqlite3.SQLITE_IOERR: "check the disk's free space and health",
+    sqlite3.SQLITE_READONLY: RIGHTS,
+    sqlite3.SQLITE_CANTOPEN: RIGHTS,
+}
+"""What to do about a file, by SQLite's code."""
 _CLASSES = ("08", "53", "57P")
 """How PostgreSQL's codes begin where it cannot serve: the connection failed, it lacks memory, disk
 or connections, it is being stopped or started."""
@@ -43,6 +52,15 @@ def is_database_away(error: BaseException | None) -> bool:
             return _is(error, "OperationalError") or _names_connection(error)
         error = cause
     return False
+
+
+def file_remedy(error: object) -> str:
+    """Return what to do about the SQLite file of an error, or of its causes; "" if unknown."""
+    while isinstance(error, BaseException):
+        if (code := getattr(error, "sqlite_errorcode", None)) is not None:
+            return REMEDIES.get(code & 0xFF, "")
+        error = getattr(error, "orig", None) or error.__cause__
+    return ""
 
 
 def _is(error: BaseException, name: str) -> bool:

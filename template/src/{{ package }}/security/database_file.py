@@ -29,6 +29,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from .lock_file import give
+
 T = TypeVar("T")
 
 
@@ -214,7 +216,11 @@ class DatabaseFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite would let others read it; its log files copy the mode. Not while another thread has
         # it open: closing any handle drops all locks of the process on a file.
-        os.close(os.open(self.path, os.O_CREAT, 0o600))
+        descriptor = os.open(self.path, os.O_CREAT, 0o600)
+        try:
+            give(descriptor, self.path.parent)
+        finally:
+            os.close(descriptor)
 
     def _beside(self, suffix: str) -> Path:
         return self.path.with_name(f"{self.path.name}{suffix}")

@@ -11,8 +11,12 @@ def open_lock(folder: Path, name: str) -> int:
     """Return a descriptor of a file in `folder`; both are made where they are missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder / name, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    give(descriptor, folder)
+    return descriptor
+
+
+def give(descriptor: int, folder: Path) -> None:
+    """Give an open file to the owner of its folder, where an operator came before the service."""
     if os.geteuid() == 0:
-        # An operator came first: the service must be able to open it.
         owner = folder.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
-    return descriptor

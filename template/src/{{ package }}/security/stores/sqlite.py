@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from ..database_errors import REMEDIES, RIGHTS
 from ..database_file import DatabaseFile, FileGoneError, Identity, while_busy
 from . import OTHERS_FIRST, PING_SECONDS, Counted, Counter, Outcome, SessionRow, StoreError
 from .counting import Tally
@@ -61,13 +62,10 @@ _NEXT_EPOCH = """INSERT INTO store_epoch VALUES (?, 1)
   ON CONFLICT (user) DO UPDATE SET epoch = epoch + 1"""
 _AWAY = "stop the service, move the file away with its -wal and -shm, start the service"
 _REMEDIES = {
-    sqlite3.SQLITE_BUSY: "end the program that holds it, for example a backup or a shell",
-    sqlite3.SQLITE_FULL: "free space on the disk",
-    sqlite3.SQLITE_IOERR: "check the disk's free space and health",
+    **REMEDIES,
     sqlite3.SQLITE_CORRUPT: f"{_AWAY}: it begins empty, and everybody logs in again",
     sqlite3.SQLITE_NOTADB: f"correct APP_STORE_URL, or {_AWAY}",
 }
-_RIGHTS = "the service's user must be able to write the file and its folder"
 
 # One writer at a time in this process; SQLite itself would wait by sleeping, ever longer.
 _WRITER = threading.RLock()
@@ -289,7 +287,7 @@ class SqliteStore:
                 raise StoreError(str(error)) from error
             if isinstance(error, sqlite3.Error | OSError):
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-                raise StoreError(f"{self.path}: {error}: {_REMEDIES.get(code, _RIGHTS)}") from error
+                raise StoreError(f"{self.path}: {error}: {_REMEDIES.get(code, RIGHTS)}") from error
             raise
         self._idle.append((opened, db))
         return result

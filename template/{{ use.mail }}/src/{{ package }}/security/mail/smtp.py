@@ -74,7 +74,11 @@ def read_url(url: str) -> Server:
 
     A `?cafile=/path` names an authority of your own.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Without its words: they repeat what is between the brackets, of a password, too.
+        raise ValueError(f"write [ and ] in the password as %5B and %5D; {_FORM}") from None
     if parts.scheme not in _PORTS:
         raise ValueError(f"the scheme is {parts.scheme!r}; {_FORM}")
     try:
