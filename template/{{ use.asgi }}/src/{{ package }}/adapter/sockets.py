@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ..security.context import RequestContext
@@ -278,12 +279,9 @@ class _Socket:
         await deny(self._scope, self._send_raw, response)
 
     async def _leave(self, response: Response) -> Response:
-        if self._context.needs_store:
-            sent: Response = await self._in_thread(
-                lambda: self._boundary.leave(self._context, response)
-            )
-            return sent
-        return self._boundary.leave(self._context, response)
+        leave = partial(self._boundary.leave, self._context, response)
+        sent: Response = await self._in_thread(leave) if self._context.needs_store else leave()
+        return sent
 
     async def _close(self, code: int, reason: str = "") -> None:
         self._code = code
