@@ -42,7 +42,7 @@ Extensions believe any of them, such as those that limit a client's rate.
 """
 
 AS_SENT = frozenset(each.encode() for name in FORWARDING for each in (name, name.replace("-", "_")))
-"""The same as a server may hand them on: a mounted WSGI application takes X_Real_IP for X-Real-IP."""
+"""The same as a server hands them on: mounted WSGI applications take X_Real_IP for X-Real-IP."""
 
 Network = IPv4Network | IPv6Network
 
