@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from my_service.security.policy import PolicyError, load
-from my_service.security.routes import Routes
+from my_service.security.routes import Routes, at_or_below
 
 from ..driver import Files
 
@@ -149,6 +149,27 @@ def test_longest_path_and_the_named_method_count(tmp_path: Path) -> None:
         ("POST", "/a/b/c/d", 2),
     ):
         assert routes.find(method, path).max_body == size, (method, path)
+
+
+@pytest.mark.contract("RTE-1")
+def test_longest_mount_counts_at_the_end_of_a_segment() -> None:
+    found = at_or_below(["/", "/a", "/a.b", "/a/b"])
+    assert found
+    for path, mount in (
+        ("/a", "/a"),
+        ("/a/c", "/a"),
+        ("/ab", "/"),
+        ("/a.b/c", "/a.b"),
+        ("/a-b", "/"),
+        ("/a/b", "/a/b"),
+        ("/a/bc", "/a"),
+        ("/a\n", "/"),
+    ):
+        match = found.match(path)
+        assert match, path
+        assert match[0] == mount, path
+    assert not at_or_below(["/a"]).match("/ab")  # type: ignore[union-attr] # there is one
+    assert at_or_below([]) is None
 
 
 @pytest.mark.contract("RTE-1")

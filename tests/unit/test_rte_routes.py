@@ -311,3 +311,19 @@ def test_answer_that_has_begun_breaks_off(stage: Inside) -> None:
     with pytest.raises(Exception, match="max-seconds"):
         stage.visitor().get("/stage/slow?seconds=3&begin=yes")
     assert time.monotonic() - began < 2.5
+
+
+@pytest.mark.contract("RTE-1")
+@pytest.mark.contract("RTE-2")
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("/stage/openedx", "/stage/opened.x", "/stage/opened-x/y", "/stage/opened;x"),
+        *("/stage/opened%3Fx", "/stage/rawx", "/stage/included/mountedpage"),
+        *("/stage/included/mountedx/page", "/stage/included/mountedpublic"),
+    ],
+)
+def test_what_begins_like_a_mount_is_not_below_it(stage: Inside, target: str) -> None:
+    """Else what is said of a folder would not hold for all by which the same view answers."""
+    for browser in (stage.visitor(), stage.member()):
+        expect.error(browser.get(target), 404)

@@ -128,8 +128,10 @@ def test_address_counts_however_the_proxy_writes_it(inside: Inside, form: str) -
 
 
 @pytest.mark.contract("PRX-1")
-def test_scheme_counts_from_the_proxy_alone(inside: Inside) -> None:
-    claim = (("X-Forwarded-Proto", "https"),)
+@pytest.mark.contract("PRX-4")
+@pytest.mark.parametrize("said", ["https", "HTTPS", "http, https", "wss"])
+def test_scheme_counts_from_the_proxy_alone(inside: Inside, said: str) -> None:
+    claim = (("X-Forwarded-Proto", said),)
     browser = inside.visitor()
     believed = browser.send("GET", "/", claim, peer=PROXY, scheme="http")
     assert expect.once(believed, "strict-transport-security") == expect.HSTS

@@ -206,15 +206,19 @@ class _Parts:
             if found < 0 or len(text) < after + 2:
                 break
             at = after
-            if _begins_line(text, found):
-                self._read(text, content, max(found - 2, 0), whole=True)
-                self._text = None
-                self._closed = text.startswith(b"--", after)
-                self._in_head = not self._closed
-                self._found += self._in_head
-                if self._found > self._most:
-                    reason = f"more than {self._most} fields: [[route]] max-fields"
-                    raise Problem(400, reason=reason)
+            if not text.startswith(b"\r\n", found - 2):
+                # After half of a line's end, or anywhere, it is a delimiter to some parsers.
+                raise Problem(400, reason="multipart with its boundary within a line")
+            self._read(text, content, found - 2, whole=True)
+            self._text = None
+            ends = text.startswith(b"--", after)
+            if self._closed and not ends:
+                raise Problem(400, reason="multipart that goes on after its closing boundary")
+            self._closed, self._in_head = ends, not ends
+            self._found += self._in_head
+            if self._found > self._most:
+                reason = f"more than {self._most} fields: [[route]] max-fields"
+                raise Problem(400, reason=reason)
         # With the end of the line before, and the part of a delimiter that may be there.
         begin = found if found >= 0 else max(at, len(text) - len(self._mark) + 1)
         cut = max(begin - 2, 0)
@@ -237,7 +241,7 @@ class _Parts:
                 400,
                 reason=f"a part of a multipart body with more than {_LONGEST_HEAD} bytes of head",
             )
-        if not _HEAD.fullmatch(head) or _hides_control(head):
+        if not _HEAD.fullmatch(head) or self._mark in head or _hides_control(head):
             raise Problem(400, reason="a part of a multipart body with a malformed head")
         if {each.strip(b" \t").lower() for each in _ENCODING.findall(head)} - _AS_IT_IS:
             # Some frameworks decode it, behind the back of who has checked what came (RFC 7578).
@@ -286,15 +290,6 @@ def _hides_control(head: bytes) -> bool:
     # Cut apart before: a search from each "*=" on would take the square of the length.
     coded = (each.partition(b"*=")[2] for each in _PIECES.split(head))
     return any(map(_CODED_CONTROL.search, coded))
-
-
-def _begins_line(text: bytes, at: int) -> bool:
-    """Tell whether a delimiter begins a line. After half a line end it does for some parsers."""
-    if text.startswith(b"\r\n", at - 2):
-        return True
-    if text[at - 1 : at] in (b"\r", b"\n"):
-        raise Problem(400, reason="multipart with a delimiter after half of a line's end")
-    return False
 
 
 def _check_json(body: bytes, max_depth: int) -> None:

@@ -277,7 +277,8 @@ class Boundary:
             client = self._proxies.client(peer, forwarded_for)
             scheme = last(proto) or scheme
             host = last(forwarded_host) or host
-        https = scheme == "https"
+        # Some write that of the WebSocket, as they see it.
+        https = scheme.lower() in {"https", "wss"}
         own = self._hosts.own(host.lower(), https=https)
         address = client if read_address(client) else ""
         cookies = self._formats[https or self.production]

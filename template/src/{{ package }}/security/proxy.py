@@ -41,9 +41,8 @@ FORWARDING = (
 Extensions believe any of them, such as those that limit a client's rate.
 """
 
-SPELLINGS = frozenset(each for name in FORWARDING for each in (name, name.replace("-", "_")))
-"""The same for ASGI, where an underscore stays one: a WSGI application that is mounted takes it for
-the other (PRX-4)."""
+AS_SENT = frozenset(each.encode() for name in FORWARDING for each in (name, name.replace("-", "_")))
+"""The same as a server hands them on: mounted WSGI applications take X_Real_IP for X-Real-IP."""
 
 Network = IPv4Network | IPv6Network
 

@@ -6,6 +6,7 @@ Opening one thing keeps the rest: headers, sessions, cross-site checks and limit
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -60,6 +61,16 @@ class RouteRules:
         return media_type in self.body or any(
             name.endswith("*") and media_type.startswith(name[:-1]) for name in self.body
         )
+
+
+def at_or_below(mounts: Iterable[str]) -> re.Pattern[str] | None:
+    """Return what finds the longest of some paths that an address is at or below; None of none.
+
+    What only begins alike is somewhere else: what is said of /admin/ does not hold for /adminx.
+    """
+    paths = sorted(mounts, key=len, reverse=True)
+    ends = (re.escape(path) + (r"(?=/|\Z)" if path != "/" else "") for path in paths)
+    return re.compile("|".join(ends)) if paths else None
 
 
 class Routes:

@@ -16,7 +16,7 @@ from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
 from ..security.event_sending import while_it_lives
 from ..security.events import REQUEST, for_request
-from ..security.proxy import SPELLINGS
+from ..security.proxy import AS_SENT
 from ..security.responses import Response
 from ..security.sessions import Session
 from .authorship import judged
@@ -44,8 +44,7 @@ _PERCENT, _QUESTION = b"%?"
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
-_FORWARDED = frozenset(name.encode() for name in SPELLINGS)
-REWRITTEN = {*_FORWARDED, b"host"}
+REWRITTEN = {*AS_SENT, b"host"}
 _NOTED = {*REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
 _log = logging.getLogger(__name__)
@@ -84,15 +83,12 @@ class AsgiRequestHead:
         self._noted = {name: self._joined(name) for name in noted} if twice else noted
         self.has_body = b"content-length" in noted or b"transfer-encoding" in noted
         self.has_cookie = b"cookie" in noted
-        self.is_forwarded = not _FORWARDED.isdisjoint(noted)
+        self.is_forwarded = not AS_SENT.isdisjoint(noted)
         get = self._noted.get
-        host = get(b"host", b"")
-        self.origin: Origin = (self.peer, self.scheme, host, b"", b"", b"")
+        self.origin: Origin = (self.peer, self.scheme, get(b"host", b""), b"", b"", b"")
         if self.is_forwarded:
             self.origin = (
-                self.peer,
-                self.scheme,
-                host,
+                *self.origin[:3],
                 get(b"x-forwarded-for", b""),
                 get(b"x-forwarded-proto", b""),
                 get(b"x-forwarded-host", b""),
@@ -265,15 +261,14 @@ class _Exchange:
         if context.client != head.peer:
             _, port = scope.get("client") or ("", 0)
             scope["client"] = (context.address, port) if context.address else None
-        session = self._session
         if head.is_forwarded:
             kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
             scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
-        if session.cookie:
+        if self._session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
         scope[KEY] = Exchange(self._boundary, context)
-        scope["session"] = session
+        scope["session"] = self._session
         if self._is_head:
             # Only GET has parts (RFC 9110, 14.2).
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"range"]

@@ -39,13 +39,12 @@ def _endpoint(route: BaseRoute, handler: BaseRouteHandler, path: str) -> Iterato
     methods = methods_of(getattr(handler, "http_methods", ()))
     if isinstance(route, ASGIRoute) and getattr(handler, "is_mount", False):
         path = path.rstrip("/") + REST
-    public = bool(handler.opt.get(PUBLIC))
     named = PUBLIC in handler.opt
     asks = "user" in handler.parsed_fn_signature.parameters
     yield Endpoint(
         path,
         methods,
-        public,
+        bool(handler.opt.get(PUBLIC)),
         "view" if named else "dependency" if asks else "default",
         name_of(handler.fn),
         isinstance(route, WebSocketRoute),

@@ -16,6 +16,7 @@ import jinja2
 import litestar
 import structlog
 from litestar import Litestar, Router
+from litestar._asgi.asgi_router import ASGIRouter
 from litestar._parsers import parse_url_encoded_form_data
 from litestar.app import DEFAULT_OPENAPI_CONFIG
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
@@ -41,6 +42,7 @@ from ..security.accounts import Accounts
 from ..security.auth import Auth, User
 from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, title
+from ..security.routes import at_or_below
 from ..security.sessions import Session
 from . import documents, templates
 from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
@@ -491,5 +493,12 @@ def _next_of(wrapper: AsyncIteratorWrapper[Any]) -> Any:
         raise RuntimeError("what an answer is made of broke off") from error
 
 
+def _construct(router: Any, construct: Any = ASGIRouter.construct_routing_trie) -> None:
+    """Let a mount answer for what is below it: to Litestar alone, /adminx is below /admin."""
+    construct(router)
+    router._mount_paths_regex = at_or_below(router._mount_routes)
+
+
 ENVIRONMENT.template_class = _Template
+setattr(ASGIRouter, "construct_routing_trie", _construct)  # noqa: B010 - a method
 setattr(AsyncIteratorWrapper, "_call_next", _next_of)  # noqa: B010 - it is generic
