@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ..adapter.inventory import REST, Endpoint
 from ..adapter.compose import whole
+from ..adapter.inventory import REST, Endpoint
 from ..adapter.listing import endpoints
 from ..app.main import create_app
 from ..config import Settings

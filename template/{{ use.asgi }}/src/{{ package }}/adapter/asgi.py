@@ -63,7 +63,7 @@ class AsgiRequestHead:
         pairs: list[tuple[bytes, bytes]] = scope["headers"]
         self._pairs = pairs
         self.method: str = scope["method"]
-        # Not scope["path"]: servers mend there what is not UTF-8. Litestar's test client adds a query.
+        # Not scope["path"]: servers mend there what is not UTF-8. Test clients may add a query.
         path: bytes = (scope.get("raw_path") or b"").partition(b"?")[0] or scope["path"].encode()
         self.path = unquote_to_bytes(path) if _PERCENT in path else path
         self.query: bytes = scope["query_string"]
