@@ -11,7 +11,8 @@ import pytest
 
 from my_service.adapter import sockets
 from my_service.adapter.inventory import Endpoint, beside
-from my_service.operate import routes
+from my_service.config import ConfigError
+from my_service.operate import routes, serve
 from my_service.security.policy import load
 
 from ..conftest import Make
@@ -34,6 +35,28 @@ def staged(stage: Inside, monkeypatch: pytest.MonkeyPatch) -> Rows:
     assert isinstance(stage, Stage)
     monkeypatch.setattr(routes, "create_app", lambda _: stage.application)
     return by_path(stage.cli("routes", "--json").stdout)
+
+
+class Around:
+    """What answers some requests by itself and hands on the others, as a library shows it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = self.wsgi_app = app
+
+
+@pytest.mark.contract("RTE-2")
+def test_application_around_the_policy_is_not_served(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would answer without login, limits and headers."""
+    made = serve.create_app
+    monkeypatch.setattr(serve, "create_app", lambda settings: Around(made(settings)))
+    for name in ("keep_memory_apart", "claim_socket", "hold", "Server"):
+        monkeypatch.setattr(serve, name, lambda *_, **__: None)
+    monkeypatch.setattr(serve.multiprocessing, "set_start_method", lambda _: None)
+    settings = inside.files.settings()
+    with pytest.raises(ConfigError, match="create_app returns a Around, not what `secure`"):
+        serve.run(settings, host="", port=0, uds=Path("unused"), workers=1)
 
 
 @pytest.mark.contract("RTE-3")

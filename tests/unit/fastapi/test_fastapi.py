@@ -20,6 +20,7 @@ from starlette.background import BackgroundTask
 from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,7 @@ from typing_extensions import override
 
 from my_service.adapter import listing, login_not_required
 from my_service.app import main
+from my_service.operate import routes
 
 from .. import expect
 from ..conftest import Make
@@ -102,6 +104,19 @@ def test_what_a_handler_of_its_own_answers_is_in_the_log(
     assert (answered.status_code, answered.json()) == (status, {"mine": "sorry"})
     logged = [record for record in caplog.records if "sys_crash" in str(record.msg)]
     assert [record.exc_info and record.exc_info[0] for record in logged] == [ValueError] * lines
+
+
+@pytest.mark.contract("RTE-2")
+@pytest.mark.parametrize("command", ["routes", "check"])
+def test_application_around_the_policy_is_not_looked_at(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """As python-socketio and others have it: `return ASGIApp(sio, app)`."""
+    made = routes.create_app
+    monkeypatch.setattr(routes, "create_app", lambda settings: CORSMiddleware(made(settings)))
+    told = inside.cli(command)
+    assert told.exit_code == 1
+    assert "create_app returns a CORSMiddleware, not what `secure` returns" in told.output
 
 
 @pytest.mark.contract("FPR-4")

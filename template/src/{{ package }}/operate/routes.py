@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from ..adapter.compose import whole
 from ..adapter.inventory import REST, Endpoint
 from ..adapter.listing import endpoints
 from ..app.main import create_app
@@ -106,7 +107,7 @@ def found(settings: Settings) -> list[Endpoint]:
 
             # Elsewhere the application does it itself.
             schema.scratch(own.database_url)
-        return endpoints(lambda: create_app(own))
+        return endpoints(lambda: whole(create_app(own)))
 
 
 def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
