@@ -18,7 +18,7 @@ from ..security.errors import Problem
 from ..security.events import REQUEST, for_request, note
 from ..security.policy import Policy
 from ..security.responses import Response
-from ..security.sockets import POLICY, Connections, Messages, SocketClosed, late, raised_by
+from ..security.sockets import OF_HTTP, POLICY, Connections, Messages, SocketClosed, late, raised_by
 from ..security.stores import StoreError
 from .asgi import REWRITTEN, AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
 from .authorship import unreadable
@@ -28,8 +28,6 @@ _T = TypeVar("_T")
 _SWITCHING, _ERROR = 101, 500
 _GONE, _UNREADABLE, _CRASH, _LATER, _SIGNED_OUT = 1001, 1007, 1011, 1013, 4401
 """Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
-_HTTP = 4000
-"""With this and HTTP's status frameworks close a handshake, and the policy what is open."""
 _DENIAL = "websocket.http.response"
 _GRACE = 5
 """Seconds in which an application may notice that its socket is closed."""
@@ -237,7 +235,7 @@ class _Socket:
                     Response(start["status"], list(start.get("headers", ())), b"".join(pieces))
                 )
         elif kind == "websocket.close" and not self._accepted:
-            status = message.get("code", 0) - _HTTP
+            status = message.get("code", 0) - OF_HTTP
             await self._refuse(Problem(status if status in range(400, 600) else 403))
         else:
             self._messages.last = time.monotonic()
@@ -267,7 +265,7 @@ class _Socket:
     async def _deny(self, response: Response) -> None:
         if self._accepted:
             # What is open has no answer of HTTP's any more.
-            await self._close(_CRASH if response.status == _ERROR else _HTTP + response.status)
+            await self._close(_CRASH if response.status == _ERROR else OF_HTTP + response.status)
         else:
             await self._deny_with(await self._leave(response))
 

@@ -16,6 +16,8 @@ from .proxy import bucket
 
 POLICY, TOO_BIG = 1008, 1009
 """Close codes (RFC 6455 section 7.4)."""
+OF_HTTP = 4000
+"""With this and HTTP's status frameworks close a handshake, and the policy what is open."""
 _LETTER = 4
 """Bytes of a letter in UTF-8 at most."""
 

@@ -44,6 +44,7 @@ from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, title
 from ..security.routes import at_or_below
 from ..security.sessions import Session
+from ..security.sockets import OF_HTTP
 from . import documents, templates
 from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
 from .authorship import unreadable
@@ -70,8 +71,6 @@ _LAYERS = 32
 """How deep a mounted application is looked for in what is put around it."""
 _ERROR = "security.error"
 """In a scope: what ended a WebSocket."""
-_HTTP = 4000
-"""A handshake is refused by a close with this and HTTP's status."""
 _THREADS = 40
 """For handlers, apart from the event loop's own few: logins that wait must not fill them all."""
 
@@ -290,7 +289,7 @@ def _telling(scope: Scope, send: Send) -> Send:
             if status is None or unreadable(error):
                 # Whose fault it is, is decided where it ends.
                 raise error
-            message = {**message, "code": _HTTP + status, "reason": reason_of(error)}
+            message = {**message, "code": OF_HTTP + status, "reason": reason_of(error)}
         return send(message)
 
     return call
