@@ -689,9 +689,11 @@ def more(project: Project) -> Iterator[Service]:
     """Run the service with the packages of `parts/more.py`."""
     facts = Facts(
         service={"response-headers": ["x-robots-tag"]},
-        routes=[public("/more/api/")],
+        routes=[*map(public, ("/more/api/", "/more/knox/", "/open/"))],
     )
     with production(project, facts, PARTS="more", PARTS_SECRET=SECRET) as service:
+        # The tables are those that services of the project have without them.
+        assert service.command("db", "upgrade").returncode == 0
         yield service
 
 
@@ -759,6 +761,56 @@ def test_feeds_and_sitemaps(more: Service) -> None:
         assert answer.headers["content-type"].startswith("application/rss+xml")
         assert "<urlset" in (answer := client.get("/more/sitemap.xml")).text
         assert answer.headers["x-robots-tag"] == "noindex, noodp, noarchive"
+
+
+def test_flatpages_and_redirects(more: Service) -> None:
+    code = (
+        "from django.contrib.flatpages.models import FlatPage as page;"
+        "from django.contrib.redirects.models import Redirect as redirect;"
+        "from django.contrib.sites.models import Site; site = Site.objects.get(pk=1);"
+        "[page.objects.create(url=url, title='t', content='About us').sites.add(site)"
+        " for url in ('/open/about/', '/about/')];"
+        "[redirect.objects.create(site=site, old_path=old, new_path='/open/about/')"
+        " for old in ('/open/old/', '/old/')]"
+    )
+    own: dict[str, Any] = more.environment()
+    more.project.run(more.project.python, "manage.py", "shell", "-c", code, **own)
+    with more.client() as client:
+        assert "About us" in client.get("/open/about/").text
+        assert client.get("/open/old/").headers["location"] == "/open/about/"
+        assert client.get("/open/nothing/").status_code == 404
+        for closed in ("/about/", "/old/"):
+            assert asks_for_login(client.get(closed))
+    with member(more, more.add_user()) as client:
+        assert "About us" in client.get("/about/").text
+        assert client.get("/old/").headers["location"] == "/open/about/"
+
+
+def test_knox(more: Service) -> None:
+    """It tells of the login by Django's signal, and begins no session (SES-9)."""
+    user = more.add_user()
+    with more.client() as client:
+        assert client.post("/more/knox/login/", auth=(user.name, "wrong")).status_code == 403
+        answer = client.post("/more/knox/login/", auth=(user.name, user.password))
+        assert answer.json()["token"]
+        assert not client.cookies
+        assert asks_for_login(client.get("/account"))
+    with more.client("198.51.100.78") as client:
+        auth = (user.name, "a wrong password")
+        tried = [client.post("/more/knox/login/", auth=auth).status_code for _ in range(6)]
+        assert tried == [403] * 5 + [429]
+
+
+def test_django_csp(project: Project) -> None:
+    """A policy that a view has set stands; the pages know its nonce."""
+    with production(project, PARTS="csp", PARTS_SECRET=SECRET) as service:
+        with service.client() as client:
+            page = client.get("/login")
+        policy = page.headers["content-security-policy"]
+        (nonce,) = set(re.findall(r'nonce="([^"]+)"', page.text))
+        assert policy == f"script-src 'nonce-{nonce}'; default-src 'self'"
+        # What the policy fixes stays.
+        assert page.headers["strict-transport-security"].startswith("max-age=300")
 
 
 def test_hijack(more: Service) -> None:

@@ -227,6 +227,13 @@ def test_flask_login(stranger: Client, client: Client, visitor: Client, opened: 
         assert "/club/login" in again.get("/club/fresh").headers["location"]
 
 
+def test_flask_login_is_fresh_by_the_services_page(opened: Service) -> None:
+    """Its own mark of a fresh login, and of the browser, are those that `login_user` writes."""
+    with member(opened, opened.add_user()) as own:
+        assert own.get("/club/inside").text.startswith("user ")
+        assert own.get("/club/fresh").text == "fresh"
+
+
 def test_flask_login_is_the_first_of_two_proofs(opened: Service) -> None:
     """Also where its cookie remembers who it was (PPL-4)."""
     user = opened.add_user()

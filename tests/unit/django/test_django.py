@@ -323,7 +323,7 @@ def test_key_is_the_one_that_the_response_brings(make: Make) -> None:
         assert run(forged, key) == "None"
 
 
-@pytest.mark.contract("SES-9", "LOG-1")
+@pytest.mark.contract("SES-9")
 @pytest.mark.usefixtures("restored_logging")
 def test_signal_alone_signs_nobody_in(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
     """As packages send it that hand out a token, some without a request."""
@@ -1065,7 +1065,7 @@ def test_requests_know_the_host_and_the_scheme_behind_the_proxy(pages: Inside) -
     assert answer.text == str([False, f"http://{HOST}/try"])
 
 
-@pytest.mark.contract("HDR-3", "RTE-1")
+@pytest.mark.contract("HDR-3")
 @pytest.mark.skipif(not ADMIN, reason="the admin was not asked for")
 def test_fact_of_the_admins_path_counts_for_its_pages(make: Make) -> None:
     from my_service.adapter.admin import PREFIX

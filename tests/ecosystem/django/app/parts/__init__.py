@@ -3,6 +3,7 @@
 import os
 
 PARTS = os.environ.get("PARTS", "").split()
+SITES = ("sites", "flatpages", "redirects")
 if "celery" in PARTS:
     from .celery import app as celery_app
 
@@ -103,11 +104,29 @@ def settings(names):
     if "more" in PARTS:
         names["INSTALLED_APPS"] += ["django.contrib.sitemaps"]
         names["INSTALLED_APPS"] += ["django_tables2", "formtools", "hijack", "ninja"]
-        names["MIDDLEWARE"] += ["hijack.middleware.HijackUserMiddleware"]
+        names["INSTALLED_APPS"] += [f"django.contrib.{app}" for app in SITES]
+        names["INSTALLED_APPS"] += ["knox"]
+        names["SITE_ID"] = 1
+        names["MIDDLEWARE"] += [
+            "hijack.middleware.HijackUserMiddleware",
+            "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware",
+            "django.contrib.redirects.middleware.RedirectFallbackMiddleware",
+        ]
+    if "csp" in PARTS:
+        names["MIDDLEWARE"] += ["csp.middleware.CSPMiddleware"]
+        names["CONTENT_SECURITY_POLICY"] = {
+            "DIRECTIVES": {"default-src": ["'self'"], "script-src": [_csp_nonce()]},
+        }
     if "toolbar" in PARTS:
         names["INSTALLED_APPS"] += ["debug_toolbar"]
         after = names["MIDDLEWARE"].index("django.middleware.gzip.GZipMiddleware") + 1
         names["MIDDLEWARE"].insert(after, "debug_toolbar.middleware.DebugToolbarMiddleware")
+
+
+def _csp_nonce():
+    from csp.constants import NONCE
+
+    return NONCE
 
 
 def instrument():

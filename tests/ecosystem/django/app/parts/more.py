@@ -153,4 +153,5 @@ urlpatterns = [
     path("feed/open/", login_not_required(LatestEntriesFeed())),
     path("sitemap.xml", login_not_required(sitemap), {"sitemaps": {"all": QuestionSitemap}}),
     path("hijack/", include("hijack.urls")),
+    path("knox/", include("knox.urls")),
 ]
