@@ -94,6 +94,26 @@ def ask(
     return (browser or stage.visitor()).get(target)
 
 
+@pytest.mark.contract("BND-2")
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("city=M\u00fcnchen".encode(), "not percent-encoded"),
+        (b"city=M%FCnchen", "not percent-encoded"),
+        (b"&".join([b"a=secret-4711"] * 65), "[[route]] max-fields"),
+    ],
+    ids=["UTF-8 as it is", "Latin-1", "many"],
+)
+def test_form_that_is_refused_says_why(
+    stage: Inside, log: pytest.LogCaptureFixture, content: bytes, reason: str
+) -> None:
+    headers = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
+    expect.error(stage.visitor().send("POST", "/stage/form", headers, content), 400)
+    (line,) = events(log, "input_validation_fail")
+    assert reason in str(line["reason"])
+    assert "4711" not in str(line)
+
+
 def part(name: str, text: str, more: str = "") -> bytes:
     """Return a part of a multipart form with the delimiter before it."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'

@@ -117,16 +117,13 @@ class Body:
             self._parts.finish()
         if not (self.held and whole):
             return
+        if not self._json:
+            _check_form(whole, self._rules.max_fields)
+            return
         try:
-            if self._json:
-                _check_json(whole, self._policy.max_json_depth)
-            else:
-                _check_form(whole, self._rules.max_fields)
+            _check_json(whole, self._policy.max_json_depth)
         except ValueError as error:
-            # Of a form not the error's text: it quotes the field, which may be a password.
-            most = self._rules.max_fields
-            reason = f"no JSON: {error}" if self._json else f"no form of up to {most} fields"
-            raise Problem(400, reason=reason) from None
+            raise Problem(400, reason=f"no JSON: {error}") from None
 
     def _too_large(self) -> Problem:
         setting = "input.max-json" if self._json else "[[route]] max-body"
@@ -322,7 +319,11 @@ def is_deeper(text: str, most: int) -> bool:
 
 
 def _check_form(body: bytes, most: int) -> None:
-    # A name without "=", and nothing between two "&", are legal (WHATWG URL section 5.1).
+    """Raise `Problem` for a form that parsers read differently, or with too many fields.
+
+    A name without "=", and nothing between two "&", are legal (WHATWG URL section 5.1).
+    """
+    # Not with the errors' texts: they quote the field, which may be a password.
     try:
         parse_qsl(
             body.decode("ascii"),
@@ -330,9 +331,13 @@ def _check_form(body: bytes, most: int) -> None:
             errors="strict",
             max_num_fields=most,
         )
-    except ValueError as error:
-        # What follows the colon quotes the field, which may be a password; reasons are logged.
-        raise ValueError(str(error).partition(":")[0]) from None
+    except UnicodeDecodeError:
+        # Browsers encode all others; Starlette takes them for Latin-1, Werkzeug for UTF-8.
+        reason = "a form with letters that are not percent-encoded UTF-8 (curl --data-urlencode)"
+        raise Problem(400, reason=reason) from None
+    except ValueError:
+        reason = f"more than {most} fields: [[route]] max-fields"
+        raise Problem(400, reason=reason) from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
