@@ -203,24 +203,26 @@ class _Parts:
             if found < 0 or len(text) < after + 2:
                 break
             at = after
-            if not text.startswith(b"\r\n", found - 2):
-                # After half of a line's end, or anywhere, it is a delimiter to some parsers.
-                raise Problem(400, reason="multipart with its boundary within a line")
             self._read(text, content, found - 2, whole=True)
             self._text = None
-            ends = text.startswith(b"--", after)
-            if self._closed and not ends:
-                raise Problem(400, reason="multipart that goes on after its closing boundary")
-            self._closed, self._in_head = ends, not ends
-            self._found += self._in_head
-            if self._found > self._most:
-                reason = f"more than {self._most} fields: [[route]] max-fields"
-                raise Problem(400, reason=reason)
+            self._judge_delimiter(text, found, after)
         # With the end of the line before, and the part of a delimiter that may be there.
         begin = found if found >= 0 else max(at, len(text) - len(self._mark) + 1)
         cut = max(begin - 2, 0)
         self._read(text, content, cut)
         self._tail, self._skip = text[cut:], max(content - cut, 0)
+
+    def _judge_delimiter(self, text: bytes, found: int, after: int) -> None:
+        if not text.startswith(b"\r\n", found - 2):
+            # After half of a line's end, or anywhere, it is a delimiter to some parsers.
+            raise Problem(400, reason="multipart with its boundary within a line")
+        ends = text.startswith(b"--", after)
+        if self._closed and not ends:
+            raise Problem(400, reason="multipart that goes on after its closing boundary")
+        self._closed, self._in_head = ends, not ends
+        self._found += self._in_head
+        if self._found > self._most:
+            raise Problem(400, reason=f"more than {self._most} fields: [[route]] max-fields")
 
     def _read(self, text: bytes, begin: int, end: int, *, whole: bool = False) -> None:
         """Insist on UTF-8 in a field: frameworks guess, put marks in, or crash."""

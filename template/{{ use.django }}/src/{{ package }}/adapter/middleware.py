@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -41,6 +41,7 @@ from .sessions import SessionStore
 from .wsgi import Environ, StartResponse, WsgiRequestHead, open_body
 
 _SEE_OTHER, _NOT_FOUND, _CRASH = 303, 404, 500
+_CSP = "Content-Security-Policy"
 _REQUEST = f"{KEY}.request"
 _ERROR = f"{KEY}.error"
 _SERVED = f"{__name__.partition('.')[0]}.app.wsgi:application"
@@ -80,8 +81,9 @@ class BoundaryMiddleware:
     ) -> None:
         """Let Django check the token of sessions that have something to lose (CSR-1)."""
         exchange = exchange_of(request)
-        # Again: Django's middleware for a CSP of its own has made another one by now.
-        give_nonce(request, exchange)
+        if request._csp_nonce is not request.csp_nonce:  # type: ignore[attr-defined] # see there
+            # Django's middleware for a CSP of its own has made another one.
+            give_nonce(request, exchange)
         if request.method in SAFE_METHODS:
             return
         context = exchange.context
@@ -121,9 +123,11 @@ class BoundaryMiddleware:
         if getattr(response, "xframe_options_exempt", False):
             # Without the header browsers would still go by the policy's frame-ancestors.
             note_frames(exchange.context.route)
-        for name, value in (*_repeated(), *_csp_of_settings(request, response)):
+        for name, value in _repeated():
             if headers.get(name) == value:
                 del headers[name]
+        if (sent := headers.get(_CSP)) and sent == _csp_of_settings(request, response):
+            del headers[_CSP]
         return response
 
     def _decide_access(
@@ -291,8 +295,8 @@ def _repeated() -> tuple[tuple[str, str], ...]:
     )
 
 
-def _csp_of_settings(request: HttpRequest, response: HttpResponseBase) -> Iterator[tuple[str, str]]:
-    """Yield what Django's middleware sends by SECURE_CSP: for all, and weaker than the policy's.
+def _csp_of_settings(request: HttpRequest, response: HttpResponseBase) -> str:
+    """Return what Django's middleware sends by SECURE_CSP: for all, and weaker than the policy's.
 
     What a view says for itself, as by `csp_override`, stands.
     """
@@ -300,7 +304,8 @@ def _csp_of_settings(request: HttpRequest, response: HttpResponseBase) -> Iterat
     if config and not hasattr(response, "_csp_config"):
         # Not by its name: Django 5.2 has no such module.
         made = import_module("django.utils.csp").build_policy
-        yield "Content-Security-Policy", made(config, getattr(request, "_csp_nonce", None))
+        return str(made(config, getattr(request, "_csp_nonce", None)))
+    return ""
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
