@@ -578,3 +578,21 @@ def test_exceptions_end(inside: Inside) -> None:
 def test_setting_of_the_wrong_type_is_refused(make: Make, value: object) -> None:
     with pytest.raises(ValueError, match="max-bytes"):
         make(exceptions={"cookies.max-bytes": value})
+
+
+@pytest.mark.contract("CFG-3")
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("headers.dangerously-omit", ["x-frame-option"], "x-frame-option, which"),
+        ("input.methods", ["GET", "post"], "input.methods"),
+    ],
+)
+def test_exception_that_means_nothing_is_refused(
+    tmp_path: Path, setting: str, value: list[str], said: str
+) -> None:
+    """Who writes it believes that it holds."""
+    result = run_cli("check", environment=Files(tmp_path, {setting: value}).environment())
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output

@@ -162,7 +162,7 @@ class AccountsPolicy(_Model):
 class InputPolicy(_Model):
     """What a request may be (ASVS 4.2, 5.2)."""
 
-    methods: tuple[str, ...]
+    methods: tuple[Annotated[str, Field(pattern=r"\A[A-Z]+\z")], ...]
     max_body: Positive
     max_url: Positive
     max_header_count: Positive
