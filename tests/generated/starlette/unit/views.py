@@ -34,6 +34,7 @@ from my_service.adapter import Problem, current_auth, form_fields, login_not_req
 STREAM_BEGUN = threading.Event()
 """Set by a stream of events."""
 
+
 @login_not_required
 async def answer(request: Request) -> Response:
     query = request.query_params
