@@ -110,30 +110,25 @@ def in_the_way(version: str, data: Sequence[str]) -> list[str]:
     known = {name for name in git("ls-files", "-z").split("\0") if name}
     try:
         with made(version, answers, data) as new:
-            found = {
-                name: ROOT / name
-                for path in new.rglob("*")
-                if path.is_file() and (name := path.relative_to(new).as_posix()) not in known
-            }
-            found = {
-                name: path
-                for name, path in found.items()
-                if os.path.lexists(path)
-                and not (path.is_file() and path.read_bytes() == (new / name).read_bytes())
-            }
+            names = {each.relative_to(new).as_posix() for each in new.rglob("*") if each.is_file()}
+            found = [
+                name
+                for name in sorted(names - known)
+                if os.path.lexists(ROOT / name) and differs(ROOT / name, new / name)
+            ]
         if not found:
             return []
         with made(answer("_commit"), answers) as base:
-            return sorted(
-                name
-                for name, path in found.items()
-                if not (base / name).is_file()
-                or not path.is_file()
-                or path.read_bytes() != (base / name).read_bytes()
-            )
+            return [name for name in found if differs(ROOT / name, base / name)]
     except Refused:
         # The update that follows says why.
         return []
+
+
+def differs(path: Path, other: Path) -> bool:
+    """Tell whether two paths are not the same file; what is no file is none."""
+    both = path.is_file() and other.is_file()
+    return not both or path.read_bytes() != other.read_bytes()
 
 
 def not_taken(base: Path, new: Path) -> list[str]:

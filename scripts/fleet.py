@@ -92,6 +92,11 @@ class Released:
     directions: dict[str, Any]
 
 
+def today() -> date:
+    """Return the day by which ages are counted."""
+    return datetime.now(UTC).date()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table, JSON or HTML; exit 1 if a service cannot be read."""
     parser = argparse.ArgumentParser("fleet", description=str(__doc__).partition("\n")[0])
@@ -102,13 +107,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page, one file, as well")
     options = parser.parse_args(arguments)
-    today, released = datetime.now(UTC).date(), read_template(options.template)
+    day, released = today(), read_template(options.template)
     if options.setting and options.setting not in released.newest:
         parser.error(f"no setting {options.setting}; security/baseline.toml has their names")
 
     def one(path: Path) -> Service:
         try:
-            service = read(path, released, today, options.setting)
+            service = read(path, released, day, options.setting)
         except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError) as error:
             said = error if isinstance(error, Unreadable) else f"{type(error).__name__}: {error}"
             return Service(path.resolve().name, error=str(said))
@@ -128,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     services = told_apart(paths, services)
     services.sort(key=lambda each: (-(each.versions_behind or 0), each.name))
     if options.html:
-        options.html.write_text(page(services, options.setting, today), "utf-8")
+        options.html.write_text(page(services, options.setting, day), "utf-8")
     if options.json:
         print(json.dumps([asdict(each) for each in services], indent=2, default=str))
     else:

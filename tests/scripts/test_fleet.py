@@ -54,6 +54,12 @@ def commit(project: Project, age: int, tag: str = "") -> None:
         project.git("tag", tag)
 
 
+@pytest.fixture(autouse=True)
+def _one_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let midnight be no part of a test."""
+    monkeypatch.setattr(fleet, "today", lambda: TODAY)
+
+
 @pytest.fixture
 def template(tmp_path: Path) -> Path:
     path = tmp_path / "template"

@@ -140,9 +140,10 @@ def test_ended_line_is_refused(ending: Ending, ended: str, answers: list[str], n
 def test_line_on_its_last_day_and_other_lines_are_not(
     ending: Ending, ended: str, days: int
 ) -> None:
-    template = ending(**{ended: today() + timedelta(days=days)})
+    day = today()
+    template = ending(**{ended: day + timedelta(days=days)})
     code, printed = generate(template, "--defaults", "--data", "framework=django")
-    assert code == 0, printed
+    assert code == 0 or today() > day, printed
 
 
 def test_project_on_an_ended_line_is_updated_all_the_same(ending: Ending, tmp_path: Path) -> None:
