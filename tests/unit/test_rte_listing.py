@@ -49,11 +49,11 @@ def test_application_around_the_policy_is_not_served(
     inside: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It would answer without login, limits and headers."""
-    made = serve.create_app
+    made = inside.build
     monkeypatch.setattr(serve, "create_app", lambda settings: Around(made(settings)))
     for name in ("keep_memory_apart", "claim_socket", "hold", "Server"):
         monkeypatch.setattr(serve, name, lambda *_, **__: None)
-    monkeypatch.setattr(serve.multiprocessing, "set_start_method", lambda _: None)
+    monkeypatch.setattr("multiprocessing.set_start_method", lambda _: None)
     settings = inside.files.settings()
     with pytest.raises(ConfigError, match="create_app returns a Around, not what `secure`"):
         serve.run(settings, host="", port=0, uds=Path("unused"), workers=1)

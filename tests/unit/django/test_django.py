@@ -9,6 +9,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -1068,11 +1069,10 @@ def test_requests_know_the_host_and_the_scheme_behind_the_proxy(pages: Inside) -
 @pytest.mark.contract("HDR-3")
 @pytest.mark.skipif(not ADMIN, reason="the admin was not asked for")
 def test_fact_of_the_admins_path_counts_for_its_pages(make: Make) -> None:
-    from my_service.adapter.admin import PREFIX
-
+    prefix = import_module("my_service.adapter.admin").PREFIX
     csp = 'csp = { img-src = "https://images.test", script-src = "https://scripts.test" }'
-    inside = make(facts=f'[[route]]\npath = "{PREFIX}"\n{csp}')
-    policy = expect.csp(inside.visitor().get(f"{PREFIX}login/"))
+    inside = make(facts=f'[[route]]\npath = "{prefix}"\n{csp}')
+    policy = expect.csp(inside.visitor().get(f"{prefix}login/"))
     assert "https://images.test" in policy["img-src"]
     assert "https://scripts.test" in policy["script-src"]
     assert f"{inside.origin}/static/" in policy["script-src"]

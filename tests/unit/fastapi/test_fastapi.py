@@ -112,7 +112,7 @@ def test_application_around_the_policy_is_not_looked_at(
     inside: Inside, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """As python-socketio and others have it: `return ASGIApp(sio, app)`."""
-    made = routes.create_app
+    made = inside.build
     monkeypatch.setattr(routes, "create_app", lambda settings: CORSMiddleware(made(settings)))
     told = inside.cli(command)
     assert told.exit_code == 1

@@ -298,7 +298,7 @@ class _Engine:
 
 
 @pytest.fixture
-def configured(tmp_path: Path) -> Iterator[Inside]:
+def configured(tmp_path: Path) -> Iterator[Configured]:
     with closing(Configured(Files(tmp_path, facts=PACKED))) as service:
         yield service
 
@@ -436,7 +436,7 @@ def test_document_of_what_failed_leaves_as_litestar_writes_it(configured: Inside
 
 
 @pytest.mark.contract("BND-8")
-def test_query_of_a_test_client_is_no_part_of_the_path(configured: Inside) -> None:
+def test_query_of_a_test_client_is_no_part_of_the_path(configured: Configured) -> None:
     """Litestar's client says both where ASGI has the path alone."""
     with TestClient(configured.application, base_url=ORIGIN) as client:
         assert client.get("/asked", params={"word": "a?b"}).text == "a?b"

@@ -76,8 +76,7 @@ class SecureHeaders:
         `Server` is sent without a value: servers that fill it in otherwise name themselves (RFC
         9110 section 10.2.4). Without `sticky`, for plain http in development, browsers may say
         where a form of ours comes from. A plan says which responses have one of the names `judged`.
-        Raises `PolicyError` for an HSTS preload that is not confirmed, and for names of headers to
-        omit that are none of the policy's.
+        Raises `PolicyError` for an HSTS preload that is not confirmed.
         """
         self._policy = policy
         self._common = {
@@ -101,11 +100,6 @@ class SecureHeaders:
         self._known = {
             name.encode() for name in (*self._common, self._csp, "strict-transport-security")
         }
-        if strange := {*policy.headers.dangerously_omit} - {name.decode() for name in self._known}:
-            raise PolicyError(
-                f"headers.dangerously-omit has {', '.join(sorted(strange))}, which the policy does"
-                f" not send: {', '.join(sorted(name.decode() for name in self._known))}"
-            )
         self._plan = lru_cache(maxsize=256)(self._made_plan)
         plain = self._sets_of(None)
         self._sets = [plain]

@@ -14,7 +14,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
     JsonValue,
     StringConstraints,
     ValidationError,
+    model_validator,
 )
 
 from . import facts
@@ -39,6 +40,11 @@ MediaType = Annotated[str, Field(pattern=r"\A[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+*
 Method = Literal["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 CspText = Annotated[str, Field(pattern=r"\A[\x21\x23-\x2b\x2d-\x3a\x3c-\x7e ]*\z")]
 """What a directive says: sources with a space between them."""
+_COMPUTED = (
+    *("content-security-policy", "content-security-policy-report-only", "permissions-policy"),
+    *("server", "strict-transport-security"),
+)
+"""Headers of the policy besides those with a fixed value."""
 Positive = Annotated[int, Field(gt=0, le=2**53)]
 """Databases and nginx count in 64 bits, and time is added to it."""
 JsonDepth = Annotated[int, Field(gt=0, le=256)]
@@ -81,6 +87,17 @@ class HeadersPolicy(_Model):
     permissions_off: tuple[HeaderName, ...]
     values: dict[HeaderName, HeaderValue]
     hsts: Hsts
+
+    @model_validator(mode="after")
+    def _omits_what_is_sent(self) -> Self:
+        """Refuse a name that is mistyped: who writes it believes that it holds."""
+        sent = {*self.values, *_COMPUTED}
+        if strange := {*self.dangerously_omit} - sent:
+            raise ValueError(
+                f"dangerously-omit has {', '.join(sorted(strange))}, and the policy sends"
+                f" {', '.join(sorted(sent))}"
+            )
+        return self
 
 
 class CspPolicy(_Model):
