@@ -643,8 +643,12 @@ class Boundary:
     def _finish(self, context: RequestContext, status: int, own: Headers, plan: Plan) -> Headers:
         """Return the headers as they are sent."""
         route, session = context.route, context._session
-        typed = plan.content_type
-        if session is not None and typed >= 0 and own[typed][1].startswith(EVENTS):
+        if (
+            session is not None
+            and session.cookie
+            and plan.content_type >= 0
+            and own[plan.content_type][1].startswith(EVENTS)
+        ):
             context.events = EventStream(session, self.policy.websocket.session_check)
         if plan.frames >= 0 and own[plan.frames][1].upper() != b"DENY":
             note_frames(route)
