@@ -72,13 +72,17 @@ def test_a_release_asks_by_a_name_that_is_served(tmp_path: Path) -> None:
         found._host({"APP_HOSTS_FILE": "/nowhere"})
 
 
-def test_a_container_is_asked_by_a_name_that_is_served(tmp_path: Path) -> None:
+def test_a_container_is_asked_by_a_name_that_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # From there, since the path of a socket has 107 letters at most.
+    monkeypatch.chdir(tmp_path)
     file = tmp_path / "hosts"
     file.write_text("app.test, b.test\n", "utf-8")
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "s"))
+        listener.bind("s")
         listener.listen()
-        command = [sys.executable, str(DEPLOY / "docker" / "health.py"), str(tmp_path / "s")]
+        command = [sys.executable, str(DEPLOY / "docker" / "health.py"), "s"]
         with subprocess.Popen(command, env={"APP_HOSTS_FILE": str(file)}) as asking:
             connection, _ = listener.accept()
             with connection:
