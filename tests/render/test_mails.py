@@ -11,7 +11,10 @@ from tests.projects import BY_MAIL, CHOICES
 
 TO_ANYBODY = ("signup", "signup_taken", "address")
 """Sent to an address that somebody has typed, who need not be the one who reads it."""
-TO_ITS_OWNER = ("signup_known", "reset", "address_changed", "address_taken")
+TO_ITS_OWNER = (
+    *("signup_known", "reset", "address_changed", "address_taken"),
+    *("password_changed", "factor_added", "factor_removed", "recovery_codes"),
+)
 FIELD = re.compile(r"\$(\w+)")
 OURS = {"service", "link", "lasts"}
 

@@ -77,7 +77,9 @@ from django.views.decorators.vary import vary_on_cookie
 
 from my_service.adapter import Problem, current, schema
 from my_service.adapter.access import allowed_methods, is_public
+from my_service.adapter.current import current_boundary
 from my_service.adapter.sessions import SessionStore
+from my_service.security.accounts import Change
 
 from .. import expect
 from ..conftest import ROOT, Make
@@ -712,6 +714,37 @@ def test_changed_password_ends_the_sessions_that_are_listed(pages: Inside) -> No
 
     run(pages.member(), change)
     assert pages.login(User(user.name, new)).sessions() == []
+
+
+@pytest.mark.contract("PPL-5")
+def test_a_password_that_code_changes_is_told_and_logged(
+    pages: Inside, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the admin and packages do; the first password of a new user is no change."""
+    logging.getLogger().addHandler(caplog.handler)
+    told: list[tuple[str, Change]] = []
+    made = new_user()
+    name, new = made.name, made.password
+
+    def change(_: HttpRequest) -> str:
+        login = current_boundary().login
+        monkeypatch.setattr(login, "tell", lambda *said: told.append(said))
+        user = get_user_model()._default_manager.create_user(name, password=new)
+        # A new hash of the same password, as Django makes it at a login.
+        user.set_password(new)
+        user._password = None
+        user.save(update_fields=["password"])
+        assert told == []
+        assert "authn_password_change" not in caplog.text
+        again = get_user_model()._default_manager.get(username=name)
+        for known in (user, again):
+            known.set_password("Vierzehn alte Birken rauschen")
+            known.save()
+        return ""
+
+    run(pages.member(), change)
+    assert told == [(name, Change.PASSWORD)] * 2
+    assert "authn_password_change" in caplog.text
 
 
 def test_session_outlives_its_own_change_of_password(pages: Inside) -> None:

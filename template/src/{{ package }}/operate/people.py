@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 
@@ -16,7 +16,7 @@ from ..adapter import versions
 from ..app.users import open_users
 from ..config import load
 from ..security import events
-from ..security.accounts import add_account, normalise
+from ..security.accounts import Change, add_account, normalise
 from ..security.factors import FactorStore
 from ..security.passwords import Passwords
 from ..security.people import OwnedError, People, Person
@@ -27,6 +27,9 @@ from .deployed import require_database
 from .operator import operator, printable
 
 _COLUMNS = "{:<24} {:<30} {:<9} {:<20} {:<20} {}"
+
+tellers: list[Callable[[People, str, Change], None]] = []
+"""Called with the users and a name when an operator has changed an account: see `mail`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Desk:
     def factor_kinds(self) -> Mapping[str, Sequence[str]]:
         """Return the kinds of second factors of each user that has any, by the user's id."""
         return self.people.factor_kinds() if isinstance(self.people, FactorStore) else {}
+
+    def tell(self, person: Person, change: Change) -> None:
+        """Tell a user of a change, where the service has mail."""
+        for tell in tellers:
+            tell(self.people, person.name, change)
 
     def end_sessions(self, person: Person, done: str) -> int:
         """End all sessions of a user after `done`, also those of logins in flight (SES-10)."""
@@ -140,6 +148,7 @@ def password(name: str) -> None:
     if objection := desk.passwords.objection(new, person.name):
         raise click.ClickException(objection)
     desk.people.replace_password(person.id, desk.passwords.hash(new))
+    desk.tell(person, Change.PASSWORD)
     ended = desk.end_sessions(person, "given the new password")
     events.emit("authn_password_change", user=person.name, operator=operator(), sessions=ended)
     click.echo(f"{person.name} has a new password; {ended} sessions ended")
@@ -235,6 +244,8 @@ def _remove_factors(desk: Desk, person: Person) -> None:
     if not isinstance(desk.people, FactorStore):
         raise click.ClickException("the users of this service keep no second factors")
     removed = desk.people.remove_factors(person.id)
+    if removed:
+        desk.tell(person, Change.FACTOR_REMOVED)
     ended = desk.end_sessions(person, "without second factors")
     events.emit(
         "authn_factor_removed",

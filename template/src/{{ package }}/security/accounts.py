@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from .errors import Problem
@@ -48,6 +49,15 @@ class Accounts(Protocol):
 
     def logged_in(self, account_id: str, at: int) -> None:
         """Remember when a user was here last, in seconds since the epoch."""
+
+
+class Change(StrEnum):
+    """What of an account users are told of by mail (ASVS 6.3.7), by the text's name."""
+
+    PASSWORD = "password_changed"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    RECOVERY_CODES = "recovery_codes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ class LoginService:
         self._now = now
         self.asks_factor: Callable[[str], bool] = lambda _: False
         """Whether a right password is but the first of two proofs, by the user's id."""
+        self.tell: Callable[[str, Change], None] = lambda _name, _change: None
+        """Tells a user, by name, that the account has changed; does nothing without mail."""
 
     def authenticate(self, name: str, password: str, attempt: Attempt) -> Account | None:
         """Return the account if name and password are right, else None.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from . import agents
-from .accounts import Account, Attempt, LoginService, closed, normalise
+from .accounts import Account, Attempt, Change, LoginService, closed, normalise
 from .clock import is_within
 from .errors import LoginRequired, Problem, ReauthenticationRequired
 from .events import emit
@@ -214,6 +214,7 @@ class Auth:
                 self._session.renew()
                 self._sessions.store.delete_of_user(account.id, keep=self._session.id_hash)
             emit("authn_password_change", user=account.name)
+            self.service.tell(account.name, Change.PASSWORD)
         return errors
 
     def list_sessions(self) -> list[SessionInfo]:

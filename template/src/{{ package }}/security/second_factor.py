@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from . import passkeys, totp
-from .accounts import Account
+from .accounts import Account, Change
 from .clock import is_within
 from .errors import LoginRequired, Problem
 from .factors import MAX_FACTORS, MAX_NAME, Factor, Factors, Kind
@@ -236,6 +236,7 @@ class SecondFactor:
         user = self._auth.require_recent_proof()
         if self._factors.remove(self._signed_in(user.id), factor_id):
             self._session.rotate()
+            self._auth.service.tell(user.name, Change.FACTOR_REMOVED)
             return ""
         if any(each.id == factor_id for each in self._factors.store.factors_of(user.id)):
             return "This service requires a second factor: add another one before you remove this."
@@ -246,7 +247,9 @@ class SecondFactor:
         user = self._auth.require_recent_proof()
         if not self._factors.store.factors_of(user.id):
             raise Problem(409, detail="Add a second factor first.")
-        return self._factors.new_codes(self._signed_in(user.id))
+        codes = self._factors.new_codes(self._signed_in(user.id))
+        self._auth.service.tell(user.name, Change.RECOVERY_CODES)
+        return codes
 
     # --------------------------------------------------------------------------------------------
 
@@ -293,6 +296,7 @@ class SecondFactor:
         codes: Sequence[str] = ()
         if not self._factors.store.count_codes(account.id):
             codes = self._factors.new_codes(account)
+        self._auth.service.tell(account.name, Change.FACTOR_ADDED)
         if pending := self._pending():
             self._session.expect(account.id, pending.epoch, kind)
             self._auth.start(account)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from hashlib import sha256
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import (
@@ -32,7 +32,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.middleware.csrf import CSRF_SESSION_KEY
 
-from ..security.accounts import Account, Attempt, normalise
+from ..security.accounts import Account, Attempt, Change, normalise
 from ..security.context import RequestContext
 from ..security.database_errors import is_database_away
 from ..security.events import emit
@@ -46,6 +46,8 @@ _PREFIX = "argon2"
 """What Django writes before the hash; the rest is the hash as everybody writes it."""
 _failed: WeakKeyDictionary[RequestContext, str] = WeakKeyDictionary()
 """The name with which a request has failed to log in so far."""
+_new: WeakSet[object] = WeakSet()
+"""Users whose first password is no change of it."""
 
 
 class Users(DjangoFactors):
@@ -300,11 +302,13 @@ def start(request: HttpRequest, account: Account) -> None:
 
 
 @receiver([post_save, post_delete])
-def _changed(instance: object, signal: ModelSignal, **_: Any) -> None:
-    """End the sessions of somebody who may not log in any more."""
-    gone = signal is post_delete
-    if isinstance(instance, get_user_model()) and (gone or not instance.is_active):
+def _changed(instance: object, signal: ModelSignal, *, created: bool = False, **_: Any) -> None:
+    """End the sessions of somebody who may not log in any more; remember who is new."""
+    if not isinstance(instance, get_user_model()):
+        return
+    if signal is post_delete or not instance.is_active:
         current_boundary().store.delete_of_user(str(instance.pk))
+    (_new.add if created else _new.discard)(instance)
 
 
 def _person(user: AbstractBaseUser) -> Person:
@@ -379,12 +383,18 @@ class PasswordValidator:
         password: str,  # noqa: ARG002 - that it is another one is enough
         user: AbstractBaseUser | None = None,
     ) -> None:
-        """End the sessions that the old password began, but the one at work (ASVS 7.4.3)."""
-        if user and user.pk:
+        """End the sessions that the old password began, but the one at work (ASVS 7.4.3).
+
+        Called for each way to save one: the admin's, a package's form, `manage.py changepassword`.
+        """
+        if user and user.pk and user not in _new:
             exchange = CURRENT.get()
             here = exchange.context.session if exchange else None
             own = here.id_hash if here and here.user == str(user.pk) else ""
             current_boundary().store.delete_of_user(str(user.pk), keep=own)
+            name = normalise(user.get_username())
+            emit("authn_password_change", user=name)
+            current_boundary().login.tell(name, Change.PASSWORD)
 
     def get_help_text(self) -> str:
         return f"Use at least {current_boundary().policy.passwords.min_length} characters."

@@ -17,10 +17,12 @@ from ..adapter.mail_database import transactions
 from ..app.users import open_users
 from ..config import load
 from ..security import events
+from ..security.accounts import Change
 from ..security.mail import Correspondents
 from ..security.mail.addresses import normalise_address
 from ..security.mail.letters import read_sender
 from ..security.mail.links import Links
+from ..security.mail.notices import Notices
 from ..security.mail.outbox import Outbox
 from ..security.mail.smtp import (
     DEADLINE_SECONDS,
@@ -30,8 +32,9 @@ from ..security.mail.smtp import (
     deliver,
     read_url,
 )
+from ..security.people import People
 from .operator import operator, printable
-from .people import open_desk, user
+from .people import open_desk, tellers, user
 
 
 @click.group()
@@ -116,5 +119,14 @@ def email(name: str, address: str) -> None:
     click.echo(f"{person.name}: {printable(wanted or 'no address')}")
 
 
+def _tell(people: People, name: str, change: Change) -> None:
+    """Tell a user what an operator has changed (ASVS 6.3.7)."""
+    if isinstance(people, Correspondents):
+        Notices(people, Outbox(transactions(people), _now)).tell(name, change)
+
+
 def _now() -> int:
     return int(time.time())
+
+
+tellers.append(_tell)

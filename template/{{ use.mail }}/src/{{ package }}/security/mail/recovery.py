@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..accounts import Account, closed
+from ..accounts import Account, Change, closed
 from ..auth import Auth
 from ..errors import Problem
 from ..events import emit
@@ -115,6 +115,7 @@ class Recovery:
                 return None
             self._over(account)
         emit("authn_password_change", user=account.name, reason="link by mail")
+        self._auth.service.tell(account.name, Change.PASSWORD)
         return {}
 
     def _over(self, account: Account) -> None:
