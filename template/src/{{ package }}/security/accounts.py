@@ -54,7 +54,7 @@ class Accounts(Protocol):
 class Change(StrEnum):
     """What of an account users are told of by mail (ASVS 6.3.7), by the text's name."""
 
-    PASSWORD = "password_changed"
+    PASSWORD = "password_changed"  # noqa: S105 - the name of a text
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     RECOVERY_CODES = "recovery_codes"
