@@ -18,6 +18,7 @@ NOTICES = {
     "added": "factor was added",
     "removed": "factor was removed",
     "codes": "recovery codes",
+    "address": "address",
 }
 
 
@@ -31,9 +32,9 @@ def told(post: Postbox, address: str) -> list[str]:
     """Return which changes the mails of now tell an address, and nobody else."""
     mails = post.run()
     assert {mail["To"] for mail in mails} <= {address}
-    return [
+    return sorted(
         what for mail in mails for what, words in NOTICES.items() if words in str(mail["Subject"])
-    ]
+    )
 
 
 @pytest.mark.contract("PPL-5")
@@ -89,6 +90,9 @@ def test_what_an_operator_changes_is_told(post: Postbox) -> None:
     assert told(post, address) == []
     assert post.service.cli("user", "password", user.name, typed=NEXT).exit_code == 0
     assert told(post, address) == ["password"]
+    for new in (address, f"new-{address}", ""):
+        assert post.service.cli("user", "email", user.name, new).exit_code == 0
+        assert told(post, address if new else f"new-{address}") == ["address"] * (new != address)
 
 
 @pytest.mark.contract("PPL-5")
@@ -100,7 +104,7 @@ def test_the_address_of_then_is_told(post: Postbox) -> None:
     assert answer.status_code == 303
     new = f"new-{old}"
     assert post.service.cli("user", "email", user.name, new).exit_code == 0
-    assert told(post, old) == ["password"]
+    assert told(post, old) == ["address", "password"]
 
 
 @pytest.mark.contract("PPL-5")

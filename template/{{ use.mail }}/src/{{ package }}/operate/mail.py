@@ -24,6 +24,7 @@ from ..security.mail.letters import read_sender
 from ..security.mail.links import Links
 from ..security.mail.notices import Notices
 from ..security.mail.outbox import Outbox
+from ..security.mail.recovery import CHANGED
 from ..security.mail.smtp import (
     DEADLINE_SECONDS,
     RefusedError,
@@ -101,7 +102,10 @@ def test(address: str) -> None:
 @click.argument("name")
 @click.argument("address")
 def email(name: str, address: str) -> None:
-    """Give a user an e-mail address, "" for none; nobody is asked. Links under way end."""
+    """Give a user an e-mail address, "" for none; nobody is asked. Links under way end.
+
+    The old address is told.
+    """
     desk = open_desk()
     person = desk.person(name)
     people = desk.people
@@ -114,7 +118,10 @@ def email(name: str, address: str) -> None:
         raise click.ClickException(str(error)) from None
     if not done:
         raise click.ClickException(f"{person.name} got another address meanwhile; look again")
-    Links(transactions(people), _now).end_of_user(person.id)
+    begin = transactions(people)
+    Links(begin, _now).end_of_user(person.id)
+    if person.email and person.email != wanted:
+        Outbox(begin, _now).put(CHANGED, person.email, name=person.name)
     events.emit("user_email_changed", user=person.name, operator=operator())
     click.echo(f"{person.name}: {printable(wanted or 'no address')}")
 
