@@ -196,7 +196,8 @@ def load_toml(path: Path) -> dict[str, Any]:
 
 def parse_toml(text: str) -> dict[str, Any]:
     """Return what the text holds, or raise `ValueError`."""
-    return tomllib.loads(text)
+    # Some editors begin a file with a mark.
+    return tomllib.loads(text.removeprefix("\ufeff"))
 
 
 def find_uv() -> str:

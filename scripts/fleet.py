@@ -221,7 +221,7 @@ def read(path: Path, released: Released, today: date, setting: str | None) -> Se
     local, policy = path / "policy.toml", {}
     with reading("policy.toml"):
         if local.exists():
-            policy = tomllib.loads(local.read_text("utf-8"))
+            policy = tomllib.loads(local.read_text("utf-8-sig"))
         exceptions = exemptions(path, policy, today)
     values = in_force(path, package, policy)
     weaker = [
@@ -331,7 +331,8 @@ def ages(
     for line in git(path, "log", form, "--", "policy.toml").splitlines():
         commit, _, seconds = line.partition(" ")
         try:
-            then = tomllib.loads(git(path, "show", f"{commit}:./policy.toml"))
+            text = git(path, "show", f"{commit}:./policy.toml")
+            then = tomllib.loads(text.removeprefix("\ufeff"))
             there = {
                 (kind, str(each.get(key)))
                 for kind, key in kinds.items()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from my_service.config import Settings
 from my_service.security.policy import PolicyError, load
 
 from ..conftest import Make
@@ -301,6 +302,25 @@ def test_secrets_come_from_files(files: Files, tmp_path: Path) -> None:
     assert started(environment(files, changes))
     secret.write_text("tooshort\n", "utf-8")
     assert not started(environment(files, changes))
+
+
+@pytest.mark.contract("CFG-2")
+@pytest.mark.usefixtures("restored_logging")
+def test_a_mark_that_editors_begin_files_with_is_no_content(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, policy = tmp_path / "keys", tmp_path / "policy.toml"
+    secret.write_text(KEY, "utf-8-sig")
+    policy.write_text(files.policy().read_text("utf-8"), "utf-8-sig")
+    changes: dict[str, str | None] = {
+        "APP_SECRET_KEYS": None,
+        "APP_SECRET_KEYS_FILE": str(secret),
+        "APP_POLICY": str(policy),
+    }
+    assert started(environment(files, changes))
+    monkeypatch.delenv("APP_SECRET_KEYS", raising=False)
+    monkeypatch.setenv("APP_SECRET_KEYS_FILE", str(secret))
+    assert Settings().secret_keys == (KEY,)
 
 
 @pytest.mark.contract("CFG-2")

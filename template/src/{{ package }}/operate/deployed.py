@@ -73,7 +73,7 @@ def adopt(env_file: Path | None) -> Path | None:
         if not file.exists():
             return None
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise click.ClickException(

@@ -183,7 +183,7 @@ class Face:
 def read(file: Path) -> Machine:
     """Read `edge.toml`. Raises `click.ClickException`."""
     try:
-        return Machine.model_validate(tomllib.loads(file.read_text("utf-8")))
+        return Machine.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, ValidationError) as error:
         raise click.ClickException(f"{file}: {error}") from None
 

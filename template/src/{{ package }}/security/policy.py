@@ -359,7 +359,8 @@ def load(local: Path) -> Policy:
     """Read the baseline and the service's file at `local`, or raise `PolicyError`."""
     baseline: dict[str, Any] = json.loads(_baseline())
     try:
-        text = local.read_text("utf-8")
+        # With the mark that some editors begin with.
+        text = local.read_text("utf-8-sig")
     except OSError as error:
         raise PolicyError(
             f"{local}: {error.strerror}; run from the project's folder, or restore the file"

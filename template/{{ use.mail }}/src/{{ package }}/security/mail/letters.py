@@ -89,7 +89,7 @@ def read_sender(text: str) -> Address:
 
 def _read(path: Path) -> tuple[Template, Template]:
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise ValueError(
             f"app/mails/{path.name}: {error.strerror}; write it, or take it from a new project:"
