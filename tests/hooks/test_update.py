@@ -125,8 +125,11 @@ def test_names_what_was_opened_since_the_last_update(service: Project) -> None:
 
 
 def test_an_edit_of_the_answers_is_no_update(service: Project) -> None:
-    """As when the template moves: what was opened before is still to be told."""
-    service.write("policy.toml", '[[route]]\npath = "/hook"\naccess = "public"\n')
+    """As when the template moves: what was opened before is still to be told.
+
+    Also of a file that begins with the mark of some editors.
+    """
+    service.write("policy.toml", '\ufeff[[route]]\npath = "/hook"\naccess = "public"\n')
     service.commit()
     with (service.path / ".copier-answers.yml").open("a", encoding="utf-8") as answers:
         answers.write("# moved\n")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from my_service.config import Settings
+from my_service.operate.edge import read
 from my_service.security.policy import PolicyError, load
 
 from ..conftest import Make
@@ -321,6 +322,10 @@ def test_a_mark_that_editors_begin_files_with_is_no_content(
     monkeypatch.delenv("APP_SECRET_KEYS", raising=False)
     monkeypatch.setenv("APP_SECRET_KEYS_FILE", str(secret))
     assert Settings().secret_keys == (KEY,)
+    facts = tmp_path / "edge.toml"
+    shipped = Path("deploy", "edge.toml")
+    facts.write_text(shipped.read_text("utf-8"), "utf-8-sig")
+    assert read(facts) == read(shipped)
 
 
 @pytest.mark.contract("CFG-2")
