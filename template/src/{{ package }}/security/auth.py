@@ -107,12 +107,10 @@ class Auth:
     @property
     def user(self) -> User | None:
         """The signed-in user. Raises `Problem` 503 if nobody can know: the store is away."""
-        session = self._session
-        if session.user:
-            return User(session.user, session.user_name)
-        if session.unavailable:
+        user = self.shown_user
+        if user is None and self._session.unavailable:
             raise Problem(503, reason="store away")
-        return None
+        return user
 
     @property
     def shown_user(self) -> User | None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ..config import PACKAGE as _PACKAGE
 from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import normalise as normalise_username
@@ -58,7 +59,6 @@ __all__ = [
     "secure",
 ]
 
-_PACKAGE = __name__.partition(".")[0]
 _NEEDED = {
     "MIDDLEWARE": (
         *("middleware.BoundaryMiddleware", "middleware.SessionMiddleware"),
