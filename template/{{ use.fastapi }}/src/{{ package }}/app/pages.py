@@ -32,7 +32,7 @@ def home(request: Request) -> Response:
 def login_form(
     request: Request, auth: CurrentAuth, target: Annotated[str, Query(alias="next")] = ""
 ) -> Response:
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(target)
     return _login_page(request, target)
 
@@ -43,7 +43,7 @@ def login(request: Request, form: Annotated[LoginForm, Form()], auth: CurrentAut
     if auth.log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(form.next)
     return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 

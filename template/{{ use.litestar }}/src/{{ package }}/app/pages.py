@@ -21,7 +21,7 @@ def home() -> Template:
 def login_form(
     auth: CurrentAuth, target: Annotated[str, QueryParameter(name="next")] = ""
 ) -> Template | Redirect:
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(target)
     return _login_page(target)
 
@@ -32,7 +32,7 @@ def login(
 ) -> Template | Redirect:
     if auth.log_in(data.username, data.password) is None:
         return _login_page(data.next, data.username, "User name or password is wrong.")
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(data.next)
     return Redirect(safe_target(request, data.next, "/account"), status_code=303)
 

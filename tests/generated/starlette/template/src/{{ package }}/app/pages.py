@@ -27,7 +27,7 @@ def home(request: Request) -> Response:
 
 @login_not_required
 def login_form(request: Request) -> Response:
-    if current_auth(request).is_half_done:
+    if current_auth(request).awaits_second_factor:
         return _to_factor(request.query_params.get("next", ""))
     return _login_page(request, request.query_params.get("next", ""))
 
@@ -38,7 +38,7 @@ def login(request: Request) -> Response:
     if current_auth(request).log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
-    if current_auth(request).is_half_done:
+    if current_auth(request).awaits_second_factor:
         return _to_factor(form.next)
     return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
