@@ -13,7 +13,7 @@ REST = "/*"
 _PARAMETER = re.compile(r"<(?:([a-z_]+)(?:\([^)]*\))?:)?([^<>]+)>|\{([^{}:]+)(?::([a-z_]+))?\}")
 
 _LAYERS = 32
-"""Of middlewares around an application: more than anybody has, and an end to those in a circle."""
+"""The most middlewares around an application: more than anybody has, and the end of a circle."""
 
 Said = Literal["view", "dependency", "default"]
 

@@ -227,9 +227,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         form, package = manifest["format"], manifest["package"]
         listed = {name: each["sha256"] for name, each in manifest["files"].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise click.ClickException(f"{folder} is no backup: no {_MANIFEST} in it") from None
+        raise click.ClickException(
+            f"{folder} is no backup, without a whole {_MANIFEST}; name a folder that `backup` made"
+        ) from None
     if (form, package) != (_FORMAT, PACKAGE):
-        raise click.ClickException(f"{folder} is a backup of {package}, format {form}, not of this")
+        raise click.ClickException(
+            f"{folder} is a backup of {package}, format {form}; this is {PACKAGE}, format {_FORMAT}"
+        )
     for name, digest in listed.items():
         path = folder / name
         if Path(name).name != name or not path.is_file() or _hash(path) != digest:

@@ -148,7 +148,7 @@ def _read(file: Path) -> str:
 def _served(text: str) -> dict[str, None]:
     found: dict[str, None] = {}
     for kind, value in _NAMES.findall(text):
-        # Of a line to listen on, what follows the address is TLS: that may come and go.
+        # What follows the address in a `listen` is about TLS, which may come and go.
         words = value.split() if kind == "server_name" else value.split()[:1]
         found |= dict.fromkeys(f"{kind} {word}" for word in words if word != "_")
     return found | dict.fromkeys(f"socket {path}" for path in _SOCKETS.findall(text))

@@ -108,7 +108,9 @@ class Nginx:
                 check=False,
             )
         except OSError as error:
-            raise click.ClickException(f"{self.program}: {error.strerror}") from None
+            raise click.ClickException(
+                f"{self.program}: {error.strerror}; install nginx, or correct `nginx` in edge.toml"
+            ) from None
         return (done.stderr or f"exit code {done.returncode}") if done.returncode else ""
 
     def accepts(self, directive: str, main: str = "") -> bool:

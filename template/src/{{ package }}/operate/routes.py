@@ -254,7 +254,7 @@ def objections(
             )
         asked = fitting
         if _OPTIONS not in fact.methods:
-            # Of what answers nothing else, the policy answers it, and what it says does not count.
+            # The policy answers it, so a view for nothing else has no say.
             asked = [each for each in fitting if each.methods != {_OPTIONS}]
         if fact.access == "public" and asked and all(each.public for each in asked):
             yield "warn", f"{place} access: the views say so themselves; leave it out"

@@ -57,7 +57,7 @@ _EMPTY = frozenset({204, 304})
 _ELSEWHERE = range(300, 400)
 _FINAL = range(200, 600)
 _PLAIN = frozenset(range(200, 400)) - _EMPTY
-"""Of responses with a body that are no errors."""
+"""Statuses of responses with a body that are no errors."""
 _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -163,7 +163,7 @@ class Boundary:
         self._passkey_features = ", ".join(
             f"{name}=()" for name in policy.headers.permissions_off if name != _PASSKEYS
         ).encode()
-        # Of this process alone: nobody outside can claim that a response is the boundary's.
+        # This process's own: nobody outside can claim that a response is the boundary's.
         self._mark = _random_mark()
 
     def _open_factors(self, accounts: Accounts, keys: Keys) -> Factors | None:
@@ -765,7 +765,7 @@ class Boundary:
         if urlsplit(target).path in {LoginRequired.page, SecondFactorRequired.page}:
             return None
         kind = response.header(b"content-type").decode("latin-1")
-        # Of a page that somebody opens, as who is remembered by a cookie does, back to it.
+        # Without one, as where a cookie remembers who opens a page, back to that page.
         return self.half_login(context, target or None, as_json=is_json(media_type(kind)))
 
     def _undecided(self, context: RequestContext) -> None:

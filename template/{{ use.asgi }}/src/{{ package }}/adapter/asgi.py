@@ -14,7 +14,7 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
-from ..security.event_sending import while_it_lives
+from ..security.event_streams import EventStream
 from ..security.events import REQUEST, for_request
 from ..security.proxy import FORWARDING_BYTES
 from ..security.responses import Response
@@ -129,9 +129,9 @@ class BoundaryMiddleware:
         self.content_of = content_of or as_mapping
         self.propagate = propagate
         self.finds_ours = finds_ours
-        # Of its own: requests that wait for a store that is away must not hold up the others.
+        # A pool of its own: requests that wait for a store that is away hold up no others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
-        # Of Starlette, also mounted; any other page before an exception is the application's own.
+        # Starlette's, also mounted; any other page before an exception is the application's own.
         boundary.stock |= {(_CRASH, b"Internal Server Error")}
         # Not above: it knows this module.
         from .sockets import Sockets
@@ -304,8 +304,7 @@ class _Exchange:
         if start:
             await self._send_raw(start)
             if events := self._context.events:
-                ask = self._middleware.in_thread
-                self._send_raw = while_it_lives(events, self._send_raw, ask)
+                self._send_raw = _while_it_lives(events, self._send_raw, self._middleware)
         await self._send_raw(message)
 
     def _passed(self, start: Message) -> Message | None:
@@ -530,3 +529,17 @@ def as_mapping(value: Any) -> dict[str, Any] | None:
 
 async def _done() -> None:
     """Be awaited where there is nothing to wait for."""
+
+
+def _while_it_lives(events: EventStream, send: Send, middleware: BoundaryMiddleware) -> Send:
+    """Return what sends as `send` does, and ends the stream once its session has ended (SES-10)."""
+
+    async def call(message: Message) -> None:
+        if not events.ended and events.is_due and not await middleware.in_thread(events.goes_on):
+            await send({"type": "http.response.body", "body": b""})
+        if events.ended:
+            # As servers say it to an application where nobody is there any more.
+            raise OSError("the session of a stream of events has ended")
+        await send(message)
+
+    return call

@@ -19,7 +19,7 @@ PAGE_HEADERS = (
     (b"content-security-policy", _CSP),
     (b"cross-origin-embedder-policy", b"unsafe-none"),
 )
-"""Of the pages, which are there in development alone (FPR-4)."""
+"""For the pages, which are there in development alone (FPR-4)."""
 KIND = "application/problem+json"
 SCHEMAS = "#/components/schemas/"
 _READING = frozenset({"get", "head", "options", "trace"})

@@ -13,7 +13,7 @@ from .inventory import Endpoint, beside, methods_of, name_of, path_of
 from .setup import set_up
 
 _FALLBACKS = ("django.contrib.flatpages.", "django.contrib.redirects.")
-"""Of Django's own, what answers where there is no route."""
+"""Middlewares of Django that answer where there is no route."""
 _PLAIN = "secure(get_wsgi_application(),"
 
 

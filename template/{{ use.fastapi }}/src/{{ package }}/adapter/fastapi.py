@@ -54,7 +54,7 @@ _STOCK = frozenset(
 _KNOWN = (HTTPException, WebSocketException, ValidationException, Problem, StoreError)
 """Exceptions that are an answer, or that the boundary logs."""
 _DIGITS = 4300
-"""Of an integer that Python writes down."""
+"""Python writes down no longer integer."""
 
 
 class _Session(Session):
@@ -189,7 +189,7 @@ def _remember_crashes(app: Starlette) -> None:
             if iscoroutinefunction(handler):
                 return await handler(request, error)
             answer = await run_in_threadpool(handler, request, error)
-            # Of an object that is called as a coroutine function.
+            # An object may be called as a coroutine function.
             return await answer if isawaitable(answer) else answer
 
         return call

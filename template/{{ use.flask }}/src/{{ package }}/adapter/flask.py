@@ -60,7 +60,7 @@ class FlaskSession(Session, SessionMixin):
 
     identity_key = "_user_id"
     made_up = False
-    """Of a request that nobody has sent: Flask stores it, as no response leaves."""
+    """True for a request that nobody has sent: Flask stores it, as no response leaves."""
 
     @override
     def __setitem__(self, key: str, value: Any) -> None:

@@ -151,7 +151,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         _take_over_log(production=production)
         if production and app.openapi_config:
             app.asgi_handler = cast("Any", _without_documentation(app, app.openapi_config))
-        # Of handlers that it gets later, and of those that have resolved theirs.
+        # For handlers that it gets later; those of now have resolved theirs.
         app.guards = [_check_access, *app.guards]
         for inner in app.routes:
             for handler in handlers_of(inner):

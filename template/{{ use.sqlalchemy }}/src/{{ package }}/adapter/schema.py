@@ -260,7 +260,10 @@ def _keep_references(ctx: MigrationContext, **_: object) -> None:
     if connection is None or connection.dialect.name != "sqlite":
         return
     if rows := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
-        raise StoreError(f"the migration leaves rows of {rows[0][0]} without their {rows[0][2]}")
+        raise StoreError(
+            f"the migration leaves rows of {rows[0][0]} without their {rows[0][2]}; let it delete"
+            " those, too, or keep what they belong to"
+        )
 
 
 def _migrating(engine: Engine) -> Engine:

@@ -49,7 +49,7 @@ class WsgiServer:
         self._boundary = middleware.boundary
         self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
-        # Of its own: requests that wait for a store that is away must not hold up the others.
+        # A pool of its own: requests that wait for a store that is away hold up no others.
         self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +94,7 @@ class WsgiServer:
                 body, size = await (
                     _within(deadline, context, 408, reading) if deadline else reading
                 )
-                # Of a body that came in chunks too: some frameworks read none without a length.
+                # Also for a body that came in chunks: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
             except Problem as problem:
                 body = _Unreadable(self._boundary, context, problem)

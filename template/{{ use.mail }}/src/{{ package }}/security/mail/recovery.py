@@ -153,7 +153,7 @@ class Recovery:
         )
         if account is None:
             return {"current_password": "This is not your current password."}
-        # Of now, not of when the mail is written: a new password ends what the old one has begun.
+        # Marked now, not when the mail is written: a new password ends what the old one has begun.
         mark = _mark(account, self.address() or None)
         return self.request(ADDRESS, address, name=user.name, mark=mark)
 
