@@ -12,10 +12,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from my_service.adapter.alone import cannot_connect
 from my_service.app import commands
 from my_service.operate import edge
 from my_service.operate.cli import main
+from my_service.security.database_errors import cannot_connect
 from my_service.security.stores import StoreError
 
 NAMES = main.list_commands(click.Context(main))

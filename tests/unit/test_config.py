@@ -125,11 +125,11 @@ UNSAFE = {
     },
     "database with two hosts": (
         {"APP_DATABASE_URL": "postgresql:///app?host=db.test&host=127.0.0.1"},
-        "APP_DATABASE_URL: a part",
+        "APP_DATABASE_URL: a parameter",
     ),
     "database of a service file": (
         {"APP_DATABASE_URL": "postgresql:///app?service=elsewhere"},
-        "APP_DATABASE_URL: a part",
+        "APP_DATABASE_URL: a parameter",
     ),
     "database that libpq cannot read": (
         {"APP_DATABASE_URL": "postgresql://app:sesame@127.0.0.1/app?mode=verify-full"},

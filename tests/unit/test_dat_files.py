@@ -19,7 +19,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from my_service.adapter.alone import alone
+from my_service.adapter.migration_lock import migration_lock
 from my_service.security import database_file
 from my_service.security.database_file import DatabaseFile, MarkedConnection
 from my_service.security.lock_file import open_lock
@@ -277,7 +277,7 @@ def test_a_new_process_makes_no_file_in_the_place_of_one_that_is_gone(store: Sql
 def test_an_upgrade_holds_up_nobody_who_finds_another_file(store: SqliteStore) -> None:
     copy = copy_of(store)
     began = time.monotonic()
-    with alone(f"sqlite:///{store.path}"):
+    with migration_lock(f"sqlite:///{store.path}"):
         copy.replace(store.path)
         assert store.get(ROW.id_hash) == ROW
     assert time.monotonic() - began < 2

@@ -1053,7 +1053,7 @@ def test_view_that_logs_in_again_is_told_again(tmp_path: Path) -> None:
 
             @application.before_request
             def look() -> None:
-                assert current_auth.is_half_done in {True, False}
+                assert current_auth.awaits_second_factor in {True, False}
 
             return application
 

@@ -67,7 +67,7 @@ def unreadable(error: BaseException) -> bool:
     By where it was raised: an author who parses something else has an error of the same type.
     """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        # Of tasks, one of which reads.
+        # A group of tasks, one of which reads.
         error = error.exceptions[0]
     reading = False
     for frame, _ in walk_tb(error.__traceback__):

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
 REST = "/*"
 """At the end of a path: whatever is below, of which nothing more is known."""
 _PARAMETER = re.compile(r"<(?:([a-z_]+)(?:\([^)]*\))?:)?([^<>]+)>|\{([^{}:]+)(?::([a-z_]+))?\}")
+
+_LAYERS = 32
+"""The most middlewares around an application: more than anybody has, and the end of a circle."""
 
 Said = Literal["view", "dependency", "default"]
 
@@ -31,6 +34,15 @@ class Endpoint:
     websocket: bool = False
     beside: bool = False
     """No route: it is asked at any address, before a route is or where there is none."""
+
+
+def layers(app: Any) -> Iterator[Any]:
+    """Yield an application, and what is inside of it: middlewares keep that as `app`."""
+    for _ in range(_LAYERS):
+        if app is None:
+            return
+        yield app
+        app = getattr(app, "app", None)
 
 
 def path_of(pattern: str) -> str:

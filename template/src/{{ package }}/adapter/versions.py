@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from ..config import Settings
+from ..config import PACKAGE, Settings
 from ..security.events import emit
 from ..security.stores import StoreError
 from .history import state
 
-PACKAGE = __name__.partition(".")[0]
 UPGRADE = f"{PACKAGE} db upgrade"
 
 

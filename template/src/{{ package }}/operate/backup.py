@@ -25,7 +25,7 @@ from typing import Any
 import click
 
 from ..adapter import versions
-from ..config import Settings, load
+from ..config import PACKAGE, Settings, load
 from ..security import events
 from ..security.stores import StoreError
 from .operator import operator
@@ -109,8 +109,7 @@ def restore(folder: Path) -> None:
             _replace(new, local[name], now)
     events.emit("sys_restored", operator=operator(), folder=str(folder))
     click.echo(f"restored {', '.join(ready)} as of {manifest['created']}")
-    missing = ["app.sqlite3", "store.sqlite3"]
-    missing = [name for name in missing if name not in ready]
+    missing = [name for name in ("app.sqlite3", "store.sqlite3") if name not in ready]
     try:
         versions.require_current(settings.database_url)
         if "store.sqlite3" in missing:
@@ -201,11 +200,10 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _write_manifest(folder: Path) -> None:
-    package = versions.PACKAGE
     manifest = {
         "format": _FORMAT,
-        "package": package,
-        "version": _version(package),
+        "package": PACKAGE,
+        "version": _version(PACKAGE),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "files": {
             path.name: {"sha256": _hash(path), "bytes": path.stat().st_size}
@@ -229,9 +227,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         form, package = manifest["format"], manifest["package"]
         listed = {name: each["sha256"] for name, each in manifest["files"].items()}
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        raise click.ClickException(f"{folder} is no backup: no {_MANIFEST} in it") from None
-    if (form, package) != (_FORMAT, versions.PACKAGE):
-        raise click.ClickException(f"{folder} is a backup of {package}, format {form}, not of this")
+        raise click.ClickException(
+            f"{folder} is no backup, without a whole {_MANIFEST}; name a folder that `backup` made"
+        ) from None
+    if (form, package) != (_FORMAT, PACKAGE):
+        raise click.ClickException(
+            f"{folder} is a backup of {package}, format {form}; this is {PACKAGE}, format {_FORMAT}"
+        )
     for name, digest in listed.items():
         path = folder / name
         if Path(name).name != name or not path.is_file() or _hash(path) != digest:

@@ -59,10 +59,9 @@ def run(
 ) -> list[Item]:
     """Judge policy, environment and lock.
 
-    `template` is the template's version, `affecting` the ids of what is known against it.
-
     `problems` are those of `config`, `unencrypted` the hosts that it lets pass; `versions` and
-    `unhashed` are those of `end_of_life`, the first None without a lock; `facts` those of `routes`.
+    `unhashed` are those of `end_of_life`, the first None without a lock; `facts` those of `routes`;
+    `template` is the template's version, `affecting` the ids of what is known against it.
     """
     throttle, redirects = policy.throttle, list(policy.service.redirect_hosts)
     items = [
@@ -74,7 +73,7 @@ def run(
             "PS005",
             "Prevent open redirects",
             "ok",
-            f"service.redirect-hosts = {redirects}, RED-1 to RED-3",
+            f"service.redirect-hosts = {redirects}, RED-1 to RED-4",
         ),
         _headers(policy),
         Item("PS007", "Reduce fingerprinting", "ok", "headers.allowed, FPR-1 to FPR-4"),
@@ -84,7 +83,7 @@ def run(
             "Prevent brute-force attacks",
             "ok",
             f"throttle.pair.limit = {throttle.pair.limit},"
-            f" throttle.address.limit = {throttle.address.limit}, THR-1 to THR-8",
+            f" throttle.address.limit = {throttle.address.limit}, THR-1 to THR-10",
         ),
         _dependencies(policy, versions, unhashed, today),
         Item("PS011", "Avoid other known vulnerabilities", "ok", "CSR-1, CSR-2, ACC-1, ACC-2"),
@@ -160,7 +159,7 @@ def _cookies(policy: Policy) -> Item:
         "PS008",
         "Use cookies securely",
         "warn" if shared else "ok",
-        f"cookies.session-name = {policy.cookies.session_name}, SES-1 to SES-9",
+        f"cookies.session-name = {policy.cookies.session_name}, SES-1 to SES-12",
         "cookies.domain: empty it, so that siblings cannot read the cookie" if shared else "",
     )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ..adapter import history, versions
-from ..config import load
+from ..config import PACKAGE, load
 from ..security import events
 from .operator import operator
 
@@ -72,6 +72,6 @@ def check() -> None:
     for line in differences:
         click.echo(line)
     if differences:
-        click.echo(f"no migration for this; write it: {versions.PACKAGE} db revision MESSAGE")
+        click.echo(f"no migration for this; write it: {PACKAGE} db revision MESSAGE")
         sys.exit(1)
     click.echo("the migrations say what the models say")

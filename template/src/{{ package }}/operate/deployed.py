@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 
 from ..adapter import versions
-from ..config import ConfigError, Settings, load
+from ..config import PACKAGE, ConfigError, Settings, load
 from ..security import events
 
-_PACKAGE = __name__.partition(".")[0]
 _ETC = Path("/etc")
 _MACHINE = re.compile(r"^# machine: (.+)$", re.MULTILINE)
 _NAMES = re.compile(r"^\s*(server_name|listen) ([^;]+);", re.MULTILINE)
@@ -26,7 +25,7 @@ def folder() -> Path:
     try:
         name = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["project"]["name"]
     except (OSError, tomllib.TOMLDecodeError, KeyError):
-        name = _PACKAGE.replace("_", "-")
+        name = PACKAGE.replace("_", "-")
     return _ETC / str(name)
 
 
@@ -149,7 +148,7 @@ def _read(file: Path) -> str:
 def _served(text: str) -> dict[str, None]:
     found: dict[str, None] = {}
     for kind, value in _NAMES.findall(text):
-        # Of a line to listen on, what follows the address is TLS: that may come and go.
+        # What follows the address in a `listen` is about TLS, which may come and go.
         words = value.split() if kind == "server_name" else value.split()[:1]
         found |= dict.fromkeys(f"{kind} {word}" for word in words if word != "_")
     return found | dict.fromkeys(f"socket {path}" for path in _SOCKETS.findall(text))

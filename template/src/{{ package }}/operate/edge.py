@@ -24,6 +24,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..adapter.compose import APP
+from ..config import PACKAGE
 from ..security import errors
 from ..security.headers import SecureHeaders
 from ..security.policy import HostName, Policy, load
@@ -33,7 +34,6 @@ from ..security.static import StaticFiles
 from . import deployed
 from .locations import locations
 
-_PACKAGE = __name__.partition(".")[0]
 DEPLOY = Path("deploy")
 _TOO_MANY = 429
 MOST_HEADERS = 90
@@ -108,7 +108,9 @@ class Nginx:
                 check=False,
             )
         except OSError as error:
-            raise click.ClickException(f"{self.program}: {error.strerror}") from None
+            raise click.ClickException(
+                f"{self.program}: {error.strerror}; install nginx, or correct `nginx` in edge.toml"
+            ) from None
         return (done.stderr or f"exit code {done.returncode}") if done.returncode else ""
 
     def accepts(self, directive: str, main: str = "") -> bool:
@@ -372,7 +374,7 @@ def certificates(file: Path, machine: Path | None, policy: Path, options: tuple[
     here, python = folder(), Path(sys.executable)
     if python.is_relative_to(Path.cwd()):
         python = here / python.relative_to(Path.cwd())
-    command = [str(python), "-m", _PACKAGE, "edge", str(file.resolve()), "--reload"]
+    command = [str(python), "-m", PACKAGE, "edge", str(file.resolve()), "--reload"]
     places = ["--machine", str(here / place), "--policy", str(here / policy)]
     # Not "cd": certbot looks for the first word on the PATH.
     make = shlex.join(["env", f"--chdir={here}", *command, *places])

@@ -16,7 +16,7 @@ import click
 import psycopg
 
 from ..adapter import versions
-from ..adapter.alone import alone
+from ..adapter.migration_lock import migration_lock
 from ..config import ConfigError, Settings, load
 from ..security import events
 from ..security.stores import StoreError, open_store
@@ -152,7 +152,7 @@ def _opened(
 
 def _tables(stack: ExitStack, path: Path, url: str, *, writing: bool) -> Tables:
     """Open both databases; nobody else changes the target's tables until the end."""
-    stack.enter_context(alone(url))
+    stack.enter_context(migration_lock(url))
     target = stack.enter_context(psycopg.connect(url, autocommit=True))
     stack.enter_context(_named())
     target.execute("SET TimeZone TO 'UTC'")

@@ -118,7 +118,9 @@ class Tables:
     def restart(self, origin: str) -> None:
         """Empty the target of an unfinished move from `origin`."""
         if self._noted() != origin:
-            raise click.ClickException("the target has no unfinished move of this service")
+            raise click.ClickException(
+                "the target has no unfinished move of this service; leave --restart out"
+            )
         names = SQL(", ").join(Identifier(table.name) for table in self.all)
         self._target.execute(SQL("TRUNCATE {}").format(names))
         self._run("DELETE FROM {} WHERE name != {}", Identifier(NOTES), Literal(_SOURCE))

@@ -14,14 +14,14 @@ import click
 
 from ..adapter import versions
 from ..app.users import open_users
-from ..config import load
+from ..config import PACKAGE, load
 from ..security import events
 from ..security.accounts import Change, add_account, normalise
 from ..security.factors import FactorStore
+from ..security.login_counters import LoginCounters
 from ..security.passwords import Passwords
 from ..security.people import OwnedError, People, Person
 from ..security.policy import load as load_policy
-from ..security.standing import Standings
 from ..security.stores import Store, StoreError, open_store
 from .deployed import require_database
 from .operator import operator, printable
@@ -39,7 +39,7 @@ class Desk:
     people: People
     passwords: Passwords
     store: Store
-    standings: Standings
+    counters: LoginCounters
 
     def person(self, name: str) -> Person:
         """Return a user by any spelling of the name, or say that there is none."""
@@ -49,7 +49,7 @@ class Desk:
             close = get_close_matches(normalise(name), names, n=1)
             guess = f", but {close[0]!r}" if close else ""
             raise click.ClickException(
-                f"there is no user {name!r}{guess}; all: {versions.PACKAGE} user list"
+                f"there is no user {name!r}{guess}; all: {PACKAGE} user list"
             )
         return found
 
@@ -85,7 +85,7 @@ def open_desk(*, create: bool = False) -> Desk:
             " security/people.py"
         )
     policy, store = load_policy(settings.policy), open_store(settings.store_url)
-    return Desk(people, Passwords(policy.passwords), store, Standings(policy.throttle, store))
+    return Desk(people, Passwords(policy.passwords), store, LoginCounters(policy.throttle, store))
 
 
 def read_password() -> str:
@@ -217,9 +217,9 @@ def unlock(name: str, *, lost_factors: bool) -> None:
     if lost_factors:
         _remove_factors(desk, person)
     # A name may look like an address; what counts against that one is not the user's.
-    standings = desk.standings.of(person.name, int(time.time()))
-    found = [each for each in standings if each.name]
-    desk.standings.lift(found)
+    counters = desk.counters.of(person.name, int(time.time()))
+    found = [each for each in counters if each.name]
+    desk.counters.lift(found)
     events.emit("authn_login_unlock", user=person.name, operator=operator(), counters=len(found))
     click.echo(f"{len(found)} counters of {person.name} cleared")
 

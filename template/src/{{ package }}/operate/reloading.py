@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-_PACKAGE = __name__.partition(".")[0]
+from ..config import PACKAGE
 
 
 def run(arguments: list[str]) -> None:
@@ -24,7 +24,7 @@ def run(arguments: list[str]) -> None:
     # A process of its own for each start: what was imported is never imported half anew.
     run_process(
         *(path for path in watched if path.exists()),
-        target=shlex.join([sys.executable, "-m", _PACKAGE, *arguments]),
+        target=shlex.join([sys.executable, "-m", PACKAGE, *arguments]),
         target_type="command",
         callback=lambda changes: click.echo(f"changed: {min(changes)[1]}", err=True),
     )

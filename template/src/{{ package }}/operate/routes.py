@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from ..adapter.compose import whole
+from ..adapter.compose import require_secured
 from ..adapter.inventory import REST, Endpoint
 from ..adapter.listing import endpoints
 from ..app.main import create_app
-from ..config import Settings
+from ..config import PACKAGE, Settings
 from ..security.health import READY
 from ..security.policy import Policy, Route
 from ..security.routes import RouteRules, Routes
 from ..security.static import PREFIX
 
-_PACKAGE = __name__.partition(".")[0]
 _OPTIONS = "OPTIONS"
 _READING = frozenset({"GET", "HEAD", _OPTIONS})
 _ALWAYS = frozenset({"GET", "HEAD"})
@@ -35,7 +34,7 @@ _PAGES = frozenset({
 })
 # fmt: on
 """What the template gives to every service; it may have been changed since."""
-_MODULES = frozenset({f"{_PACKAGE}.app.recovery", f"{_PACKAGE}.app.signup"})
+_MODULES = frozenset({f"{PACKAGE}.app.recovery", f"{PACKAGE}.app.signup"})
 """What it gives to those that send mail."""
 _POLICYS = (f"{PREFIX.rstrip('/')}{REST}", "/.well-known/security.txt", "/healthz", READY)
 
@@ -107,7 +106,7 @@ def found(settings: Settings) -> list[Endpoint]:
 
             # Elsewhere the application does it itself.
             schema.scratch(own.database_url)
-        return endpoints(lambda: whole(create_app(own)))
+        return endpoints(lambda: require_secured(create_app(own)))
 
 
 def rows(policy: Policy, routes: Iterable[Endpoint]) -> list[Row]:
@@ -179,10 +178,10 @@ def _owner(endpoint: Endpoint, *, policys: bool) -> str:
     top = module.partition(".")[0]
     if policys:
         return "template"
-    if top != _PACKAGE:
+    if top != PACKAGE:
         return top
     plain = "/".join("{}" if part.startswith("{") else part for part in endpoint.path.split("/"))
-    mine = module.startswith(f"{_PACKAGE}.adapter") or module in _MODULES or plain in _PAGES
+    mine = module.startswith(f"{PACKAGE}.adapter") or module in _MODULES or plain in _PAGES
     return "template" if mine else "service"
 
 
@@ -255,7 +254,7 @@ def objections(
             )
         asked = fitting
         if _OPTIONS not in fact.methods:
-            # Of what answers nothing else, the policy answers it, and what it says does not count.
+            # The policy answers it, so a view for nothing else has no say.
             asked = [each for each in fitting if each.methods != {_OPTIONS}]
         if fact.access == "public" and asked and all(each.public for each in asked):
             yield "warn", f"{place} access: the views say so themselves; leave it out"

@@ -12,8 +12,8 @@ import click
 
 from ..config import load
 from ..security.events import emit
+from ..security.login_counters import LoginCounter, LoginCounters
 from ..security.policy import load as load_policy
-from ..security.standing import Standing, Standings
 from ..security.stores import open_store
 from .operator import operator, printable
 
@@ -32,10 +32,8 @@ def throttle() -> None:
 def show(who: str, *, as_json: bool) -> None:
     """Show what counts against a user name or an address; without one, who is blocked now."""
     now = int(time.time())
-    standings = _standings()
-    chosen = (
-        standings.of(who, now) if who else (each for each in standings.all(now) if _blocks(each))
-    )
+    counters = _counters()
+    chosen = counters.of(who, now) if who else (each for each in counters.all(now) if _blocks(each))
     found = list(islice(chosen, _MOST + 1))
     shown = sorted(found[:_MOST], key=lambda each: (-each.blocked_until, each.kind, each.name))
     if as_json:
@@ -57,9 +55,9 @@ def clear(who: str, *, everybody: bool) -> None:
     if bool(who) == everybody:
         raise click.UsageError("name a user or an address, or give --all")
     now = int(time.time())
-    standings = _standings()
-    found = list(standings.all(now) if everybody else standings.of(who, now))
-    standings.lift(found)
+    counters = _counters()
+    found = list(counters.all(now) if everybody else counters.of(who, now))
+    counters.lift(found)
     blocks = sum(map(_blocks, found))
     emit(
         "authn_login_unlock",
@@ -71,36 +69,36 @@ def clear(who: str, *, everybody: bool) -> None:
     click.echo(f"{len(found)} counters cleared, {blocks} of them blocked")
 
 
-def _standings() -> Standings:
+def _counters() -> LoginCounters:
     settings = load()
-    return Standings(
+    return LoginCounters(
         load_policy(settings.policy).throttle, open_store(settings.store_url, create=False)
     )
 
 
-def _blocks(standing: Standing) -> bool:
-    return standing.blocked_until > 0
+def _blocks(counter: LoginCounter) -> bool:
+    return counter.blocked_until > 0
 
 
-def _as_dict(standing: Standing) -> dict[str, object]:
+def _as_dict(counter: LoginCounter) -> dict[str, object]:
     return {
-        "kind": standing.kind,
-        "name": standing.name,
-        "from": standing.where,
-        "failures": standing.failures,
-        "blocked_until": _time(standing.blocked_until) if _blocks(standing) else None,
-        "forgotten": _time(standing.forgotten),
+        "kind": counter.kind,
+        "name": counter.name,
+        "from": counter.where,
+        "failures": counter.failures,
+        "blocked_until": _time(counter.blocked_until) if _blocks(counter) else None,
+        "forgotten": _time(counter.forgotten),
     }
 
 
-def _as_text(standing: Standing) -> str:
-    who = " from ".join(printable(each) for each in (standing.name, standing.where) if each)
+def _as_text(counter: LoginCounter) -> str:
+    who = " from ".join(printable(each) for each in (counter.name, counter.where) if each)
     until = (
-        f"blocked until {_time(standing.blocked_until)}"
-        if _blocks(standing)
-        else f"forgotten at {_time(standing.forgotten)}"
+        f"blocked until {_time(counter.blocked_until)}"
+        if _blocks(counter)
+        else f"forgotten at {_time(counter.forgotten)}"
     )
-    return f"{standing.kind}: {who}: {standing.failures} failures, {until}"
+    return f"{counter.kind}: {who}: {counter.failures} failures, {until}"
 
 
 def _time(seconds: int) -> str:

@@ -178,8 +178,7 @@ class LoginService:
     ) -> Account | None:
         """Return the account if the password is right; not `final` where a factor may follow."""
         name = normalise(name)
-        counters = self._throttle.counters(name, attempt.client, attempt.device)
-        with closed(), self._reserved(name, counters) as settle, self.passwords.place():
+        with self.counted(name, attempt) as settle, self.passwords.place():
             account = self._find(name)
             right = self.passwords.verify(account.password_hash if account else None, password)
             if account is None or not right:
@@ -205,12 +204,11 @@ class LoginService:
             reserved = self._throttle.reserve(counters, now, self.passwords.place)
         except Busy:
             # More wait than may: what they wait for are guesses, most likely.
-            raise Problem(429, headers=[("retry-after", "1")], reason="throttle") from None
+            raise too_many(1) from None
         except Blocked as blocked:
             if not blocked.others:
                 emit("authn_login_lock", user=name, seconds=blocked.seconds)
-            after = [("retry-after", str(blocked.seconds))]
-            raise Problem(429, headers=after, reason="throttle") from None
+            raise too_many(blocked.seconds) from None
         settled = False
 
         def settle(outcome: Outcome) -> None:
@@ -268,6 +266,11 @@ def add_account(
     accounts.add(name, passwords.hash(password))
     emit("user_created", user=name, operator=by)
     return name
+
+
+def too_many(seconds: int) -> Problem:
+    """Return the refusal of an attempt, which may be made again after so many seconds."""
+    return Problem(429, headers=[("retry-after", str(seconds))], reason="throttle")
 
 
 @contextmanager

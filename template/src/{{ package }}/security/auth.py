@@ -92,7 +92,7 @@ class Auth:
         return SecondFactor(self, self._factors, self._session, Site(self._origin))
 
     @property
-    def is_half_done(self) -> bool:
+    def awaits_second_factor(self) -> bool:
         """Tell whether a login waits for its second proof: /login/factor asks for it."""
         return self._factors is not None and self.second_factor.is_awaited
 
@@ -107,12 +107,10 @@ class Auth:
     @property
     def user(self) -> User | None:
         """The signed-in user. Raises `Problem` 503 if nobody can know: the store is away."""
-        session = self._session
-        if session.user:
-            return User(session.user, session.user_name)
-        if session.unavailable:
+        user = self.shown_user
+        if user is None and self._session.unavailable:
             raise Problem(503, reason="store away")
-        return None
+        return user
 
     @property
     def shown_user(self) -> User | None:
@@ -173,8 +171,8 @@ class Auth:
     def log_in(self, name: str, password: str) -> Account | None:
         """Check a password and start a session; None if name or password is wrong.
 
-        Of a user with a second factor it is half a login: see `is_half_done`. Raises `Problem` 429
-        while blocked and 503 if the store or the hashing pool cannot serve.
+        For a user with a second factor it is half a login: see `awaits_second_factor`. Raises
+        `Problem` 429 while blocked and 503 if the store or the hashing pool cannot serve.
         """
         account = self.service.authenticate(name, password, self.attempt(name))
         if account:

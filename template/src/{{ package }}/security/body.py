@@ -78,7 +78,7 @@ class Body:
             return
         if length is not None and length > self._limit:
             raise self._too_large()
-        # Of what does not say what it is, no more can be assumed (RFC 9110 section 8.3).
+        # Without a content type nothing can be assumed (RFC 9110 section 8.3).
         kind = self._type or _UNKNOWN
         if not (self._rules.allows(kind) or (self._json and self._rules.allows(JSON))):
             said = "content type" if self._type else "no content type, so"

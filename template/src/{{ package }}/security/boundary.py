@@ -12,7 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from traceback import extract_tb
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from . import agents, cors, csrf, errors, health
 from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body, is_json, media_type
+from .cache import BoundedCache
 from .context import Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name, is_cookie_name
 from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
@@ -36,7 +37,6 @@ from .passwords import Passwords
 from .policy import Policy, PolicyError
 from .proxy import TrustedProxies, last, plain, read_address
 from .redirects import Redirects, split_refresh
-from .remembered import Remembered
 from .responses import Headers, Response
 from .routes import RouteRules, Routes
 from .session_codec import SessionCodec
@@ -57,7 +57,7 @@ _EMPTY = frozenset({204, 304})
 _ELSEWHERE = range(300, 400)
 _FINAL = range(200, 600)
 _PLAIN = frozenset(range(200, 400)) - _EMPTY
-"""Of responses with a body that are no errors."""
+"""Statuses of responses with a body that are no errors."""
 _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -78,15 +78,6 @@ _SPECIAL = frozenset({MARK, b"set-cookie", *_TARGETS})
 
 RenderError = Callable[[RequestContext, Problem], str | None]
 """Renders the application's own error page; None where it has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """Of what every request has."""
-
-    max_url: int
-    max_header_count: int
-    max_header_bytes: int
 
 
 class _Target(NamedTuple):
@@ -163,10 +154,8 @@ class Boundary:
         """Headers that are the same in many responses, for who must write them in another way."""
         self._hosts = AllowedHosts(hosts)
         self._proxies = TrustedProxies(trusted_proxies)
-        self._places = Remembered(self._place, _lengths, longest=_MOST_CACHED)
-        self._targets = Remembered(self._target, _lengths, longest=_MOST_CACHED)
-        limits = policy.input
-        self._limits = _Limits(limits.max_url, limits.max_header_count, limits.max_header_bytes)
+        self._places = BoundedCache(self._place, _lengths, longest=_MOST_CACHED)
+        self._targets = BoundedCache(self._target, _lengths, longest=_MOST_CACHED)
         self._methods = frozenset(policy.input.methods)
         self._allow = ", ".join(sorted(self._methods))
         self._session_name = policy.cookies.session_name
@@ -174,7 +163,7 @@ class Boundary:
         self._passkey_features = ", ".join(
             f"{name}=()" for name in policy.headers.permissions_off if name != _PASSKEYS
         ).encode()
-        # Of this process alone: nobody outside can claim that a response is the boundary's.
+        # This process's own: nobody outside can claim that a response is the boundary's.
         self._mark = _random_mark()
 
     def _open_factors(self, accounts: Accounts, keys: Keys) -> Factors | None:
@@ -286,7 +275,7 @@ class Boundary:
 
     def _check(self, context: RequestContext, head: RequestHead) -> Response | None:
         """Return the policy's own response, or None where the application is asked."""
-        limits = self._limits
+        limits = self.policy.input
         if len(head.path) + len(head.query) > limits.max_url:
             raise Problem(414, reason="input.max-url")
         count, size = head.size()
@@ -359,16 +348,13 @@ class Boundary:
         if method not in _BODILESS:
             raise Problem(405, headers=[("allow", "GET, HEAD, OPTIONS")])
         if path == health.READY:
-            context.slow_page = self._ready
+            context.slow_page = partial(health.ready, self.ready)
             return None
         if path == _ALIVE:
             return health.alive()
         if path == _SECURITY_TXT:
             return health.security_txt(self.policy.service, self.sessions.now())
         return self.static.response(path)
-
-    def _ready(self) -> Response:
-        return health.ready(self.ready)
 
     def fail(self, context: RequestContext, error: Exception) -> None:
         """Remember why the body cannot be read: a framework may swallow what its reader raises."""
@@ -662,7 +648,7 @@ class Boundary:
             status,
             own,
             https=context.https,
-            nonce=context.csp_nonce,
+            nonce=lambda: context.nonce,
             fact=route.number,
             plan=plan,
         )
@@ -779,7 +765,7 @@ class Boundary:
         if urlsplit(target).path in {LoginRequired.page, SecondFactorRequired.page}:
             return None
         kind = response.header(b"content-type").decode("latin-1")
-        # Of a page that somebody opens, as who is remembered by a cookie does, back to it.
+        # Without one, as where a cookie remembers who opens a page, back to that page.
         return self.half_login(context, target or None, as_json=is_json(media_type(kind)))
 
     def _undecided(self, context: RequestContext) -> None:

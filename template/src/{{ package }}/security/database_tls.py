@@ -47,7 +47,7 @@ def of_database(url: str) -> Link:
     # libpq takes the last of them, SQLAlchemy all. Not urlsplit: it knows no list of hosts.
     names = Counter(name for name, _ in parse_qsl(url.partition("?")[2], keep_blank_values=True))
     if any(count > 1 for count in names.values()) or "service" in names:
-        raise ValueError("a part of it is there twice, or in a file of services")
+        raise ValueError("a parameter occurs twice, or names a service file of libpq")
     try:
         # PGHOST and others fill in what the URL leaves open.
         given = [*Conninfo.get_defaults(), *Conninfo.parse(url.encode())]

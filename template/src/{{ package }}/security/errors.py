@@ -13,6 +13,7 @@ from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from string import Template
+from typing import Any
 
 from .responses import Response
 
@@ -143,15 +144,22 @@ def wants_json(path: str, accept: str, api_prefix: str) -> bool:
     return "json" in accept or path.startswith(api_prefix)
 
 
-def document(problem: Problem, request_id: str) -> Response:
-    """Return the error as a problem document (RFC 9457)."""
-    content = {
-        "type": "about:blank",
+def variables(problem: Problem, request_id: str) -> dict[str, Any]:
+    """Return what is said of an error: in a document, and by the application's own error.html."""
+    return {
         "title": title(problem.status),
         "status": problem.status,
         "detail": detail(problem),
         "request_id": request_id,
-    } | ({"fields": problem.fields} if problem.fields else {})
+        "fields": problem.fields,
+    }
+
+
+def document(problem: Problem, request_id: str) -> Response:
+    """Return the error as a problem document (RFC 9457)."""
+    content = {"type": "about:blank", **variables(problem, request_id)}
+    if not problem.fields:
+        del content["fields"]
     body = json.dumps(content).encode()
     return Response.of(problem.status, "application/problem+json", body, problem.headers)
 

@@ -25,7 +25,7 @@ from .sealing import Seal
 from .stores import Outcome
 
 MAX_FACTORS = 20
-"""Of one user: more than anybody has, and no way to fill the database."""
+"""For one user: more than anybody has, and no way to fill the database."""
 MAX_NAME = 60
 """Characters of a factor's name."""
 CODES = 10
@@ -54,11 +54,11 @@ class Factor:
     kind: str
     name: str
     secret: str
-    """Of an authenticator app: its secret, sealed with the service's keys."""
+    """An authenticator app's, sealed with the service's keys."""
     counter: int
     """The last time step that was used, -1 for none; of a passkey its signature counter."""
     credential: str | None
-    """Of a passkey: its id as base64url."""
+    """A passkey's id, as base64url."""
     public_key: str
     transports: str
     """How browsers reach the passkey, with a space between."""

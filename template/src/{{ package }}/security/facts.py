@@ -27,7 +27,7 @@ _DIRECTIVES = frozenset({
     "trusted-types", "worker-src",
 })
 # fmt: on
-"""Of CSP level 3 and trusted types."""
+"""Those of CSP level 3 and of trusted types."""
 _ORIGIN = re.compile(
     r"(https?)://((?:[a-z0-9-]+\.)*[a-z0-9-]*[a-z][a-z0-9-]*|[0-9.]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
 )

@@ -19,7 +19,7 @@ from .responses import Headers
 _NOT_MODIFIED = 304
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 _NAME = itemgetter(0)
-"""Of a header, as names and values come."""
+"""Returns the name of a header."""
 _OF_SERVER = frozenset({b"connection", b"keep-alive", b"date"})
 """What the server says itself, of a connection alone (RFC 9110 sections 6.6.1, 7.6.1): no loss."""
 _FORMER = frozenset({b"expires", b"pragma"})
@@ -252,7 +252,7 @@ def _has_control(value: bytes) -> bool:
 
 def _picking(places: Sequence[int]) -> Callable[[Headers], Iterable[tuple[bytes, bytes]]]:
     """Return what takes those at the places out of a list."""
-    # Of one place it would return what stands there, of none it cannot be made.
+    # For one place `itemgetter` returns no sequence, and for none it cannot be made.
     return itemgetter(*places) if len(places) > 1 else lambda own: [own[place] for place in places]
 
 

@@ -17,8 +17,8 @@ from ipaddress import (
     ip_network,
 )
 
+from .cache import BoundedCache
 from .events import emit
-from .remembered import Remembered
 
 UNIX = "unix"
 """How a peer on a Unix socket, which has no address, stands in the list of trusted proxies."""
@@ -41,7 +41,9 @@ FORWARDING = (
 Extensions believe any of them, such as those that limit a client's rate.
 """
 
-AS_SENT = frozenset(each.encode() for name in FORWARDING for each in (name, name.replace("-", "_")))
+FORWARDING_BYTES = frozenset(
+    each.encode() for name in FORWARDING for each in (name, name.replace("-", "_"))
+)
 """The same as a server hands them on: mounted WSGI applications take X_Real_IP for X-Real-IP."""
 
 Network = IPv4Network | IPv6Network
@@ -54,7 +56,7 @@ class TrustedProxies:
         """Take addresses, networks in CIDR form, and `unix`. Raises `ValueError` for others."""
         names = set(proxies)
         self._unix = UNIX in names
-        self._known = Remembered(self._contains, len, longest=_LONGEST)
+        self._known = BoundedCache(self._contains, len, longest=_LONGEST)
         self._networks: tuple[Network, ...] = tuple(ip_network(name) for name in names - {UNIX})
 
     def trusts(self, peer: str) -> bool:

@@ -23,7 +23,7 @@ class RouteRules:
 
     fact: Route
     number: int
-    """Of the fact in `policy.routes`, from 1 on; 0: nothing is said of the path."""
+    """The fact's place in `policy.routes`, from 1 on; 0: nothing is said of the path."""
     public: bool
     body: frozenset[str]
     """Media types of a body, lower-case; a name ending in `*` stands for all that begin so."""

@@ -22,7 +22,7 @@ from .stores import SessionRow, Store, StoreError
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
-"""Of what `_encode` has written: with no white space around it."""
+"""For what `_encode` has written: it skips no white space."""
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
 _FACTS = " "
@@ -122,7 +122,7 @@ class Session(MutableMapping[str, Any]):
     _before = "{}"
     _facts: dict[str, Any] | None = None
     _proved: Proof | None = None
-    """Of a login on its way."""
+    """The proof of a login that is on its way."""
     asks_for_passkey = False
     """True where the page of the response asks the browser for a passkey."""
     asks_second = ""
@@ -464,7 +464,7 @@ class Session(MutableMapping[str, Any]):
         self._next_id = ""
         created = old.created if old and not self._restart else now
         policy = self._sessions.policy
-        # Of half a login, which anybody may begin, the store keeps nothing for long.
+        # Anybody may begin half a login, so the store keeps nothing of it for long.
         known = self._user or self._content
         expires = created + (policy.absolute_timeout if known else policy.idle_timeout)
         line = write(value, expires - now)

@@ -14,22 +14,17 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
-from ..security.event_sending import while_it_lives
+from ..security.event_streams import EventStream
 from ..security.events import REQUEST, for_request
-from ..security.proxy import AS_SENT
+from ..security.proxy import FORWARDING_BYTES
 from ..security.responses import Response
 from ..security.sessions import Session
+from .asgi_io import BodyStream, Message, Receive, Scope, Send, linger, send_response
 from .authorship import judged
+from .base_http_middleware import patch_base_http_middleware
 from .compose import KEY, Exchange
-from .handing_on import hand_on_what_breaks
-from .incoming import Incoming
-from .lingering import has_body, linger
 
 _T = TypeVar("_T")
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OfScope = Callable[[Scope], bool]
 IsPublic = Callable[[Scope], bool | None]
@@ -44,8 +39,8 @@ _PERCENT, _QUESTION = b"%?"
 _STORE_THREADS = 8
 _MOST_HELD = 1_048_576
 """Bytes of an error of the server's side that wait for what becomes of it."""
-REWRITTEN = {*AS_SENT, b"host"}
-_NOTED = {*REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
+_REWRITTEN = {*FORWARDING_BYTES, b"host"}
+_NOTED = {*_REWRITTEN, b"content-length", b"cookie", b"transfer-encoding"}
 """Headers that the policy asks for of every request, found while all are counted."""
 _log = logging.getLogger(__name__)
 
@@ -83,7 +78,7 @@ class AsgiRequestHead:
         self._noted = {name: self._joined(name) for name in noted} if twice else noted
         self.has_body = b"content-length" in noted or b"transfer-encoding" in noted
         self.has_cookie = b"cookie" in noted
-        self.is_forwarded = not AS_SENT.isdisjoint(noted)
+        self.is_forwarded = not FORWARDING_BYTES.isdisjoint(noted)
         get = self._noted.get
         self.origin: Origin = (self.peer, self.scheme, get(b"host", b""), b"", b"", b"")
         if self.is_forwarded:
@@ -134,15 +129,15 @@ class BoundaryMiddleware:
         self.content_of = content_of or as_mapping
         self.propagate = propagate
         self.finds_ours = finds_ours
-        # Of its own: requests that wait for a store that is away must not hold up the others.
+        # A pool of its own: requests that wait for a store that is away hold up no others.
         self.store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
-        # Of Starlette, also mounted; any other page before an exception is the application's own.
+        # Starlette's, also mounted; any other page before an exception is the application's own.
         boundary.stock |= {(_CRASH, b"Internal Server Error")}
         # Not above: it knows this module.
         from .sockets import Sockets
 
         self.sockets = Sockets(self)
-        hand_on_what_breaks()
+        patch_base_http_middleware()
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Not a coroutine that waits for another: the one that does the work.
@@ -151,6 +146,24 @@ class BoundaryMiddleware:
         if scope["type"] == "lifespan":
             return self.app(scope, receive, send)
         return self.sockets.serve(scope, receive, send)
+
+    async def in_thread(self, work: Callable[[], _T]) -> _T:
+        """Return what `work` returns, which may have to wait for the store."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.store_threads, for_request(REQUEST.get(), work))
+
+    async def fetch(self, session: Session) -> None:
+        """Read a session from the store."""
+        if self.boundary.store.local:
+            session.fetch()
+        else:
+            await self.in_thread(session.fetch)
+
+    async def leave(self, context: RequestContext, response: Response) -> Response:
+        """Judge a response, and store the session."""
+        if context.needs_store:
+            return await self.in_thread(lambda: self.boundary.leave(context, response))
+        return self.boundary.leave(context, response)
 
 
 class _Exchange:
@@ -198,14 +211,11 @@ class _Exchange:
             try:
                 if context.slow_page:
                     boundary.allow(context, public=True)
-                    await self._respond(await self._in_thread(context.slow_page))
+                    await self._respond(await self._middleware.in_thread(context.slow_page))
                     return
                 self._rewrite(context)
                 if session.cookie:
-                    if boundary.store.local:
-                        session.fetch()
-                    else:
-                        await self._in_thread(session.fetch)
+                    await self._middleware.fetch(session)
                 if context.body:
                     received = self._reader = _BodyReader(self, context.body, receive)
                 seconds = context.route.max_seconds
@@ -225,8 +235,8 @@ class _Exchange:
 
     async def _refuse(self, refusal: Response, head: AsgiRequestHead, receive: Receive) -> None:
         """Send what the policy answers by itself."""
-        await _send(self._send_raw, refusal, is_head=head.method == "HEAD")
-        if has_body(head):
+        await send_response(self._send_raw, refusal, is_head=head.method == "HEAD")
+        if head.has_body:
             await linger(receive, self._boundary.policy.input.body_pause)
 
     async def _answer(self, receive: Receive) -> None:
@@ -255,20 +265,11 @@ class _Exchange:
         )
 
     def _rewrite(self, context: RequestContext) -> None:
-        """Let the framework see what the policy has found out, and nothing that a client forges."""
-        scope, head = self._scope, context.head
-        scope["scheme"] = "https" if context.https else "http"
-        if context.client != head.peer:
-            _, port = scope.get("client") or ("", 0)
-            scope["client"] = (context.address, port) if context.address else None
-        if head.is_forwarded:
-            kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
-            scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
+        scope = self._scope
+        rewrite(scope, self._boundary, context)
         if self._session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
-        scope[KEY] = Exchange(self._boundary, context)
-        scope["session"] = self._session
         if self._is_head:
             # Only GET has parts (RFC 9110, 14.2).
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"range"]
@@ -281,14 +282,12 @@ class _Exchange:
         if not (public is None or self._context.access_decided):
             self._boundary.allow(self._context, public=public)
 
+    def _allow_if_public(self, context: RequestContext) -> None:
+        if not context.access_decided and self._middleware.is_public(self._scope):
+            self._boundary.allow(context, public=True)
+
     def fail(self, problem: Problem) -> None:
         self._boundary.fail(self._context, problem)
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._middleware.store_threads, for_request(REQUEST.get(), work)
-        )
 
     def send(self, message: Message) -> Awaitable[None]:
         """Take what the application answers."""
@@ -305,7 +304,7 @@ class _Exchange:
         if start:
             await self._send_raw(start)
             if events := self._context.events:
-                self._send_raw = while_it_lives(events, self._send_raw, self._in_thread)
+                self._send_raw = _while_it_lives(events, self._send_raw, self._middleware)
         await self._send_raw(message)
 
     def _passed(self, start: Message) -> Message | None:
@@ -318,8 +317,7 @@ class _Exchange:
             or self._scope.get("session") is not self._session
         ):
             return None
-        if not context.access_decided and self._middleware.is_public(self._scope):
-            self._boundary.allow(context, public=True)
+        self._allow_if_public(context)
         headers = self._boundary.passed(context, status, [*start.get("headers", ())])
         if headers is None:
             return None
@@ -387,13 +385,12 @@ class _Exchange:
         context = self._context
         if self._scope.get("session") is not self._session:
             self._adopt_session(context)
-        if not context.access_decided and self._middleware.is_public(self._scope):
-            self._boundary.allow(context, public=True)
+        self._allow_if_public(context)
         # As servers do it: some applications do not know that ASGI wants lower case.
         own = [(name.lower(), value) for name, value in start.get("headers", ())]
         response = Response(start["status"], own, body)
         if self._session.fetched:
-            sent = await self._leave(response)
+            sent = await self._middleware.leave(context, response)
         else:
             sent = self._boundary.leave(context, response)
         self._started = True
@@ -403,11 +400,6 @@ class _Exchange:
         if self._replaced:
             content = b"" if self._is_head else sent.body or b""
             await self._send_first({"type": "http.response.body", "body": content})
-
-    async def _leave(self, response: Response) -> Response:
-        if self._context.needs_store:
-            return await self._in_thread(lambda: self._boundary.leave(self._context, response))
-        return self._boundary.leave(self._context, response)
 
     def _adopt_session(self, context: RequestContext) -> None:
         """Take over a session that the framework put in the place of ours (SES-12)."""
@@ -465,12 +457,12 @@ class _Exchange:
             raise error
 
     async def _respond(self, response: Response) -> None:
-        sent = await self._leave(response)
+        sent = await self._middleware.leave(self._context, response)
         self._started = True
-        await _send(self._send_raw, sent, is_head=self._is_head)
+        await send_response(self._send_raw, sent, is_head=self._is_head)
 
 
-class _BodyReader(Incoming):
+class _BodyReader(BodyStream):
     """Hands the body on as it came, once it is checked (BND-4, BND-5)."""
 
     __slots__ = ("_exchange", "_read")
@@ -502,6 +494,19 @@ class _BodyReader(Incoming):
         return {"type": "http.request", "body": whole, "more_body": False}
 
 
+def rewrite(scope: Scope, boundary: Boundary, context: RequestContext) -> None:
+    """Let the framework see what the policy has found out, and nothing that a client forges."""
+    scope["scheme"] = ("ws" if context.is_socket else "http") + ("s" if context.https else "")
+    if context.client != context.head.peer:
+        _, port = scope.get("client") or ("", 0)
+        scope["client"] = (context.address, port) if context.address else None
+    if context.head.is_forwarded:
+        kept = [pair for pair in scope["headers"] if pair[0] not in _REWRITTEN]
+        scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
+    scope[KEY] = Exchange(boundary, context)
+    scope["session"] = context.session
+
+
 def view_begins(scope: Scope) -> None:
     """Remember whose session a view finds: what it puts in the place of ours is the new content."""
     scope[_OWN_SESSION] = scope.get("session") is scope[KEY].context.session
@@ -526,9 +531,15 @@ async def _done() -> None:
     """Be awaited where there is nothing to wait for."""
 
 
-async def _send(send: Send, response: Response, *, is_head: bool) -> None:
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
-    body = b"" if is_head else response.body or b""
-    await send({"type": "http.response.body", "body": body})
+def _while_it_lives(events: EventStream, send: Send, middleware: BoundaryMiddleware) -> Send:
+    """Return what sends as `send` does, and ends the stream once its session has ended (SES-10)."""
+
+    async def call(message: Message) -> None:
+        if not events.ended and events.is_due and not await middleware.in_thread(events.goes_on):
+            await send({"type": "http.response.body", "body": b""})
+        if events.ended:
+            # As servers say it to an application where nobody is there any more.
+            raise OSError("the session of a stream of events has ended")
+        await send(message)
+
+    return call

@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from ..security.context import RequestContext
 from ..security.errors import Problem
-from ..security.events import REQUEST, for_request, note
+from ..security.events import REQUEST, note
 from ..security.policy import Policy
 from ..security.responses import Response
 from ..security.sockets import OF_HTTP, POLICY, Connections, Messages, SocketClosed, late, raised_by
 from ..security.stores import StoreError
-from .asgi import REWRITTEN, AsgiRequestHead, BoundaryMiddleware, Message, Receive, Scope, Send
+from .asgi import AsgiRequestHead, BoundaryMiddleware, rewrite
+from .asgi_io import Message, Receive, Scope, Send
 from .authorship import unreadable
-from .compose import KEY, Exchange
 
-_T = TypeVar("_T")
 _SWITCHING, _ERROR = 101, 500
 _GONE, _UNREADABLE, _CRASH, _LATER, _SIGNED_OUT = 1001, 1007, 1011, 1013, 4401
 """Close codes (RFC 6455 section 7.4; IANA): the last is a private one, as HTTP's 401."""
@@ -63,7 +63,7 @@ class Sockets:
                 await deny(scope, send, self.boundary.leave(entered, response))
                 return
             with self._connections.counted(entered.client):
-                await _Socket(self, entered, head, (scope, receive, send)).run(connect)
+                await _Socket(self, entered, (scope, receive, send)).run(connect)
         finally:
             REQUEST.set(None)
 
@@ -75,14 +75,12 @@ class _Socket:
         self,
         sockets: Sockets,
         context: RequestContext,
-        head: AsgiRequestHead,
         connection: tuple[Scope, Receive, Send],
     ) -> None:
         self._middleware = sockets.middleware
         self._boundary = sockets.boundary
         self._limits = sockets.boundary.policy.websocket
         self._context = context
-        self._head = head
         self._scope, self._receive_raw, self._send_raw = connection
         self._connect: Message | None = None
         """What the application receives first."""
@@ -105,10 +103,10 @@ class _Socket:
 
     async def run(self, connect: Message) -> None:
         self._connect = connect
-        self._rewrite()
+        rewrite(self._scope, self._boundary, self._context)
         session = self._context.session
         if session.cookie:
-            await self._in_thread(session.fetch)
+            await self._middleware.fetch(session)
         app = asyncio.ensure_future(self._middleware.app(self._scope, self._receive, self._send))
         self._watch()
         try:
@@ -132,17 +130,6 @@ class _Socket:
                     self._boundary.crash(self._context, error)
                     if self._middleware.propagate(self._scope):
                         raise error
-
-    def _rewrite(self) -> None:
-        """Let the framework see what the policy has found out, as it does of a request."""
-        scope, context = self._scope, self._context
-        scope["scheme"] = "wss" if context.https else "ws"
-        if context.client != self._head.peer:
-            scope["client"] = (context.address, (scope.get("client") or ("", 0))[1])
-        kept = [pair for pair in scope["headers"] if pair[0] not in REWRITTEN]
-        scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
-        scope[KEY] = Exchange(self._boundary, context)
-        scope["session"] = context.session
 
     async def _finish(self, app: asyncio.Future[None]) -> None:
         """Say the end where the application did not."""
@@ -251,7 +238,7 @@ class _Socket:
         """Decide who may come in, at the latest here; send what the policy lets leave."""
         # The subprotocol has a place of its own.
         own = [(name.lower(), value) for name, value in message.get("headers") or ()]
-        sent = await self._leave(Response(_SWITCHING, own, None))
+        sent = await self._middleware.leave(self._context, Response(_SWITCHING, own, None))
         if sent.status != _SWITCHING:
             await self._deny_with(sent)
             raise SocketClosed("the WebSocket is refused")
@@ -267,17 +254,12 @@ class _Socket:
             # What is open has no answer of HTTP's any more.
             await self._close(_CRASH if response.status == _ERROR else OF_HTTP + response.status)
         else:
-            await self._deny_with(await self._leave(response))
+            await self._deny_with(await self._middleware.leave(self._context, response))
 
     async def _deny_with(self, response: Response) -> None:
         self._code = POLICY
         self._end()
         await deny(self._scope, self._send_raw, response)
-
-    async def _leave(self, response: Response) -> Response:
-        if self._context.needs_store:
-            return await self._in_thread(lambda: self._boundary.leave(self._context, response))
-        return self._boundary.leave(self._context, response)
 
     async def _close(self, code: int, reason: str = "") -> None:
         self._code = code
@@ -314,17 +296,11 @@ class _Socket:
     async def _lives(self) -> bool:
         used, self._messages.used = self._messages.used, False
         try:
-            return await self._in_thread(lambda: self._context.session.lives(used=used))
+            lives = partial(self._context.session.lives, used=used)
+            return await self._middleware.in_thread(lives)
         except StoreError:
             await self._close(_LATER, "store away")
             return True
-
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        if self._boundary.store.local:
-            return work()
-        return await self._loop.run_in_executor(
-            self._middleware.store_threads, for_request(REQUEST.get(), work)
-        )
 
 
 async def deny(scope: Scope, send: Send, response: Response) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from ..config import PACKAGE as _PACKAGE
 from ..config import Settings
 from ..config import load as load_settings
 from ..security.accounts import normalise as normalise_username
@@ -47,10 +48,10 @@ __all__ = [
     "TotpEnrolment",
     "change_password",
     "current_auth",
-    "half_login",
     "invalid_fields",
     "is_plain_text",
     "load_settings",
+    "needs_second_factor",
     "normalise_username",
     "open_users",
     "reauthentication_required",
@@ -58,7 +59,6 @@ __all__ = [
     "secure",
 ]
 
-_PACKAGE = __name__.partition(".")[0]
 _NEEDED = {
     "MIDDLEWARE": (
         *("middleware.BoundaryMiddleware", "middleware.SessionMiddleware"),
@@ -93,14 +93,14 @@ def current_auth(request: HttpRequest) -> Auth:
     return auth
 
 
-def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:
+def needs_second_factor(request: HttpRequest, user: AbstractBaseUser) -> bool:
     """Tell whether a user whose password was right has yet to prove a second factor.
 
     Then /login/factor asks for it; call Django's `login` otherwise. It would not log them in.
     """
-    from .auth import half_login as half
+    from .auth import needs_second_factor as needs
 
-    return half(request, user)
+    return needs(request, user)
 
 
 def reauthentication_required(view: _View) -> _View:

@@ -13,8 +13,9 @@ from typing import Any
 from django.http import Http404, HttpRequest
 from django.urls import resolve
 
-_PACKAGE = __name__.partition(".")[0]
-_OWN = frozenset({_PACKAGE, "django"})
+from ..config import PACKAGE
+
+_OWN = frozenset({PACKAGE, "django"})
 _METHODS = "request_method_list"
 """What Django's `require_http_methods` keeps the methods in."""
 

@@ -271,7 +271,7 @@ def _logged_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) ->
         if exchange:
             emit("authn_login_success", user=name)
         return
-    # The second factor is missing, whatever view has logged them in: see `half_login`.
+    # The second factor is missing, whatever view has logged them in: see `needs_second_factor`.
     for key in (BACKEND_SESSION_KEY, HASH_SESSION_KEY, CSRF_SESSION_KEY):
         session.pop(key, None)
     nobody = AnonymousUser()
@@ -284,7 +284,7 @@ def _logged_in(request: HttpRequest | None, user: AbstractBaseUser, **_: Any) ->
     request.auser = auser
 
 
-def half_login(request: HttpRequest, user: AbstractBaseUser) -> bool:
+def needs_second_factor(request: HttpRequest, user: AbstractBaseUser) -> bool:
     """Tell whether a user whose password was right is asked for more; then note that."""
     boundary, context = exchange_of(request)
     user_id = str(user.pk)

@@ -20,7 +20,7 @@ def policy(request: HttpRequest) -> dict[str, Any]:
     nothing to forge, and the page is the same for all.
     """
     if KEY not in request.META:
-        # Of `RequestFactory`, or made for a mail: it has no session and gets no headers.
+        # From `RequestFactory`, or made for a mail: it has no session and gets no headers.
         return {
             "service": own_boundary().policy.service,
             "csp_nonce": "",

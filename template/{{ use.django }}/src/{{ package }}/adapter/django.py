@@ -21,9 +21,10 @@ from django.template.loader import select_template
 from django.utils.log import configure_logging
 
 from ..config import Settings
+from ..security import errors
 from ..security.boundary import Boundary
 from ..security.context import RequestContext
-from ..security.errors import Problem, detail, title
+from ..security.errors import Problem
 from ..security.events import note
 from ..security.static import PREFIX
 from . import context_processors, database
@@ -131,13 +132,7 @@ def _error_page(boundary: Boundary, context: RequestContext, problem: Problem) -
     names = [f"{problem.status}.html", _ERROR_PAGE]
     if not any((_TEMPLATES / name).is_file() for name in names):
         return None
-    variables = {
-        "status": problem.status,
-        "title": title(problem.status),
-        "detail": detail(problem),
-        "fields": problem.fields,
-        "request_id": context.request_id,
-    }
+    variables = errors.variables(problem, context.request_id)
     page: str = select_template(names).render(variables, _request(boundary, context))
     return page
 

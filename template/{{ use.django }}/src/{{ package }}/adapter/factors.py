@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Second factors in the database; see `FactorStore` of the core."""
+"""Second factors in the database."""
 
 from __future__ import annotations
 
@@ -26,28 +26,24 @@ def _alone(user_id: str) -> Iterator[None]:
 
 
 class DjangoFactors:
-    """The second factors of Django's users."""
+    """The second factors of Django's users, by the methods of `FactorStore`."""
 
     def account_of(self, user_id: str) -> Account | None:
-        """Return the account with that id, unless it is not active."""
         with answering():
             user = get_user_model()._default_manager.filter(pk=user_id, is_active=True).first()
         return Account(str(user.pk), user.get_username(), user.password) if user else None
 
     def factors_of(self, user_id: str) -> Sequence[Factor]:
-        """Return a user's factors, oldest first."""
         with answering():
             found = UserFactor.objects.filter(user_id=user_id).order_by("created_at", "id")
             return [read_row(each) for each in found]
 
     def passkey(self, credential: str) -> Factor | None:
-        """Return the passkey with that id, whosever it is."""
         with answering():
             found = UserFactor.objects.filter(credential=credential).first()
         return read_row(found) if found else None
 
     def add_factor(self, factor: Factor) -> bool:
-        """Store a new one; False if there is one of its id, or its passkey."""
         try:
             with answering(), transaction.atomic():
                 UserFactor.objects.create(
@@ -67,16 +63,11 @@ class DjangoFactors:
         return True
 
     def rename_factor(self, user_id: str, factor_id: str, name: str) -> bool:
-        """Rename a user's factor; False if the user has none of that id."""
         with answering():
             mine = UserFactor.objects.filter(user_id=user_id, pk=factor_id)
             return mine.update(name=name) == 1
 
     def remove_factor(self, user_id: str, factor_id: str, *, last: bool) -> bool:
-        """Delete a user's factor, with the last one the recovery codes, one such call at a time.
-
-        False if the user has none of that id or, unless the `last` one may go, no other.
-        """
         with _alone(user_id):
             mine = UserFactor.objects.filter(user_id=user_id)
             others = mine.exclude(pk=factor_id).exists()
@@ -90,39 +81,33 @@ class DjangoFactors:
     def use_factor(
         self, factor_id: str, *, before: int, counter: int, secret: str, at: int
     ) -> bool:
-        """Store counter and secret if the counter is still `before`, in one step; else False."""
         with answering():
             unused = UserFactor.objects.filter(pk=factor_id, counter=before)
             return unused.update(counter=counter, secret=secret, used_at=at) == 1
 
     def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
-        """Put new recovery codes in the place of the user's old ones, one such call at a time."""
         made = [UserRecoveryCode(user_id=user_id, code_hash=each) for each in hashes]
         with _alone(user_id):
             UserRecoveryCode.objects.filter(user_id=user_id).delete()
             UserRecoveryCode.objects.bulk_create(made)
 
     def use_code(self, user_id: str, code_hash: str) -> bool:
-        """Delete one recovery code; False if the user has no such code (any more)."""
         with answering():
             mine = UserRecoveryCode.objects.filter(user_id=user_id, code_hash=code_hash)
             # Not `delete()`: it may read first, and two at once would both find it.
             return mine._raw_delete(mine.db) == 1
 
     def count_codes(self, user_id: str) -> int:
-        """Return how many recovery codes the user has."""
         with answering():
             return UserRecoveryCode.objects.filter(user_id=user_id).count()
 
     def remove_factors(self, user_id: str) -> int:
-        """Delete a user's factors and recovery codes; return how many factors those were."""
         with answering(), transaction.atomic():
             UserRecoveryCode.objects.filter(user_id=user_id).delete()
             removed, _ = UserFactor.objects.filter(user_id=user_id).delete()
         return removed
 
     def factor_kinds(self) -> Mapping[str, Sequence[str]]:
-        """Return the kinds of factors of each user that has any, by the user's id."""
         kinds: dict[str, list[str]] = {}
         with answering():
             pairs = UserFactor.objects.order_by("kind").values_list("user_id", "kind").distinct()

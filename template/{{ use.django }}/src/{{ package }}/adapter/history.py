@@ -11,8 +11,7 @@ from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 
-from ..security.database_errors import is_database_away
-from .alone import cannot_connect
+from ..security.database_errors import cannot_connect, is_database_away
 from .database import ERRORS
 from .setup import set_up
 

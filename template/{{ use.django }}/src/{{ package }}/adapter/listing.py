@@ -4,17 +4,17 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
+from ..config import PACKAGE
 from .inventory import Endpoint, beside, methods_of, name_of, path_of
+from .setup import set_up
 
 _FALLBACKS = ("django.contrib.flatpages.", "django.contrib.redirects.")
-"""Of Django's own, what answers where there is no route."""
+"""Middlewares of Django that answer where there is no route."""
 _PLAIN = "secure(get_wsgi_application(),"
-_PACKAGE = __name__.partition(".")[0]
 
 
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:  # noqa: ARG001 - the urlconf is enough
@@ -22,10 +22,7 @@ def endpoints(build: Callable[[], Any]) -> list[Endpoint]:  # noqa: ARG001 - the
 
     Its tables are left alone.
     """
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
-    import django
-
-    django.setup()
+    set_up()
     from django.conf import settings
     from django.urls import get_resolver
     from django.utils.module_loading import import_string
@@ -35,7 +32,7 @@ def endpoints(build: Callable[[], Any]) -> list[Endpoint]:  # noqa: ARG001 - the
     names += [name for name in settings.MIDDLEWARE if not name.startswith("django.")]
     called = [import_string(name) for name in names]
     called.append(resolver.resolve_error_handler(404))
-    main = import_module(f"{_PACKAGE}.app.main")
+    main = import_module(f"{PACKAGE}.app.main")
     if _PLAIN not in inspect.getsource(main):
         # Somebody has put something around Django's application.
         called.append(main.create_app)

@@ -21,9 +21,9 @@ from django.utils.text import slugify
 
 from ..security.database_errors import is_database_away
 from ..security.stores import StoreError
-from .alone import alone
 from .database import ERRORS
 from .history import opened, pending
+from .migration_lock import migration_lock
 from .setup import set_up
 
 APP = Path(__file__).parent.parent / "app"
@@ -39,7 +39,7 @@ def upgrade(url: str) -> list[str]:
     Who comes second waits, and finds nothing to do. Raises `StoreError`.
     """
     set_up()
-    with alone(url), opened():
+    with migration_lock(url), opened():
         done = pending(MigrationExecutor(connection))
         if done:
             try:

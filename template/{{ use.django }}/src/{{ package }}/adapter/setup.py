@@ -8,11 +8,11 @@ import os
 import django
 from django.apps import apps
 
-_PACKAGE = __name__.partition(".")[0]
+from ..config import PACKAGE
 
 
 def set_up() -> None:
     """Read Django's settings and models, unless somebody has."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{_PACKAGE}.app.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{PACKAGE}.app.settings")
     if not apps.ready:
         django.setup()

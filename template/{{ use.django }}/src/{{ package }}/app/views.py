@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET
 from django.views.generic import TemplateView, View
 from django.views.generic.base import ContextMixin
 
-from ..adapter import Problem, change_password, current_auth, half_login, safe_target
+from ..adapter import Problem, change_password, current_auth, needs_second_factor, safe_target
 from .forms import LoginForm, PasswordForm, SessionForm, invalid
 
 
@@ -38,12 +38,12 @@ class LoginView(auth_views.LoginView):
         return safe_target(request, request.POST.get(name) or request.GET.get(name, ""), "")
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if current_auth(request).is_half_done:
+        if current_auth(request).awaits_second_factor:
             return self._to_factor()
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        if half_login(self.request, form.get_user()):
+        if needs_second_factor(self.request, form.get_user()):
             return self._to_factor()
         return super().form_valid(form)
 

@@ -25,16 +25,17 @@ from ..config import Settings
 from ..security import responses
 from ..security.accounts import Accounts
 from ..security.boundary import Boundary
-from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, allow_header
 from ..security.events import note
 from ..security.sessions import Session
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields
-from . import documents, templates
-from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
+from . import openapi, templates
+from .asgi import App, BoundaryMiddleware, finds_ours, view_begins
+from .asgi_io import Message, Receive, Scope, Send
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
+from .inventory import layers
 
 ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
@@ -53,9 +54,7 @@ _STOCK = frozenset(
 _KNOWN = (HTTPException, WebSocketException, ValidationException, Problem, StoreError)
 """Exceptions that are an answer, or that the boundary logs."""
 _DIGITS = 4300
-"""Of an integer that Python writes down."""
-_LAYERS = 32
-"""How deep a mounted application is looked for in what is put around it."""
+"""Python writes down no longer integer."""
 
 
 class _Session(Session):
@@ -104,14 +103,9 @@ def install(
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
     setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method
-    if templates.has_error_page():
-
-        def render_error(context: Any, problem: Problem) -> str:
-            exchange = Exchange(boundary, context)
-            shared = templates.variables(exchange) | templates.error_variables(exchange, problem)
-            return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
-
-        boundary.render_error = render_error
+    templates.use_error_page(
+        boundary, lambda shared: ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
+    )
     return app
 
 
@@ -195,7 +189,7 @@ def _remember_crashes(app: Starlette) -> None:
             if iscoroutinefunction(handler):
                 return await handler(request, error)
             answer = await run_in_threadpool(handler, request, error)
-            # Of an object that is called as a coroutine function.
+            # An object may be called as a coroutine function.
             return await answer if isawaitable(answer) else answer
 
         return call
@@ -268,15 +262,8 @@ def _mounted(app: Starlette) -> Iterator[Starlette]:
 
 
 def application_in(app: object) -> Starlette | None:
-    """Return the application of this kind that a mount leads to, also with middlewares around it.
-
-    They keep what they are around as `app`, as Starlette's documentation has it.
-    """
-    for _ in range(_LAYERS):
-        if app is None or isinstance(app, Starlette):
-            return app
-        app = getattr(app, "app", None)
-    return None
+    """Return the application of this kind that a mount leads to, whatever is around it."""
+    return next((layer for layer in layers(app) if isinstance(layer, Starlette)), None)
 
 
 def _documented(app: App) -> App:
@@ -285,7 +272,7 @@ def _documented(app: App) -> App:
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         async def opened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *DOCUMENTATION]}
+                message = {**message, "headers": [*message["headers"], *openapi.PAGE_HEADERS]}
             await send(message)
 
         await app(scope, receive, opened)
@@ -296,7 +283,7 @@ def _documented(app: App) -> App:
 def _name_problems(app: FastAPI) -> None:
     """Say in the schema what errors look like, as FastAPI's "Extending OpenAPI" has it."""
     own = app.openapi
-    setattr(app, "openapi", lambda: documents.describe(own()))  # noqa: B010 - a method
+    setattr(app, "openapi", lambda: openapi.describe(own()))  # noqa: B010 - a method
 
 
 class _Face:

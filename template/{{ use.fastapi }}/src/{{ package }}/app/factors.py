@@ -28,8 +28,6 @@ from .schemas import (
 
 router = APIRouter(include_in_schema=False)
 
-SEE_OTHER = 303
-
 Target = Annotated[str, Query(alias="next")]
 
 
@@ -45,7 +43,7 @@ def factor(request: Request, form: Annotated[FactorForm, Form()], auth: CurrentA
     if not auth.second_factor.log_in(code=form.code, credential=form.credential):
         error = "This is wrong, too old, or was used before."
         return _factor_page(request, auth, form.next, error)
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @router.post("/login/passkey")
@@ -53,7 +51,7 @@ def factor(request: Request, form: Annotated[FactorForm, Form()], auth: CurrentA
 def passkey_login(auth: CurrentAuth) -> Response:
     """Begin a login by a passkey alone."""
     auth.second_factor.begin_passkey()
-    return RedirectResponse("/login/factor", SEE_OTHER)
+    return RedirectResponse("/login/factor", 303)
 
 
 @router.get("/account/confirm")
@@ -65,7 +63,7 @@ def confirm_form(request: Request, auth: CurrentAuth, target: Target = "") -> Re
 def confirm(request: Request, form: Annotated[ConfirmForm, Form()], auth: CurrentAuth) -> Response:
     if not auth.confirm(password=form.password, credential=form.credential):
         return _confirm_page(request, auth, form.next, "This is not right.")
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @router.get("/account/factors")
@@ -111,14 +109,14 @@ def add_passkey(
 @router.post("/account/factors/rename", dependencies=[SingleValues])
 def rename(form: Annotated[FactorNameForm, Form()], auth: CurrentAuth) -> Response:
     auth.second_factor.rename(form.factor, form.name)
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)
 
 
 @router.post("/account/factors/remove", dependencies=[SingleValues])
 def remove(request: Request, form: Annotated[FactorIdForm, Form()], auth: CurrentAuth) -> Response:
     if error := auth.second_factor.remove(form.factor):
         return _factors_page(request, auth, error)
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)
 
 
 @router.post("/account/factors/codes")
@@ -129,9 +127,9 @@ def new_codes(request: Request, auth: CurrentAuth) -> Response:
 def _factor_page(request: Request, auth: CurrentAuth, target: str, error: str = "") -> Response:
     prompt = auth.second_factor.prompt()
     if prompt is None:
-        return RedirectResponse("/login", SEE_OTHER)
+        return RedirectResponse("/login", 303)
     if prompt.enrol:
-        return RedirectResponse("/account/factors/totp", SEE_OTHER)
+        return RedirectResponse("/account/factors/totp", 303)
     context = {"prompt": prompt, "next": target, "error": error}
     return templates.TemplateResponse(request, "factor.html", context, 401 if error else 200)
 
@@ -175,4 +173,4 @@ def _after(request: Request, codes: Sequence[str]) -> Response:
     """Show new recovery codes, which nobody can show again; else lead back to the factors."""
     if codes:
         return templates.TemplateResponse(request, "codes.html", {"codes": codes})
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)

@@ -20,8 +20,6 @@ from .schemas import LoginForm, PasswordForm, SessionForm
 
 router = APIRouter(include_in_schema=False)
 
-SEE_OTHER = 303
-
 
 @router.get("/")
 @login_not_required
@@ -34,7 +32,7 @@ def home(request: Request) -> Response:
 def login_form(
     request: Request, auth: CurrentAuth, target: Annotated[str, Query(alias="next")] = ""
 ) -> Response:
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(target)
     return _login_page(request, target)
 
@@ -45,23 +43,23 @@ def login(request: Request, form: Annotated[LoginForm, Form()], auth: CurrentAut
     if auth.log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(form.next)
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @router.post("/logout")
 @login_not_required
 def logout(auth: CurrentAuth) -> Response:
     auth.log_out()
-    return RedirectResponse("/", SEE_OTHER)
+    return RedirectResponse("/", 303)
 
 
 @router.get("/go")
 @login_not_required
 def go(url: str) -> Response:
     """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
-    return RedirectResponse(url, SEE_OTHER)
+    return RedirectResponse(url, 303)
 
 
 @router.get("/account")
@@ -75,24 +73,24 @@ def change_password(
 ) -> Response:
     if errors := auth.change_password(form.current_password, form.new_password):
         return _account_page(request, auth, errors)
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 @router.post("/account/sessions/end", dependencies=[SingleValues])
 def end_session(form: Annotated[SessionForm, Form()], auth: CurrentAuth) -> Response:
     auth.end_session(form.session)
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 @router.post("/account/sessions/end-others")
 def end_other_sessions(auth: CurrentAuth) -> Response:
     auth.end_other_sessions()
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 def _to_factor(target: str) -> Response:
     """Lead on to the page that asks for the second factor."""
-    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", SEE_OTHER)
+    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", 303)
 
 
 def _login_page(request: Request, target: str, username: str = "", error: str = "") -> Response:

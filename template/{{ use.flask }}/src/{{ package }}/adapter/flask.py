@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from flask import (
@@ -37,7 +37,8 @@ from ..security.sessions import Session
 from ..security.stores import StoreError
 from .authorship import raised_in
 from .compose import KEY, Exchange, compose
-from .templates import ERROR_PAGE, JINJA_OPTIONS, error_variables, has_error_page, variables
+from .inventory import layers
+from .templates import ERROR_PAGE, JINJA_OPTIONS, use_error_page, variables
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 _ERROR, _WRONG_METHOD = 400, 405
@@ -59,7 +60,7 @@ class FlaskSession(Session, SessionMixin):
 
     identity_key = "_user_id"
     made_up = False
-    """Of a request that nobody has sent: Flask stores it, as no response leaves."""
+    """True for a request that nobody has sent: Flask stores it, as no response leaves."""
 
     @override
     def __setitem__(self, key: str, value: Any) -> None:
@@ -191,10 +192,7 @@ def install(
     app.extensions[_EXTENSION] = middleware
     app.wsgi_app = middleware  # type: ignore[method-assign] # Flask's documented way
     _enter_first(app)
-    if has_error_page():
-        boundary.render_error = lambda context, problem: _error_page(
-            app, Exchange(boundary, context), problem
-        )
+    use_error_page(boundary, partial(_error_page, app))
     return app
 
 
@@ -244,12 +242,11 @@ def _enter_first(app: Flask) -> None:
 
 def _mounted(wsgi_app: Any) -> Iterator[Flask]:
     """Return the Flask applications that are mounted by `DispatcherMiddleware`."""
-    while wsgi_app is not None:
-        for part in getattr(wsgi_app, "mounts", {}).values():
+    for layer in layers(wsgi_app):
+        for part in getattr(layer, "mounts", {}).values():
             if isinstance(part, Flask):
                 yield part
                 yield from _mounted(part.wsgi_app)
-        wsgi_app = getattr(wsgi_app, "app", None)
 
 
 def _adopt(app: Flask, *, mounted: bool) -> None:
@@ -347,8 +344,14 @@ def _check_access(app: Flask, *, mounted: bool) -> None:
 
 
 def _is_open(view: object) -> bool:
-    of_class = getattr(getattr(view, "view_class", None), "login_required", True)
-    return getattr(view, "login_required", of_class) is False
+    return login_flag(view) is False
+
+
+def login_flag(view: object) -> bool | None:
+    """Return what a view, or its class, says of a login; None where it says nothing."""
+    of_class = getattr(getattr(view, "view_class", None), "login_required", None)
+    flag: bool | None = getattr(view, "login_required", of_class)
+    return flag
 
 
 def _foresee(app: Flask, environ: Environ) -> bool | None:
@@ -454,8 +457,7 @@ def _debug_page(error: BaseException) -> str:
     return DebugTraceback(error).render_debugger_html(evalex=False, secret="", evalex_trusted=False)
 
 
-def _error_page(app: Flask, exchange: Exchange, problem: Problem) -> str:
-    shared = variables(exchange) | error_variables(exchange, problem)
+def _error_page(app: Flask, shared: dict[str, Any]) -> str:
     # The application's own variables too, also for a request that Flask has never seen.
     with nullcontext() if has_app_context() else app.app_context():
         app.update_template_context(shared)

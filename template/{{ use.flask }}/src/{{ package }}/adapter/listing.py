@@ -9,7 +9,8 @@ from typing import Any
 from flask import Flask
 
 from ..security.static import PREFIX
-from .inventory import REST, Endpoint, beside, methods_of, name_of, path_of
+from .flask import login_flag
+from .inventory import REST, Endpoint, beside, layers, methods_of, name_of, path_of
 
 _OWN = ("flask.app:", "werkzeug.middleware.dispatcher:", "werkzeug.middleware.proxy_fix:")
 
@@ -17,17 +18,9 @@ _OWN = ("flask.app:", "werkzeug.middleware.dispatcher:", "werkzeug.middleware.pr
 def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
     """Return the routes of what `build` makes, and what may answer beside them."""
     app = build()
-    called = [*app.before_request_funcs.get(None, ()), *_wrappers(app)]
+    called = [*app.before_request_funcs.get(None, ()), *layers(app.wsgi_app)]
     called += [*app.error_handler_spec[None][404].values()]
     return [*_walk(app, ""), *beside(called, *_OWN)]
-
-
-def _wrappers(app: Flask) -> Iterator[Any]:
-    """Yield what is around `wsgi_app`, from the outside, and that itself."""
-    inner: Any = app.wsgi_app
-    while inner is not None:
-        yield inner
-        inner = getattr(inner, "app", None)
 
 
 def _walk(app: Flask, prefix: str) -> Iterator[Endpoint]:
@@ -37,8 +30,7 @@ def _walk(app: Flask, prefix: str) -> Iterator[Endpoint]:
             # The policy answers there.
             continue
         view = app.view_functions[rule.endpoint]
-        of_class = getattr(getattr(view, "view_class", None), "login_required", None)
-        flag = getattr(view, "login_required", of_class)
+        flag = login_flag(view)
         yield Endpoint(
             path,
             methods_of(rule.methods),
@@ -46,11 +38,9 @@ def _walk(app: Flask, prefix: str) -> Iterator[Endpoint]:
             "default" if flag is None else "view",
             name_of(view),
         )
-    inner: Any = app.wsgi_app
-    while inner is not None:
-        for place, part in getattr(inner, "mounts", {}).items():
+    for layer in layers(app.wsgi_app):
+        for place, part in getattr(layer, "mounts", {}).items():
             if isinstance(part, Flask):
                 yield from _walk(part, prefix + place)
             else:
                 yield Endpoint(prefix + place + REST, frozenset(), False, "default", name_of(part))
-        inner = getattr(inner, "app", None)

@@ -27,7 +27,7 @@ def home() -> ResponseReturnValue:
 @blueprint.get("/login")
 @login_not_required
 def login_form() -> ResponseReturnValue:
-    if current_auth.is_half_done:
+    if current_auth.awaits_second_factor:
         return _to_factor(request.args.get("next", ""))
     return _login_page(request.args.get("next", ""))
 
@@ -38,7 +38,7 @@ def login() -> ResponseReturnValue:
     form = parse(LoginForm, form_fields())
     if current_auth.log_in(form.username, form.password) is None:
         return _login_page(form.next, form.username, "User name or password is wrong.")
-    if current_auth.is_half_done:
+    if current_auth.awaits_second_factor:
         return _to_factor(form.next)
     return redirect(safe_target(form.next, "/account"), 303)
 

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..security.errors import Problem, detail, title
+from ..security import errors
+from ..security.boundary import Boundary
 from .compose import APP, Exchange
 
 FOLDER = APP / "templates"
@@ -37,17 +39,9 @@ def variables(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def error_variables(exchange: Exchange, problem: Problem) -> dict[str, Any]:
-    """Return what the application's own error.html gets besides."""
-    return {
-        "status": problem.status,
-        "title": title(problem.status),
-        "detail": detail(problem),
-        "fields": problem.fields,
-        "request_id": exchange.context.request_id,
-    }
-
-
-def has_error_page() -> bool:
-    """Tell whether the application has an error page of its own: app/templates/error.html."""
-    return (FOLDER / ERROR_PAGE).is_file()
+def use_error_page(boundary: Boundary, render: Callable[[dict[str, Any]], str]) -> None:
+    """Let `render` make the pages of errors, if the application has app/templates/error.html."""
+    if (FOLDER / ERROR_PAGE).is_file():
+        boundary.render_error = lambda context, problem: render(
+            variables(Exchange(boundary, context)) | errors.variables(problem, context.request_id)
+        )

@@ -115,7 +115,8 @@ def explain(error: ValidationError, **labels: str) -> dict[str, str]:
         elif kind == "string_too_long":
             text = f"{label} may have at most {facts['max_length']} characters."
         elif kind in {"missing", "string_too_short"}:
-            text = f"{label} must have at least {facts.get('min_length', 1)} character."
+            least = facts.get("min_length", 1)
+            text = f"{label} must have at least {least} character{'s' if least > 1 else ''}."
         elif kind == "value_error":
             text = f"{label}: {facts['error']}."
         else:

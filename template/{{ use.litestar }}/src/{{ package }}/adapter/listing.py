@@ -9,9 +9,10 @@ from typing import Any
 from litestar import Litestar
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
-from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.routes import ASGIRoute, BaseRoute, WebSocketRoute
 
 from .inventory import REST, Endpoint, beside, methods_of, name_of, path_of
+from .litestar import handlers_of, mounted_in
 from .requests import PUBLIC
 
 
@@ -25,13 +26,11 @@ def endpoints(build: Callable[[], Any]) -> list[Endpoint]:
 
 def _walk(app: Litestar, prefix: str) -> Iterator[Endpoint]:
     for route in app.routes:
-        mounted = route.route_handler.fn if isinstance(route, ASGIRoute) else None
         path = prefix + path_of(route.path_format)
-        if isinstance(mounted, Litestar):
+        if mounted := mounted_in(route):
             yield from _walk(mounted, path.rstrip("/"))
             continue
-        handlers = route.route_handlers if isinstance(route, HTTPRoute) else [route.route_handler]
-        for handler in handlers:
+        for handler in handlers_of(route):
             yield from _endpoint(route, handler, path)
 
 

@@ -40,16 +40,17 @@ from ..config import ConfigError, Settings
 from ..security import events
 from ..security.accounts import Accounts
 from ..security.auth import Auth, User
-from ..security.documentation import DOCUMENTATION
 from ..security.errors import Problem, title
 from ..security.routes import at_or_below
 from ..security.sessions import Session
 from ..security.sockets import OF_HTTP
-from . import documents, templates
-from .asgi import App, BoundaryMiddleware, Message, Receive, Scope, Send, finds_ours, view_begins
+from . import openapi, templates
+from .asgi import App, BoundaryMiddleware, finds_ours, view_begins
+from .asgi_io import Message, Receive, Scope, Send
 from .authorship import unreadable
 from .compose import DEBUG_PROBLEM, KEY, Exchange, compose
 from .errors import ends_with_slash, reason_of, status_of, take_over
+from .inventory import layers
 from .requests import (
     PUBLIC,
     Connection,
@@ -67,8 +68,6 @@ ENVIRONMENT = templates.environment()
 """Renders the pages and the application's own error page."""
 _LIMIT = 10_000_000
 """Bytes of a body that Litestar takes where nobody said anything else."""
-_LAYERS = 32
-"""How deep a mounted application is looked for in what is put around it."""
 _ERROR = "security.error"
 """In a scope: what ended a WebSocket."""
 _THREADS = 40
@@ -133,7 +132,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
 
     def receive_route(self, route: BaseRoute) -> None:
         """Give an application that is mounted our face, too; sessions are the policy's."""
-        for handler in _handlers(route):
+        for handler in handlers_of(route):
             take_over_sessions(handler)
             if self.boundary.production:
                 keep_secrets(handler)
@@ -141,7 +140,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             if isinstance(handler, HTTPRouteHandler):
                 _name_problems(route, handler)
         production = self.boundary.production
-        if (app := _mounted(route)) is None:
+        if (app := mounted_in(route)) is None:
             if production and isinstance(route, ASGIRoute):
                 _drop_documentation(route.route_handler.fn)
             return
@@ -152,10 +151,10 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         _take_over_log(production=production)
         if production and app.openapi_config:
             app.asgi_handler = cast("Any", _without_documentation(app, app.openapi_config))
-        # Of handlers that it gets later, and of those that have resolved theirs.
+        # For handlers that it gets later; those of now have resolved theirs.
         app.guards = [_check_access, *app.guards]
         for inner in app.routes:
-            for handler in _handlers(inner):
+            for handler in handlers_of(inner):
                 handler.resolve_guards().insert(0, _check_access)
             self.receive_route(inner)
 
@@ -180,7 +179,9 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
             dto=None,
             return_dto=None,
             opt={PUBLIC: True},
-            response_headers={name.decode(): value.decode() for name, value in DOCUMENTATION},
+            response_headers={
+                name.decode(): value.decode() for name, value in openapi.PAGE_HEADERS
+            },
         )
         return config
 
@@ -210,14 +211,9 @@ def install(app: Litestar) -> Litestar:
         # Refused while a loop runs, as in an asynchronous test; then the loop's own threads serve.
         with suppress(RuntimeError):
             set_asyncio_executor(ThreadPoolExecutor(_THREADS))
-    if templates.has_error_page():
-
-        def render_error(context: Any, problem: Problem) -> str:
-            found = Exchange(boundary, context)
-            shared = templates.variables(found) | templates.error_variables(found, problem)
-            return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
-
-        boundary.render_error = render_error
+    templates.use_error_page(
+        boundary, lambda shared: ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
+    )
     session_content = partial(content_of, app)
     around = BoundaryMiddleware(
         _inside(app), boundary, is_public, content_of=session_content, finds_ours=_finds_ours
@@ -336,20 +332,17 @@ def _without_documentation(app: Litestar, config: OpenAPIConfig) -> App:
 
 
 def _drop_documentation(app: Any) -> None:
-    """Take schema and documentation pages from an application of FastAPI's (FPR-4).
-
-    Also from one with middlewares around it, which keep what they are around as `app`.
-    """
+    """Take schema and documentation pages from an application of FastAPI's (FPR-4)."""
     names = ("openapi_url", "docs_url", "redoc_url", "swagger_ui_oauth2_redirect_url")
-    for _ in range(_LAYERS):
-        paths = {getattr(app, name, None) for name in names} - {None}
+    for layer in layers(app):
+        paths = {getattr(layer, name, None) for name in names} - {None}
         if paths:
-            routes = app.router.routes
+            routes = layer.router.routes
             routes[:] = [each for each in routes if getattr(each, "path", None) not in paths]
-        app = getattr(app, "app", None)
 
 
-def _handlers(route: BaseRoute) -> Sequence[BaseRouteHandler]:
+def handlers_of(route: BaseRoute) -> Sequence[BaseRouteHandler]:
+    """Return the handlers of a route."""
     if isinstance(route, HTTPRoute):
         return list(route.route_handlers)
     handler: BaseRouteHandler = route.route_handler  # type: ignore[attr-defined]
@@ -361,13 +354,13 @@ def _name_problems(route: BaseRoute, handler: HTTPRouteHandler) -> None:
     body = "data" in handler.parsed_fn_signature.parameters
     own = {
         status: ResponseSpec(
-            documents.Problem,
+            openapi.Problem,
             generate_examples=False,
             description=title(status),
-            media_type=documents.KIND,
+            media_type=openapi.KIND,
         )
         for method in handler.http_methods
-        for status in documents.statuses(
+        for status in openapi.statuses(
             method,
             body=body,
             # Litestar says 400 of all of these.
@@ -378,7 +371,7 @@ def _name_problems(route: BaseRoute, handler: HTTPRouteHandler) -> None:
     handler.responses = {**own, **(handler.responses or {})}
 
 
-def _mounted(route: BaseRoute) -> Litestar | None:
+def mounted_in(route: BaseRoute) -> Litestar | None:
     """Return the application of this kind that a route mounts."""
     app = route.route_handler.fn if isinstance(route, ASGIRoute) else None
     return app if isinstance(app, Litestar) else None

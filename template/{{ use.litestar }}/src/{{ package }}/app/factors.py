@@ -8,7 +8,6 @@ from typing import Annotated
 from litestar import Router, get, post
 from litestar.params import QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Template
-from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from ..adapter import (
     Auth,
@@ -128,7 +127,7 @@ def new_codes(auth: CurrentAuth) -> Template | Redirect:
 
 
 def _to(target: str) -> Redirect:
-    return Redirect(target, status_code=HTTP_303_SEE_OTHER)
+    return Redirect(target, status_code=303)
 
 
 def _factor_page(auth: Auth, target: str, error: str = "") -> Template | Redirect:

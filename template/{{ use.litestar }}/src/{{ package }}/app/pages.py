@@ -7,7 +7,6 @@ from typing import Annotated
 from litestar import Router, get, post
 from litestar.params import FromQuery, QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Template
-from litestar.status_codes import HTTP_303_SEE_OTHER
 
 from ..adapter import Auth, CurrentAuth, Request, password_min_length, safe_target, single_values
 from .schemas import LoginForm, PasswordForm, SessionForm
@@ -22,7 +21,7 @@ def home() -> Template:
 def login_form(
     auth: CurrentAuth, target: Annotated[str, QueryParameter(name="next")] = ""
 ) -> Template | Redirect:
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(target)
     return _login_page(target)
 
@@ -33,21 +32,21 @@ def login(
 ) -> Template | Redirect:
     if auth.log_in(data.username, data.password) is None:
         return _login_page(data.next, data.username, "User name or password is wrong.")
-    if auth.is_half_done:
+    if auth.awaits_second_factor:
         return _to_factor(data.next)
-    return Redirect(safe_target(request, data.next, "/account"), status_code=HTTP_303_SEE_OTHER)
+    return Redirect(safe_target(request, data.next, "/account"), status_code=303)
 
 
 @post("/logout", exclude_from_auth=True, sync_to_thread=True)
 def logout(auth: CurrentAuth) -> Redirect:
     auth.log_out()
-    return Redirect("/", status_code=HTTP_303_SEE_OTHER)
+    return Redirect("/", status_code=303)
 
 
 @get("/go", exclude_from_auth=True, sync_to_thread=True)
 def go(url: FromQuery[str]) -> Redirect:
     """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
-    return Redirect(url, status_code=HTTP_303_SEE_OTHER)
+    return Redirect(url, status_code=303)
 
 
 @get("/account", sync_to_thread=True)
@@ -61,24 +60,24 @@ def change_password(
 ) -> Template | Redirect:
     if errors := auth.change_password(data.current_password, data.new_password):
         return _account_page(request, auth, errors)
-    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+    return Redirect("/account", status_code=303)
 
 
 @post("/account/sessions/end", before_request=single_values, sync_to_thread=True)
 def end_session(data: URLEncodedBody[SessionForm], auth: CurrentAuth) -> Redirect:
     auth.end_session(data.session)
-    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+    return Redirect("/account", status_code=303)
 
 
 @post("/account/sessions/end-others", sync_to_thread=True)
 def end_other_sessions(auth: CurrentAuth) -> Redirect:
     auth.end_other_sessions()
-    return Redirect("/account", status_code=HTTP_303_SEE_OTHER)
+    return Redirect("/account", status_code=303)
 
 
 def _to_factor(target: str) -> Redirect:
     """Lead on to the page that asks for the second factor."""
-    return Redirect("/login/factor", query_params={"next": target}, status_code=HTTP_303_SEE_OTHER)
+    return Redirect("/login/factor", query_params={"next": target}, status_code=303)
 
 
 def _login_page(target: str, username: str = "", error: str = "") -> Template:

@@ -12,8 +12,8 @@ from sqlalchemy import create_engine as _create_engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from ..security.database_errors import cannot_connect
 from ..security.database_file import MarkedConnection, write_ahead
-from .alone import cannot_connect
 from .sqlite_file import follow_file
 
 

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""Second factors in the database, in tables of the core's migrations; see `FactorStore`."""
+"""Second factors in the database, in tables of the core's migrations."""
 
 from __future__ import annotations
 
@@ -53,13 +53,12 @@ TABLES = (FACTORS, CODES)
 
 
 class SqlFactors:
-    """The second factors of the users of a database."""
+    """The second factors of the users of a database, by the methods of `FactorStore`."""
 
     _session: Callable[[], AbstractContextManager[Session]]
     _model: Any
 
     def account_of(self, user_id: str) -> Account | None:
-        """Return the account with that id, unless it is disabled."""
         with self._session() as session:
             user = session.get(self._model, user_id)
             if user is None or user.disabled:
@@ -67,21 +66,18 @@ class SqlFactors:
             return Account(user.id, user.name, user.password_hash)
 
     def factors_of(self, user_id: str) -> Sequence[Factor]:
-        """Return a user's factors, oldest first."""
         mine = select(FACTORS).where(FACTORS.c.user_id == user_id)
         with self._session() as session:
             rows = session.execute(mine.order_by(FACTORS.c.created_at, FACTORS.c.id))
             return [read_row(row) for row in rows]
 
     def passkey(self, credential: str) -> Factor | None:
-        """Return the passkey with that id, whosever it is."""
         with self._session() as session:
             found = session.execute(select(FACTORS).where(FACTORS.c.credential == credential))
             row = found.first()
             return read_row(row) if row else None
 
     def add_factor(self, factor: Factor) -> bool:
-        """Store a new one; False if there is one of its id, or its passkey."""
         values = {
             "id": factor.id,
             "user_id": factor.user,
@@ -102,15 +98,10 @@ class SqlFactors:
         return True
 
     def rename_factor(self, user_id: str, factor_id: str, name: str) -> bool:
-        """Rename a user's factor; False if the user has none of that id."""
         mine = update(FACTORS).where(FACTORS.c.user_id == user_id, FACTORS.c.id == factor_id)
         return self._touched(mine.values(name=name).returning(FACTORS.c.id))
 
     def remove_factor(self, user_id: str, factor_id: str, *, last: bool) -> bool:
-        """Delete a user's factor, with the last one the recovery codes, one such call at a time.
-
-        False if the user has none of that id or, unless the `last` one may go, no other.
-        """
         other = FACTORS.alias()
         others = select(other.c.id).where(other.c.user_id == user_id, other.c.id != factor_id)
         mine = delete(FACTORS).where(FACTORS.c.user_id == user_id, FACTORS.c.id == factor_id)
@@ -126,13 +117,11 @@ class SqlFactors:
     def use_factor(
         self, factor_id: str, *, before: int, counter: int, secret: str, at: int
     ) -> bool:
-        """Store counter and secret if the counter is still `before`, in one step; else False."""
         unused = update(FACTORS).where(FACTORS.c.id == factor_id, FACTORS.c.counter == before)
         used = unused.values(counter=counter, secret=secret, used_at=at)
         return self._touched(used.returning(FACTORS.c.id))
 
     def replace_codes(self, user_id: str, hashes: Sequence[str]) -> None:
-        """Put new recovery codes in the place of the user's old ones, one such call at a time."""
         with self._alone(user_id) as session:
             session.execute(delete(CODES).where(CODES.c.user_id == user_id))
             if hashes:
@@ -140,25 +129,21 @@ class SqlFactors:
                 session.execute(insert(CODES), rows)
 
     def use_code(self, user_id: str, code_hash: str) -> bool:
-        """Delete one recovery code; False if the user has no such code (any more)."""
         mine = delete(CODES).where(CODES.c.user_id == user_id, CODES.c.code_hash == code_hash)
         return self._touched(mine.returning(CODES.c.user_id))
 
     def count_codes(self, user_id: str) -> int:
-        """Return how many recovery codes the user has."""
         mine = select(func.count()).select_from(CODES).where(CODES.c.user_id == user_id)
         with self._session() as session:
             return session.scalar(mine) or 0
 
     def remove_factors(self, user_id: str) -> int:
-        """Delete a user's factors and recovery codes; return how many factors those were."""
         mine = delete(FACTORS).where(FACTORS.c.user_id == user_id)
         with self._session() as session:
             session.execute(delete(CODES).where(CODES.c.user_id == user_id))
             return len(session.execute(mine.returning(FACTORS.c.id)).all())
 
     def factor_kinds(self) -> Mapping[str, Sequence[str]]:
-        """Return the kinds of factors of each user that has any, by the user's id."""
         kinds: dict[str, list[str]] = {}
         with self._session() as session:
             pairs = select(FACTORS.c.user_id, FACTORS.c.kind).distinct()

@@ -22,8 +22,7 @@ from sqlalchemy import Connection, Engine, column, inspect, select, table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from ..security.database_errors import is_database_away
-from .alone import cannot_connect
+from ..security.database_errors import cannot_connect, is_database_away
 from .engine import create_engine
 
 # Before it is imported: it names its plugins then, and at each look the kind of database.

@@ -30,17 +30,16 @@ from sqlalchemy.pool import NullPool, StaticPool
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.sql.elements import False_, True_
 
-from ..config import load
+from ..config import PACKAGE, load
 from ..security.stores import StoreError
-from .alone import alone
 from .engine import create_engine
 from .factors import TABLES
 from .history import APP as _APP
 from .history import CORE as _CORE
 from .history import History, opened
+from .migration_lock import migration_lock
 from .users import USER_TABLE, UserColumns
 
-_PACKAGE = __name__.partition(".")[0]
 _HERE = Path(__file__).parent
 _FILES = "%%(year)d%%(month).2d%%(day).2d_%%(rev)s_%%(slug)s"
 _CORE_TABLES = ("mail_message", "mail_link")
@@ -76,7 +75,10 @@ def upgrade(url: str) -> list[str]:
     Who comes second waits, and finds nothing to do. A database that was made before there were
     versions is taken as it is, if it is what the models say. Raises `StoreError`.
     """
-    with alone(url), opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
+    with (
+        migration_lock(url),
+        opened(_migrating(create_engine(url, poolclass=NullPool))) as connection,
+    ):
         return _upgrade(connection)
 
 
@@ -136,7 +138,10 @@ def environment(config: Config, run: Callable[..., None]) -> None:
         run(connection=connection, **options)
         return
     url = load().database_url
-    with alone(url), opened(_migrating(create_engine(url, poolclass=NullPool))) as connection:
+    with (
+        migration_lock(url),
+        opened(_migrating(create_engine(url, poolclass=NullPool))) as connection,
+    ):
         run(connection=connection, **options)
 
 
@@ -200,7 +205,7 @@ def _models(url: str) -> Iterator[Connection]:
         return
     with opened(create_engine(url, poolclass=NullPool)) as connection:
         if any(any(history.state(connection)) for history in (_CORE, _APP)):
-            raise StoreError(f"the database is not up to date; run: {_PACKAGE} db upgrade")
+            raise StoreError(f"the database is not up to date; run: {PACKAGE} db upgrade")
         yield connection
 
 
@@ -224,8 +229,8 @@ def _said(difference: Any) -> str:
 
 def _metadata() -> MetaData:
     """Return the models of the application, all of them: `main` imports its features."""
-    import_module(f"{_PACKAGE}.app.main")
-    return cast("MetaData", import_module(f"{_PACKAGE}.app.models").Base.metadata)
+    import_module(f"{PACKAGE}.app.main")
+    return cast("MetaData", import_module(f"{PACKAGE}.app.models").Base.metadata)
 
 
 def _is_of_app(
@@ -255,7 +260,10 @@ def _keep_references(ctx: MigrationContext, **_: object) -> None:
     if connection is None or connection.dialect.name != "sqlite":
         return
     if rows := connection.exec_driver_sql("PRAGMA foreign_key_check").all():
-        raise StoreError(f"the migration leaves rows of {rows[0][0]} without their {rows[0][2]}")
+        raise StoreError(
+            f"the migration leaves rows of {rows[0][0]} without their {rows[0][2]}; let it delete"
+            " those, too, or keep what they belong to"
+        )
 
 
 def _migrating(engine: Engine) -> Engine:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,7 @@ def follow_file(engine: Engine, path: Path) -> None:
     file = DatabaseFile(path)
 
     def before(_dialect: Any, record: Any, _arguments: Any, _options: Any) -> None:
-        try:
-            record.info[_OPENED] = file.settle()
-        except FileGoneError as error:
-            raise StoreError(f"database: {error}") from error
+        record.info[_OPENED] = _identity(file.settle)
 
     def after(connection: Any, record: Any) -> None:
         if isinstance(connection, MarkedConnection):
@@ -35,15 +33,16 @@ def follow_file(engine: Engine, path: Path) -> None:
         file.opened(record.info[_OPENED])
 
     def taken(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info[_OPENED] != _current():
+        if record.info[_OPENED] != _identity(file.current):
             raise DisconnectionError("another file is in its place")
-
-    def _current() -> Identity:
-        try:
-            return file.current()
-        except FileGoneError as error:
-            raise StoreError(f"database: {error}") from error
 
     event.listen(engine, "do_connect", before)
     event.listen(engine, "connect", after)
     event.listen(engine, "checkout", taken)
+
+
+def _identity(ask: Callable[[], Identity]) -> Identity:
+    try:
+        return ask()
+    except FileGoneError as error:
+        raise StoreError(f"database: {error}") from error

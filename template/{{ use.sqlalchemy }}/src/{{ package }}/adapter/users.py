@@ -211,7 +211,7 @@ def _along(
                 continue
             if (key.ondelete or "").upper() != "CASCADE":
                 continue
-            # Of one column: more than that is not what an id of a user is.
+            # It has one column: a user's id is not made of several.
             element = next(iter(key.elements))
             owned = element.parent.in_(select(element.column).where(condition))
             yield child, owned

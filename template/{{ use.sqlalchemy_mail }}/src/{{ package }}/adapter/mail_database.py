@@ -22,7 +22,10 @@ from .users import SqlUsers
 def transactions(users: object) -> Begin:
     """Return what opens a transaction in the database of these users."""
     if not isinstance(users, SqlUsers):
-        raise ConfigError(f"{type(users).__name__} is no SqlUsers: its database is not known")
+        raise ConfigError(
+            f"secure(accounts=...): {type(users).__name__} is no SqlUsers, so that its database is"
+            " not known; derive it from that, as app/users.py does"
+        )
     opened = users.transaction
 
     @contextmanager

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -27,16 +27,10 @@ from ..security.errors import Problem
 from ..security.events import REQUEST, for_request, note
 from ..security.responses import Response
 from . import boundary_middleware
-from .incoming import Incoming
-from .lingering import has_body, linger
+from .asgi_io import BodyStream, Receive, Scope, Send, linger, send_response
 from .wsgi import BoundaryMiddleware, Environ, WsgiRequestHead
 
 _T = TypeVar("_T")
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 _STORE_THREADS = 8
 _THREADS = 48
 """More than can wait for a password hash (`passwords.concurrent` and `passwords.waiting`): a flood
@@ -55,7 +49,7 @@ class WsgiServer:
         self._boundary = middleware.boundary
         self._pause = self._boundary.policy.input.body_pause
         self._threads = ThreadPoolExecutor(_THREADS, "wsgi")
-        # Of its own: requests that wait for a store that is away must not hold up the others.
+        # A pool of its own: requests that wait for a store that is away hold up no others.
         self._store_threads = ThreadPoolExecutor(_STORE_THREADS, "store")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,8 +65,8 @@ class WsgiServer:
             head.raw = scope["headers"]
             entered = self._boundary.enter(head)
             if isinstance(entered, Response):
-                await _send(send, entered, is_head=head.method == "HEAD")
-                if has_body(head):
+                await send_response(send, entered, is_head=head.method == "HEAD")
+                if head.has_body:
                     await linger(receive, self._pause)
             else:
                 await self._serve(entered, environ, receive, send)
@@ -87,10 +81,10 @@ class WsgiServer:
         if session.cookie and not self._boundary.store.local:
             await self._in_thread(context, session.fetch, threads=self._store_threads)
         body: BinaryIO = io.BytesIO()
-        incoming: Incoming | None = None
+        incoming: BodyStream | None = None
         deadline = _deadline(context)
         if context.body:
-            incoming = Incoming(context.body, receive)
+            incoming = BodyStream(context.body, receive)
             try:
                 public = context.route.public or self._middleware.foresee(environ)
                 if public is False or (public is None and context.route.is_fact):
@@ -100,7 +94,7 @@ class WsgiServer:
                 body, size = await (
                     _within(deadline, context, 408, reading) if deadline else reading
                 )
-                # Of a body that came in chunks too: some frameworks read none without a length.
+                # Also for a body that came in chunks: some frameworks read none without a length.
                 environ["CONTENT_LENGTH"] = str(size)
             except Problem as problem:
                 body = _Unreadable(self._boundary, context, problem)
@@ -113,7 +107,8 @@ class WsgiServer:
             else:
                 sent, chunks = await asyncio.wrap_future(making)
             if isinstance(chunks, list):
-                await _send(send, sent, b"".join(chunks), is_head=is_head)
+                whole = Response(sent.status, sent.headers, b"".join(chunks))
+                await send_response(send, whole, is_head=is_head)
             else:
                 streaming = self._stream(context, sent, chunks, receive, send)
                 if deadline:
@@ -219,7 +214,7 @@ class _Unreadable(io.BytesIO):
     read = read1 = readline = readlines = readinto = __next__ = _fail
 
 
-async def _read(body: Body, incoming: Incoming) -> tuple[BinaryIO, int]:
+async def _read(body: Body, incoming: BodyStream) -> tuple[BinaryIO, int]:
     """Return the whole body, checked, and its size; raise `Problem`."""
     file = cast(BinaryIO, SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - returned open
     try:
@@ -281,16 +276,6 @@ def _close_in(context: RequestContext, close: Callable[[], object], *_: object) 
     """Close in the context in which the application has worked: its own variables are there."""
     if context.variables:
         context.variables.run(close)
-
-
-async def _send(
-    send: Send, response: Response, body: bytes | None = None, *, is_head: bool
-) -> None:
-    await send(
-        {"type": "http.response.start", "status": response.status, "headers": response.headers}
-    )
-    content = response.body or b"" if body is None else body
-    await send({"type": "http.response.body", "body": b"" if is_head else content})
 
 
 async def _disconnected(receive: Receive) -> None:

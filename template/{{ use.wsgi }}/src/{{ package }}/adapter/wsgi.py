@@ -10,12 +10,12 @@ from functools import cache, lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
 from ..security.boundary import Boundary
+from ..security.cache import BoundedCache
 from ..security.context import Origin, RequestContext
 from ..security.csrf import SAFE_METHODS, from_own_page
 from ..security.errors import Problem, is_for_head_alone
 from ..security.events import REQUEST
 from ..security.proxy import FORWARDING
-from ..security.remembered import Remembered
 from ..security.responses import Headers, Response
 from .compose import KEY, Exchange
 
@@ -56,18 +56,14 @@ class WsgiRequestHead:
         self.has_body = bool(get("CONTENT_LENGTH") or get("HTTP_TRANSFER_ENCODING"))
         self.has_cookie = "HTTP_COOKIE" in environ
         self.is_forwarded = names.is_forwarded
-        host = get("HTTP_HOST", "")
-        self.origin: Origin = (self.peer, self.scheme, host, "", "", "")
+        self.origin: Origin = (self.peer, self.scheme, get("HTTP_HOST", ""), "", "", "")
         if self.is_forwarded:
             self.origin = (
-                self.peer,
-                self.scheme,
-                host,
+                *self.origin[:3],
                 get("HTTP_X_FORWARDED_FOR", ""),
                 get("HTTP_X_FORWARDED_PROTO", ""),
                 get("HTTP_X_FORWARDED_HOST", ""),
             )
-
         self.raw: Headers | None = None
         """All headers as they came, where the server has told; CGI joins some and drops others."""
 
@@ -99,7 +95,7 @@ def _read_names(names: tuple[str, ...]) -> _Names:
     return _Names(headers, len("".join(headers)), not _FORWARDED.isdisjoint(headers))
 
 
-_names = Remembered(
+_names = BoundedCache(
     _read_names, lambda names: _read_names(names).size, longest=_MOST_CACHED, most=_MOST_NAMES
 )
 

@@ -6,7 +6,6 @@ from litestar import Controller, Router, delete, get, post, put
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, JSONBody, URLEncodedBody
 from litestar.response import Redirect, Template
-from litestar.status_codes import HTTP_303_SEE_OTHER
 from pydantic import ValidationError
 
 from ...adapter import CurrentUser, Request, single_values
@@ -39,12 +38,12 @@ class NotesPages(Controller):
             errors = explain(error, body="Text")
             context = {"notes": notes.all(), "errors": errors, "values": data}
             return Template("notes.html", context=context, status_code=422)
-        return Redirect("/notes", status_code=HTTP_303_SEE_OTHER)
+        return Redirect("/notes", status_code=303)
 
     @post("/{note_id:str}/delete", sync_to_thread=True)
     def delete(self, note_id: FromPath[str], notes: CurrentNotes) -> Redirect:
         notes.remove(note_id)
-        return Redirect("/notes", status_code=HTTP_303_SEE_OTHER)
+        return Redirect("/notes", status_code=303)
 
 
 class NotesApi(Controller):

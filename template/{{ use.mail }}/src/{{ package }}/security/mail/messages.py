@@ -22,7 +22,7 @@ from .sender import Desk
 
 MESSAGE = "message"
 MAX_BYTES = 10 << 20
-"""Of a mail with its attachments: most servers take no more."""
+"""A mail with its attachments: most servers take no more."""
 _TO = ("To", "Cc", "Bcc")
 
 

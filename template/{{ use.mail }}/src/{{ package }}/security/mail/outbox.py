@@ -45,7 +45,7 @@ class Message:
     """One mail to be made and sent."""
 
     id: str
-    """Of 256 random bits; also the left side of its Message-ID."""
+    """256 random bits; also the left side of its Message-ID."""
     kind: str
     """Which text it has."""
     recipient: str

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ..accounts import Account, Change, closed
+from ..accounts import Account, Change, closed, too_many
 from ..auth import Auth
-from ..errors import Problem
+from ..errors import duration
 from ..events import emit
 from ..passwords import Passwords
 from ..people import Person
@@ -154,7 +154,7 @@ class Recovery:
         )
         if account is None:
             return {"current_password": "This is not your current password."}
-        # Of now, not of when the mail is written: a new password ends what the old one has begun.
+        # Marked now, not when the mail is written: a new password ends what the old one has begun.
         mark = _mark(account, self.address() or None)
         return self.request(ADDRESS, address, name=user.name, mark=mark)
 
@@ -243,8 +243,7 @@ class Recovery:
             try:
                 attempt = self.mail.throttle.reserve(counters, now)
             except Blocked as blocked:
-                after = [("retry-after", str(blocked.seconds))]
-                raise Problem(429, headers=after, reason="throttle") from None
+                raise too_many(blocked.seconds) from None
             try:
                 yield ended.append
             finally:
@@ -254,11 +253,6 @@ class Recovery:
 def _mark(account: Account, address: str | None) -> str:
     """Return what dies with a change of the password, or of the address."""
     return mark_of(account.password_hash, address)
-
-
-def lasting(seconds: int) -> str:
-    """Return a link's lifetime for people."""
-    return f"{seconds // 60} minutes" if seconds < 2 * 3600 else f"{seconds // 3600} hours"
 
 
 def _find(desk: Desk, person: Person | None) -> Account | None:
@@ -281,7 +275,7 @@ def prepare_reset(desk: Desk, message: Message) -> Letter | None:
         data={"name": account.name},
     )
     link = desk.address("/reset", token)
-    lasts = lasting(desk.policy.reset_link_lifetime)
+    lasts = duration(desk.policy.reset_link_lifetime)
     return Letter(RESET, person.email, {"name": account.name, "link": link, "lasts": lasts})
 
 
@@ -306,7 +300,7 @@ def prepare_address(desk: Desk, message: Message) -> Letter | None:
         data={"name": name},
     )
     link = desk.address("/confirm", token)
-    lasts = lasting(desk.policy.confirm_link_lifetime)
+    lasts = duration(desk.policy.confirm_link_lifetime)
     return Letter(ADDRESS, message.recipient, {"name": name, "link": link, "lasts": lasts})
 
 

@@ -146,7 +146,7 @@ class Sender:
     def _send(self, message: Message) -> None:
         prepare = self._kinds.get(message.kind)
         if prepare is None:
-            # Of a newer version that still runs somewhere.
+            # A newer version, which runs somewhere, has queued it.
             self._later(message, f"kind {message.kind}")
             return
         letter = prepare(self._desk, message)

@@ -95,9 +95,9 @@ def read_url(url: str) -> Server:
     if options:
         raise ValueError(f"there is no option {', '.join(options)}; cafile is the only one")
     if bool(parts.username) != bool(parts.password):
-        raise ValueError("a user without a password, or the other way round")
+        raise ValueError(f"it has a user without a password, or no user to its password; {_FORM}")
     if re.search(r"[\x00-\x20\x7f]", unquote(parts.netloc)):
-        raise ValueError("there is a space or a control character in it")
+        raise ValueError("it has a space or a control character; write a space as %20")
     return Server(
         security=parts.scheme,  # type: ignore[arg-type] # one of `_PORTS`
         host=parts.hostname,

@@ -8,11 +8,12 @@ address that somebody has already gets the same answer; the mail says so.
 from __future__ import annotations
 
 from ..accounts import MAX_NAME, closed, is_name, normalise
+from ..errors import duration
 from ..events import emit
 from .addresses import normalise_address
 from .letters import Letter
 from .outbox import Message
-from .recovery import Recovery, lasting
+from .recovery import Recovery
 from .sender import Desk
 
 SIGNUP = "signup"
@@ -80,7 +81,7 @@ def prepare_sign_up(desk: Desk, message: Message) -> Letter:
         address=message.recipient,
         data=message.data,
     )
-    fields = {"name": name, "link": desk.address("/confirm", token), "lasts": lasting(lifetime)}
+    fields = {"name": name, "link": desk.address("/confirm", token), "lasts": duration(lifetime)}
     return Letter(SIGNUP, message.recipient, fields)
 
 

@@ -21,7 +21,8 @@ from ..security.boundary import Boundary
 from ..security.errors import Problem, allow_header
 from ..security.stores import StoreError
 from . import templates
-from .asgi import App, BoundaryMiddleware, Receive, Scope, Send
+from .asgi import App, BoundaryMiddleware
+from .asgi_io import Receive, Scope, Send
 from .authorship import author_wrote
 from .compose import KEY, Exchange, compose
 
@@ -50,14 +51,9 @@ def install(
 
     # Starlette calls it at the first request. A middleware would be inside those added later.
     setattr(app, "build_middleware_stack", build_middleware_stack)  # noqa: B010 - a method
-    if templates.has_error_page():
-
-        def render_error(context: Any, problem: Problem) -> str:
-            exchange = Exchange(boundary, context)
-            shared = templates.variables(exchange) | templates.error_variables(exchange, problem)
-            return ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
-
-        boundary.render_error = render_error
+    templates.use_error_page(
+        boundary, lambda shared: ENVIRONMENT.get_template(templates.ERROR_PAGE).render(shared)
+    )
     return app
 
 

@@ -28,8 +28,6 @@ from .schemas import (
     parse,
 )
 
-SEE_OTHER = 303
-
 
 @login_not_required
 def factor_form(request: Request) -> Response:
@@ -41,13 +39,13 @@ def factor(request: Request) -> Response:
     form = parse(FactorForm, form_fields(request))
     if not _own(request).log_in(code=form.code, credential=form.credential):
         return _factor_page(request, form.next, "This is wrong, too old, or was used before.")
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @login_not_required
 def passkey_login(request: Request) -> Response:
     _own(request).begin_passkey()
-    return RedirectResponse("/login/factor", SEE_OTHER)
+    return RedirectResponse("/login/factor", 303)
 
 
 def confirm_form(request: Request) -> Response:
@@ -58,7 +56,7 @@ def confirm(request: Request) -> Response:
     form = parse(ConfirmForm, form_fields(request))
     if not current_auth(request).confirm(password=form.password, credential=form.credential):
         return _confirm_page(request, form.next, "This is not right.")
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @reauthentication_required
@@ -97,14 +95,14 @@ def add_passkey(request: Request) -> Response:
 def rename(request: Request) -> Response:
     form = parse(FactorNameForm, form_fields(request))
     _own(request).rename(form.factor, form.name)
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)
 
 
 def remove(request: Request) -> Response:
     form = parse(FactorIdForm, form_fields(request))
     if error := _own(request).remove(form.factor):
         return _factors_page(request, error)
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)
 
 
 def new_codes(request: Request) -> Response:
@@ -118,9 +116,9 @@ def _own(request: Request) -> SecondFactor:
 def _factor_page(request: Request, target: str, error: str = "") -> Response:
     prompt = _own(request).prompt()
     if prompt is None:
-        return RedirectResponse("/login", SEE_OTHER)
+        return RedirectResponse("/login", 303)
     if prompt.enrol:
-        return RedirectResponse("/account/factors/totp", SEE_OTHER)
+        return RedirectResponse("/account/factors/totp", 303)
     context = {"prompt": prompt, "next": target, "error": error}
     return templates.TemplateResponse(request, "factor.html", context, 401 if error else 200)
 
@@ -157,7 +155,7 @@ def _passkey_page(
 def _after(request: Request, codes: Sequence[str]) -> Response:
     if codes:
         return templates.TemplateResponse(request, "codes.html", {"codes": codes})
-    return RedirectResponse("/account/factors", SEE_OTHER)
+    return RedirectResponse("/account/factors", 303)
 
 
 routes = [

@@ -19,8 +19,6 @@ from ..adapter import (
 )
 from .schemas import LoginForm, PasswordForm, SessionForm, parse
 
-SEE_OTHER = 303
-
 
 @login_not_required
 def home(request: Request) -> Response:
@@ -29,7 +27,7 @@ def home(request: Request) -> Response:
 
 @login_not_required
 def login_form(request: Request) -> Response:
-    if current_auth(request).is_half_done:
+    if current_auth(request).awaits_second_factor:
         return _to_factor(request.query_params.get("next", ""))
     return _login_page(request, request.query_params.get("next", ""))
 
@@ -40,15 +38,15 @@ def login(request: Request) -> Response:
     if current_auth(request).log_in(form.username, form.password) is None:
         error = "User name or password is wrong."
         return _login_page(request, form.next, form.username, error)
-    if current_auth(request).is_half_done:
+    if current_auth(request).awaits_second_factor:
         return _to_factor(form.next)
-    return RedirectResponse(safe_target(request, form.next, "/account"), SEE_OTHER)
+    return RedirectResponse(safe_target(request, form.next, "/account"), 303)
 
 
 @login_not_required
 def logout(request: Request) -> Response:
     current_auth(request).log_out()
-    return RedirectResponse("/", SEE_OTHER)
+    return RedirectResponse("/", 303)
 
 
 @login_not_required
@@ -56,7 +54,7 @@ def go(request: Request) -> Response:
     """Lead on to `url`: like every redirect it leaves only where the policy allows it."""
     if "url" not in request.query_params:
         raise Problem(422, fields=["url"])
-    return RedirectResponse(request.query_params["url"], SEE_OTHER)
+    return RedirectResponse(request.query_params["url"], 303)
 
 
 def account(request: Request) -> Response:
@@ -68,22 +66,22 @@ def change_password(request: Request) -> Response:
     auth = current_auth(request)
     if errors := auth.change_password(form.current_password, form.new_password):
         return _account_page(request, errors)
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 def end_session(request: Request) -> Response:
     current_auth(request).end_session(parse(SessionForm, form_fields(request)).session)
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 def end_other_sessions(request: Request) -> Response:
     current_auth(request).end_other_sessions()
-    return RedirectResponse("/account", SEE_OTHER)
+    return RedirectResponse("/account", 303)
 
 
 def _to_factor(target: str) -> Response:
     """Lead on to the page that asks for the second factor."""
-    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", SEE_OTHER)
+    return RedirectResponse(f"/login/factor?{urlencode({'next': target})}", 303)
 
 
 def _login_page(request: Request, target: str, username: str = "", error: str = "") -> Response:

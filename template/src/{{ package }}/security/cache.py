@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""What was found out for one request, for the next with the same."""
+"""A cache that clients cannot fill."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Remembered(dict[K, V]):
-    """Answers by what was asked: `remembered[key]` is `find(key)`, found out once.
+class BoundedCache(dict[K, V]):
+    """`cache[key]` is `find(key)`, called once for each key.
 
-    A key of more than `longest`, as `size` counts it, is answered each time and not kept, and of
-    the others at most `most` are: else clients could fill the memory.
+    A key of more than `longest`, as `size` counts it, is not kept, and at most `most` others are:
+    else clients could fill the memory.
     """
 
     def __init__(
         self, find: Callable[[K], V], size: Callable[[K], int], *, longest: int, most: int = 1024
     ) -> None:
-        """Take what finds an answer; what it raises is raised and not kept."""
+        """Take what finds a value; what it raises is raised and not kept."""
         super().__init__()
         self._find = find
         self._size = size

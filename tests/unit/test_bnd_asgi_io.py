@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typing_extensions import override
 
-from my_service.adapter.incoming import Incoming
+from my_service.adapter.asgi_io import BodyStream
 from my_service.security.body import Body
 from my_service.security.errors import Problem
 from my_service.security.routes import Routes
@@ -72,7 +72,7 @@ def read(
     async def run() -> tuple[int, int, float]:
         size = 0
         rules = Routes((), policy).find("POST", "/")
-        incoming = Incoming(Body("application/json", rules, policy), receive)
+        incoming = BodyStream(Body("application/json", rules, policy), receive)
         try:
             while not incoming.over:
                 size += len((await incoming.piece())["body"])
@@ -141,7 +141,7 @@ def ended(loop: Loop, stage: Inside, seconds: float) -> tuple[int, int]:
 
     async def read() -> tuple[int, int]:
         rules = Routes((), policy).find("POST", "/")
-        incoming = Incoming(Body("application/json", rules, policy), loop.create_future)
+        incoming = BodyStream(Body("application/json", rules, policy), loop.create_future)
         task = asyncio.current_task()
         assert task
         loop.call_at(loop.time() + seconds, task.cancel)
@@ -171,7 +171,7 @@ def test_body_that_nobody_reads_on_leaves_nothing(loop: Loop, stage: Inside) -> 
             return {"type": "http.request", "body": b"1", "more_body": held is not None}
 
         rules = Routes((), stage.policy.input).find("POST", "/")
-        await Incoming(Body("application/json", rules, stage.policy.input), receive).piece()
+        await BodyStream(Body("application/json", rules, stage.policy.input), receive).piece()
         return weakref.ref(held)
 
     left = loop.run_until_complete(read())

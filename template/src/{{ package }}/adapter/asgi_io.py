@@ -1,15 +1,24 @@
 # Owned by the template: extend, do not edit.
-"""A request's body as the server hands it over, piece by piece, under the policy's limits."""
+"""What is read from an ASGI server and sent to it, whatever kind of application is behind."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
 from ..security.body import Body
 from ..security.errors import Problem
+from ..security.responses import Response
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+_PAUSE_SECONDS = 1
+"""For the next piece of what nobody reads: who stalls is not waited for."""
 
 
 class _Deadline:
@@ -66,14 +75,12 @@ class _Deadline:
         self._task.cancel()
 
 
-class Incoming:
-    """Waits for a body no longer than the policy lets it take (BND-4, BND-5)."""
+class BodyStream:
+    """A request's body, piece by piece, under the policy's limits (BND-4, BND-5)."""
 
     __slots__ = ("_body", "_deadline", "_loop", "_receive", "_waited", "over")
 
-    def __init__(
-        self, body: Body, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]
-    ) -> None:
+    def __init__(self, body: Body, receive: Receive) -> None:
         self._body = body
         self._receive = receive
         self._loop = asyncio.get_running_loop()
@@ -83,7 +90,7 @@ class Incoming:
         self.over = False
         """Nothing of the body is left to be read."""
 
-    async def piece(self) -> MutableMapping[str, Any]:
+    async def piece(self) -> Message:
         """Return the server's next message, checked; raise `Problem`.
 
         Of a body that is held, the caller judges the whole.
@@ -111,3 +118,26 @@ class Incoming:
             if not self._body.held:
                 self._body.finish()
         return message
+
+
+async def linger(receive: Receive, seconds: int) -> None:
+    """Read what is left of a body, `seconds` at most, and drop it, once the response is sent.
+
+    Closing a connection on which the client still sends resets it: the response is lost, and a
+    proxy that was still passing the body on answers 502 in its place (RFC 9112 section 9.6).
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            more = True
+            while more:
+                async with asyncio.timeout(_PAUSE_SECONDS):
+                    message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+
+
+async def send_response(send: Send, response: Response, *, is_head: bool) -> None:
+    """Send a response whose body is whole; without it where HEAD was asked."""
+    await send(
+        {"type": "http.response.start", "status": response.status, "headers": response.headers}
+    )
+    await send({"type": "http.response.body", "body": b"" if is_head else response.body or b""})

@@ -13,7 +13,7 @@ import pytest
 from ..conftest import Make
 from ..driver import Browser, Inside, development
 
-documents = pytest.importorskip("my_service.adapter.documents", reason="of FastAPI and Litestar")
+openapi = pytest.importorskip("my_service.adapter.openapi", reason="of FastAPI and Litestar")
 if not any(map(find_spec, ("fastapi", "litestar"))):
     pytest.skip("the framework writes no schema", allow_module_level=True)
 PAGES = ("/openapi.json", "/schema/openapi.json")
@@ -97,4 +97,4 @@ def test_errors_are_what_the_schema_says(schema: Any, make: Make) -> None:
         document = answer.json()
         assert {*problem["required"]} <= document.keys()
         assert document.keys() <= problem["properties"].keys()
-        documents.Problem.model_validate(document, strict=True)
+        openapi.Problem.model_validate(document, strict=True)

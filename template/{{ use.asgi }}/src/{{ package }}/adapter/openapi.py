@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""What a framework's own documentation of the API (OpenAPI) says about errors."""
+"""The framework's own documentation of the API (OpenAPI): the errors in it, and its pages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..security import errors
 
+_CSP = (
+    b"default-src 'none'; connect-src 'self'; worker-src blob:; script-src 'unsafe-inline'"
+    b" https://cdn.jsdelivr.net; style-src 'unsafe-inline' https://cdn.jsdelivr.net"
+    b" https://fonts.googleapis.com; font-src https://fonts.gstatic.com; img-src data: https:"
+)
+PAGE_HEADERS = (
+    (b"content-security-policy", _CSP),
+    (b"cross-origin-embedder-policy", b"unsafe-none"),
+)
+"""For the pages, which are there in development alone (FPR-4)."""
 KIND = "application/problem+json"
 SCHEMAS = "#/components/schemas/"
 _READING = frozenset({"get", "head", "options", "trace"})

@@ -10,25 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..security.database_errors import file_remedy
+from ..security.database_errors import cannot_connect
 from ..security.lock_file import open_lock
-from ..security.stores import StoreError
 
 LOCK = 0x6D69677261746573
 """Key of PostgreSQL's advisory lock; it is one of the database's own, not of the server's."""
-_NAME = ".upgrading"
-_PAUSE = 0.2
-"""Seconds."""
+_FILE = ".upgrading"
+_PAUSE_SECONDS = 0.2
 
 
 @contextmanager
-def alone(url: str) -> Iterator[None]:
-    """Wait until nobody else is here for the database at `url`; stay alone until the end.
+def migration_lock(url: str) -> Iterator[None]:
+    """Hold the lock of the database at `url`; wait as long as another process has it.
 
-    Raises `StoreError` if it does not answer.
+    Raises `StoreError` if the database does not answer.
     """
     if url.startswith("sqlite:///"):
-        with _alone_on_machine(Path(url.removeprefix("sqlite:///"))):
+        with _file_lock(Path(url.removeprefix("sqlite:///"))):
             yield
         return
     # Not above: it takes 5 MiB of each worker, and SQLite needs none of it.
@@ -42,21 +40,15 @@ def alone(url: str) -> Iterator[None]:
         # Asked for again and again: a connection that waits inside of one query has a snapshot,
         # for whose end a CREATE INDEX CONCURRENTLY of the migrations would wait.
         while connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone() != (True,):
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE_SECONDS)
         # Given back with the connection, also by a process that dies.
         yield
 
 
-def cannot_connect(error: object) -> StoreError:
-    """Return what to say of a database that does not answer."""
-    remedy = file_remedy(error) or "start the database or correct it"
-    return StoreError(f"APP_DATABASE_URL: cannot connect: {error}; {remedy}")
-
-
 @contextmanager
-def _alone_on_machine(database: Path) -> Iterator[None]:
+def _file_lock(database: Path) -> Iterator[None]:
     # Not the folder: who finds another file in it locks that, and a migration may take long.
-    lock = open_lock(database.parent, _NAME)
+    lock = open_lock(database.parent, _FILE)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -15,7 +15,7 @@ from .throttle import MOST_SHOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LoginCounter:
     """One counter of the throttle."""
 
     key: str
@@ -32,7 +32,7 @@ class Standing:
     """When the failures are forgotten."""
 
 
-class Standings:
+class LoginCounters:
     """Reads and lifts what the throttle has counted."""
 
     def __init__(self, policy: ThrottlePolicy, store: Store) -> None:
@@ -40,29 +40,29 @@ class Standings:
         self._policy = policy
         self._store = store
 
-    def all(self, now: int) -> Iterator[Standing]:
+    def all(self, now: int) -> Iterator[LoginCounter]:
         """Return every counter with a failure, in no order."""
         for counted in self._store.counted(now):
             if counted.count and counted.label:
                 yield self._read(counted, now)
 
-    def of(self, subject: str, now: int) -> Iterator[Standing]:
+    def of(self, subject: str, now: int) -> Iterator[LoginCounter]:
         """Return those of a user name, or of a client's address."""
         name = normalise(subject)[:MOST_SHOWN]
         where = bucket(subject, self._policy.ipv6_prefix)
-        for standing in self.all(now):
-            if standing.name == name or standing.where == where:
-                yield standing
+        for counter in self.all(now):
+            if counter.name == name or counter.where == where:
+                yield counter
 
-    def lift(self, standings: list[Standing]) -> None:
+    def lift(self, counters: list[LoginCounter]) -> None:
         """Forget these failures, and end the blocks."""
-        self._store.forget([standing.key for standing in standings])
+        self._store.forget([counter.key for counter in counters])
 
-    def _read(self, counted: Counted, now: int) -> Standing:
+    def _read(self, counted: Counted, now: int) -> LoginCounter:
         kind, name, where = json.loads(counted.label)
         rule = self._policy.address if kind.endswith("address") else self._policy.account
         until = counted.expires if counted.count >= rule.limit else 0
         if kind.endswith("pair"):
             until = counted.until
         blocked = until if until > now else 0
-        return Standing(counted.key, kind, name, where, counted.count, blocked, counted.expires)
+        return LoginCounter(counted.key, kind, name, where, counted.count, blocked, counted.expires)

@@ -1,5 +1,5 @@
 # Owned by the template: extend, do not edit.
-"""What Starlette's `BaseHTTPMiddleware` hands on must break off as it does (BND-4).
+"""Starlette's `BaseHTTPMiddleware` ends an answer that broke off as if it were whole (BND-4).
 
 It is used around applications of other frameworks too: any ASGI application takes it.
 """
@@ -11,8 +11,8 @@ from copy import copy
 from typing import Any
 
 
-def hand_on_what_breaks() -> None:
-    """See to it where Starlette is in use: a middleware of its kind has imported it by now."""
+def patch_base_http_middleware() -> None:
+    """Mend it where Starlette is in use: a middleware of its kind has imported it by now."""
     middleware = getattr(sys.modules.get("starlette.middleware.base"), "BaseHTTPMiddleware", None)
     if middleware is not None and not hasattr(middleware, "handed_on"):
         middleware.handed_on = middleware.__call__
