@@ -6,11 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hooks import loaded
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,9 +127,16 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def copier() -> Iterator[Path]:
+    """Return a folder with Copier as a program that is loaded already."""
+    with loaded.served() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, copier: Path) -> dict[str, str]:
     """Return an environment with git, uv and Copier, a home of its own, and nothing of CI's."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    programs = os.pathsep.join([str(copier), str(loaded.REAL.parent), os.environ["PATH"]])
     uv = shutil.which("uv", path=programs)
     assert uv is not None
     cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout
@@ -238,15 +248,16 @@ def updating(service: Project, folder: Path, script: str, **options: Any) -> sub
 
     It leads a group of its own, as a terminal's command does.
     """
-    places = service.environment["PATH"].split(os.pathsep)
-    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
     own = folder / "own" / "copier"
     own.parent.mkdir()
-    own.write_text(f"#!/bin/sh\n{script.format(copier=copier)}\n")
+    own.write_text(f"#!/bin/sh\n{script.format(copier=loaded.REAL)}\n")
     own.chmod(0o700)
     return subprocess.Popen(
         [sys.executable, str(service.path / "hooks" / "update")],
-        env={**service.environment, "PATH": os.pathsep.join([str(own.parent), *places])},
+        env={
+            **service.environment,
+            "PATH": f"{own.parent}{os.pathsep}{service.environment['PATH']}",
+        },
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,
