@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.hooks import loaded
+from tests.projects import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,6 +177,38 @@ def repository(project: Project) -> Project:
     project.git("init", "--quiet")
     project.commit("Begin")
     return project
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Return a project's environment in which each program has run once."""
+
+    def make(folder: Path) -> None:
+        done = make_project(folder / "demo", environment).hook("verify")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name in ("passed.json", ".lock"):
+            (folder / "demo" / ".venv" / name).unlink(missing_ok=True)
+
+    return shared(tmp_path_factory, "packages", make) / "demo" / ".venv"
+
+
+@pytest.fixture
+def at_hand(request: pytest.FixtureRequest, packages: Path) -> None:
+    """Give the test's project that environment, for its subject is not how one is made.
+
+    A new one would have each program compile all that it imports, for longer than it runs.
+    """
+    name = "service" if "service" in request.fixturenames else "project"
+    furnish(request.getfixturevalue(name), packages)
+
+
+def furnish(project: Project, packages: Path) -> None:
+    """Give a project the packages of another one: the same files by a second name.
+
+    uv and Python write none of them in place.
+    """
+    target = project.path / ".venv"
+    shutil.copytree(packages, target, symlinks=True, copy_function=os.link)
 
 
 def make_template(path: Path, environment: dict[str, str]) -> Project:

@@ -87,6 +87,7 @@ print(json.dumps([life], indent=2) if "--json" in sys.argv else "checked")
         (3, "audit: not audited: no network", "could not be asked, so nothing is known"),
     ],
 )
+@pytest.mark.usefixtures("at_hand")
 def test_says_what_is_known_of_the_new_lock(
     service: Project, tmp_path: Path, code: int, text: str, outcome: str
 ) -> None:
@@ -102,6 +103,7 @@ def test_says_what_is_known_of_the_new_lock(
     assert f"\nAudit: 2\n  {outcome}\n  {text}\n" in done.stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_names_the_questions_that_came_and_went(template: Project, service: Project) -> None:
     template.write("copier.yml", COPIER_YML + "team: {type: str, default: platform}\n")
     release(template, "v3.0.0")
@@ -116,6 +118,7 @@ def test_names_the_questions_that_came_and_went(template: Project, service: Proj
     assert "  question: team is gone, the answer was platform\n" in service.hook("update").stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_names_what_was_opened_since_the_last_update(service: Project) -> None:
     with (service.path / "policy.toml").open("a", encoding="utf-8") as policy:
         policy.write('\n[[route]]\npath = "/hook"\naccess = "public"\n')
@@ -265,6 +268,7 @@ def test_an_edit_in_a_file_that_the_template_drops_or_renames_conflicts(
     assert service.files() == before
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_new_version_that_fails(template: Project, service: Project) -> None:
     template.write("template/tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
     release(template, "v3.0.0")
@@ -274,6 +278,7 @@ def test_new_version_that_fails(template: Project, service: Project) -> None:
     assert "Template v1.0.0 -> v3.0.0: Updated, but a check fails" in done.stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_new_dependency_is_locked_in_ci_too(template: Project, service: Project) -> None:
     assert service.hook("verify").returncode == 0
     service.commit("Lock")
@@ -397,6 +402,7 @@ def test_the_way_back_from_an_interrupted_update(
     assert service.files() == before
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_hooks_of_a_company_are_about_commits_of_people(service: Project, tmp_path: Path) -> None:
     """Copier commits in folders of its own, past pre-commit, but not past prepare-commit-msg."""
     company = tmp_path / "company"
@@ -511,6 +517,7 @@ def test_what_is_not_there_is_not_said_to_be_ignored(template: Project, service:
     assert "ignored by git" not in done.stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_names_what_a_commit_would_lack(template: Project, service: Project) -> None:
     template.write("template/deploy/nginx.conf", "server {}\n")
     release(template, "v3.0.0")
@@ -603,6 +610,7 @@ def test_a_full_disk_is_one_line(service: Project) -> None:
 
 
 @pytest.mark.parametrize("by", [".gitignore", ".git/info/exclude"])
+@pytest.mark.usefixtures("at_hand")
 def test_a_file_that_git_ignores_is_not_written_over(
     template: Project, service: Project, by: str
 ) -> None:
@@ -633,6 +641,7 @@ def test_a_file_that_git_ignores_is_not_written_over(
 
 
 @pytest.mark.parametrize("told", ["skip-worktree", "assume-unchanged"])
+@pytest.mark.usefixtures("at_hand")
 def test_an_edit_that_git_does_not_look_at_is_not_written_over(service: Project, told: str) -> None:
     service.git("update-index", f"--{told}", BASELINE)
     assert service.git("status", "--porcelain") == ""
@@ -645,6 +654,7 @@ def test_an_edit_that_git_does_not_look_at_is_not_written_over(service: Project,
     assert service.hook("update").returncode == 0
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_an_edit_that_cannot_be_merged_is_a_conflict(template: Project, service: Project) -> None:
     template.write("template/logo.bin", "\0first\n")
     release(template, "v3.0.0")
@@ -660,6 +670,7 @@ def test_an_edit_that_cannot_be_merged_is_a_conflict(template: Project, service:
     assert service.git("show", ":3:logo.bin") == "\0second"
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_a_link_in_the_place_of_a_file_is_named(service: Project) -> None:
     """The new policy would not be there, and the update would say that it is."""
     service.write("shared/baseline.toml", FIRST)
