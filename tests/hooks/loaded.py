@@ -7,6 +7,7 @@ A Copier that has to die with its caller is the real program.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import socket
@@ -71,8 +72,6 @@ def served() -> Iterator[Path]:
 
 def serve(at: socket.socket) -> NoReturn:
     """Answer calls, each in a process of its own."""
-    import gc
-
     gc.freeze()
     while True:
         caller, _ = at.accept()
