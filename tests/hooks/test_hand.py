@@ -110,10 +110,9 @@ def test_the_patch_can_be_made_again(grown: Project) -> None:
     assert (grown.path / "var" / "update.patch").read_bytes() == first
 
 
-@pytest.mark.usefixtures("at_hand")
 def test_says_why_and_who_must_do_what(grown: Project, tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    grown.hook("update", "--report", str(report))
+    grown.hook("update", "--report", str(report), UV="true")
     text = report.read_text()
     duties = text.partition("## Who must do what\n")[2].partition("\n## ")[0]
     assert (

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests import projects
-from tests.hooks.conftest import BASELINE, FIRST, SECOND, Project
+from tests.hooks.conftest import BASELINE, FIRST, SECOND, Project, furnish
 
 FOLDER = "services/tea"
 
@@ -28,7 +28,8 @@ def tea(service: Project, tmp_path: Path) -> Project:
     return Project(whole.path / FOLDER, service.environment)
 
 
-def test_updates_in_its_folder(tea: Project, tmp_path: Path) -> None:
+def test_updates_in_its_folder(tea: Project, packages: Path, tmp_path: Path) -> None:
+    furnish(tea, packages)
     report = tmp_path / "report.md"
     done = tea.hook("update", "--report", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
