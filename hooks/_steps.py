@@ -4,6 +4,7 @@ Owned by the template: extend, do not edit. Standard library only, because the h
 anything is installed.
 """
 
+import functools
 import io
 import os
 import re
@@ -322,11 +323,13 @@ def is_repository() -> bool:
     return bool(top) and Path(top).resolve() == ROOT
 
 
+@functools.cache
 def prefix() -> str:
     """Return the project's folder in the repository, like "services/tea/"; empty at its root."""
     return git("rev-parse", "--show-prefix").rstrip("\n")
 
 
+@functools.cache
 def git_folder() -> Path:
     """Return the folder in git's own where the hooks keep what belongs to this checkout."""
     return Path(git("rev-parse", "--absolute-git-dir").strip(), "prodsec-template", prefix())

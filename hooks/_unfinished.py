@@ -37,14 +37,15 @@ def begin(version: str, arguments: list[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Refused("an update is running; wait for its end") from None
+    stashed = stashes()
     mark = {
         "commit": git("rev-parse", "HEAD").strip(),
         "version": version,
         "arguments": arguments,
         "process": os.getpid(),
         "resets": resets(),
-        "stashes": len(stashes()),
-        "stashed": stashes(),
+        "stashes": len(stashed),
+        "stashed": stashed,
     }
     # Whole or not at all.
     new = mark_file().with_suffix(".new")

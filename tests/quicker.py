@@ -35,7 +35,7 @@ def compile_once(
 
 
 def begin() -> None:
-    """Begin to; the programs that tests start, such as `copier` itself, stay as they are."""
+    """Begin to; the programs that tests start stay as they are, but that of tests/hooks/loaded."""
     Environment.compile = compile_once  # type: ignore[method-assign]
     # Its answer counts in repositories with core.fileMode=false, which no test makes.
     worker: Any = Worker

@@ -6,11 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.hooks import loaded
+from tests.projects import shared
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,9 +128,16 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def copier() -> Iterator[Path]:
+    """Return a folder with Copier as a program that is loaded already."""
+    with loaded.served() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory, copier: Path) -> dict[str, str]:
     """Return an environment with git, uv and Copier, a home of its own, and nothing of CI's."""
-    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    programs = os.pathsep.join([str(copier), str(loaded.REAL.parent), os.environ["PATH"]])
     uv = shutil.which("uv", path=programs)
     assert uv is not None
     cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout
@@ -166,6 +177,38 @@ def repository(project: Project) -> Project:
     project.git("init", "--quiet")
     project.commit("Begin")
     return project
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Return a project's environment in which each program has run once."""
+
+    def make(folder: Path) -> None:
+        done = make_project(folder / "demo", environment).hook("verify")
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name in ("passed.json", ".lock"):
+            (folder / "demo" / ".venv" / name).unlink(missing_ok=True)
+
+    return shared(tmp_path_factory, "packages", make) / "demo" / ".venv"
+
+
+@pytest.fixture
+def at_hand(request: pytest.FixtureRequest, packages: Path) -> None:
+    """Give the test's project that environment, for its subject is not how one is made.
+
+    A new one would have each program compile all that it imports, for longer than it runs.
+    """
+    name = "service" if "service" in request.fixturenames else "project"
+    furnish(request.getfixturevalue(name), packages)
+
+
+def furnish(project: Project, packages: Path) -> None:
+    """Give a project the packages of another one: the same files by a second name.
+
+    uv and Python write none of them in place.
+    """
+    target = project.path / ".venv"
+    shutil.copytree(packages, target, symlinks=True, copy_function=os.link)
 
 
 def make_template(path: Path, environment: dict[str, str]) -> Project:
@@ -238,15 +281,16 @@ def updating(service: Project, folder: Path, script: str, **options: Any) -> sub
 
     It leads a group of its own, as a terminal's command does.
     """
-    places = service.environment["PATH"].split(os.pathsep)
-    copier = next(Path(place, "copier") for place in places if Path(place, "copier").exists())
     own = folder / "own" / "copier"
     own.parent.mkdir()
-    own.write_text(f"#!/bin/sh\n{script.format(copier=copier)}\n")
+    own.write_text(f"#!/bin/sh\n{script.format(copier=loaded.REAL)}\n")
     own.chmod(0o700)
     return subprocess.Popen(
         [sys.executable, str(service.path / "hooks" / "update")],
-        env={**service.environment, "PATH": os.pathsep.join([str(own.parent), *places])},
+        env={
+            **service.environment,
+            "PATH": f"{own.parent}{os.pathsep}{service.environment['PATH']}",
+        },
         stderr=subprocess.DEVNULL,
         text=True,
         start_new_session=True,

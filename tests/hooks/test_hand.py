@@ -68,6 +68,7 @@ def grown(template: Project, service: Project) -> Project:
     return service
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_the_templates_own_change_of_yours_is_a_patch(grown: Project, tmp_path: Path) -> None:
     report = tmp_path / "out" / "report.md"
     before = {name: text for name, text in grown.files().items() if name.startswith(APP)}
@@ -96,6 +97,7 @@ def test_the_templates_own_change_of_yours_is_a_patch(grown: Project, tmp_path: 
     assert not (grown.path / APP / "dropped.txt").exists()
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_the_patch_can_be_made_again(grown: Project) -> None:
     """As after a request that a bot opened from another checkout."""
     assert grown.hook("update").returncode == 0
@@ -110,7 +112,7 @@ def test_the_patch_can_be_made_again(grown: Project) -> None:
 
 def test_says_why_and_who_must_do_what(grown: Project, tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    grown.hook("update", "--report", str(report))
+    grown.hook("update", "--report", str(report), UV="true")
     text = report.read_text()
     duties = text.partition("## Who must do what\n")[2].partition("\n## ")[0]
     assert (

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests import projects
-from tests.hooks.conftest import BASELINE, FIRST, SECOND, Project
+from tests.hooks.conftest import BASELINE, FIRST, SECOND, Project, furnish
 
 FOLDER = "services/tea"
 
@@ -28,7 +28,8 @@ def tea(service: Project, tmp_path: Path) -> Project:
     return Project(whole.path / FOLDER, service.environment)
 
 
-def test_updates_in_its_folder(tea: Project, tmp_path: Path) -> None:
+def test_updates_in_its_folder(tea: Project, packages: Path, tmp_path: Path) -> None:
+    furnish(tea, packages)
     report = tmp_path / "report.md"
     done = tea.hook("update", "--report", str(report))
     assert done.returncode == 0, done.stdout + done.stderr
@@ -83,16 +84,26 @@ def test_at_the_root_there_is_nothing_to_write(repository: Project) -> None:
     assert "this project is the repository's root" in done.stderr
 
 
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+    """Return a repository with three generated services, of both providers: only copy it."""
+
+    def make(folder: Path) -> None:
+        whole = Project(folder / "whole", environment)
+        source = projects.copy_template(folder / "source")
+        for name, ci in (("tea", "github"), ("shop", "gitlab"), ("pay", "github")):
+            answers = {"ci": ci, "project_name": name}
+            projects.render(source, whole.path / "services" / name, answers)
+        whole.git("init", "--quiet")
+        whole.commit()
+
+    return projects.shared(tmp_path_factory, "three", make) / "whole"
+
+
 @pytest.fixture
-def two(tmp_path: Path, environment: dict[str, str]) -> Project:
-    """Return a repository with two generated services, one of each provider."""
-    whole = Project(tmp_path / "two", environment)
-    source = projects.copy_template(tmp_path / "source")
-    for name, ci in (("tea", "github"), ("shop", "gitlab"), ("pay", "github")):
-        projects.render(source, whole.path / "services" / name, {"ci": ci, "project_name": name})
-    whole.git("init", "--quiet")
-    whole.commit()
-    return whole
+def two(tmp_path: Path, three: Path, environment: dict[str, str]) -> Project:
+    """Return a copy of that repository."""
+    return Project(shutil.copytree(three, tmp_path / "two", symlinks=True), environment)
 
 
 def test_ci_at_the_root_is_for_changes_of_the_folder(two: Project) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.hooks import git_server
-from tests.hooks.conftest import FILES, Project, make_project
+from tests.hooks.conftest import FILES, Project, furnish, make_project
 from tests.hooks.gh import Gh
 from tests.projects import shared
 
@@ -31,6 +31,7 @@ class Ci:
     environment: dict[str, str]
     folder: Path
     gh: Gh
+    packages: Path
     prepared: Path | None
     """What the first job leaves of the repository as it was born; None once that is not so."""
 
@@ -50,6 +51,7 @@ class Ci:
         job, prepared = self.checkout(), None if variables else self.prepared
         self.prepared = None
         if not prepared:
+            furnish(job, self.packages)
             return job, job.hook("propose", "prepare", **variables)
         shutil.copytree(prepared / "update", job.path / "var/update")
         for name in ("output", "summary"):
@@ -106,15 +108,17 @@ class Ci:
 
 
 @pytest.fixture(scope="session")
-def born(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
+def born(
+    tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], packages: Path
+) -> Path:
     """Return a folder with a template of two versions, a service of its first, and its first job.
 
     All tests have these: to make them takes longer than most tests do.
     """
-    return shared(tmp_path_factory, "born", lambda folder: bear(folder, environment))
+    return shared(tmp_path_factory, "born", lambda folder: bear(folder, environment, packages))
 
 
-def bear(folder: Path, environment: dict[str, str]) -> None:
+def bear(folder: Path, environment: dict[str, str], packages: Path) -> None:
     """Make them."""
     template = make_project(folder / "template" / "template", environment)
     template.path = folder / "template"
@@ -132,13 +136,13 @@ def bear(folder: Path, environment: dict[str, str]) -> None:
     service.git("init", "--quiet")
     service.commit("Begin")
     service.git("clone", "--quiet", "--bare", str(service.path), str(folder / "origin.git"))
-    made = begin(folder, folder, environment)
+    made = begin(folder, folder, environment, packages)
     job, done = made.prepare()
     assert done.returncode == 0, done.stdout + done.stderr
     shutil.copytree(job.path / "var/update", made.folder / "update")
 
 
-def begin(folder: Path, born: Path, environment: dict[str, str]) -> Ci:
+def begin(folder: Path, born: Path, environment: dict[str, str], packages: Path) -> Ci:
     """Return the repository in `folder` with its runners."""
     ci = folder / "ci"
     gh = Gh(ci / "gh")
@@ -153,7 +157,7 @@ def begin(folder: Path, born: Path, environment: dict[str, str]) -> Ci:
     }
     template = Project(born / "template", dict(environment))
     prepared = born / "ci" if (born / "ci" / "update").exists() else None
-    return Ci(folder / "origin.git", template, runner, ci, gh, prepared)
+    return Ci(folder / "origin.git", template, runner, ci, gh, packages, prepared)
 
 
 def release(template: Project, files: dict[str, str], tag: str) -> None:
@@ -165,10 +169,10 @@ def release(template: Project, files: dict[str, str], tag: str) -> None:
 
 
 @pytest.fixture
-def ci(tmp_path: Path, born: Path, environment: dict[str, str]) -> Ci:
+def ci(tmp_path: Path, born: Path, environment: dict[str, str], packages: Path) -> Ci:
     """Return a repository on the first version of a template that has a second one."""
     shutil.copytree(born / "origin.git", tmp_path / "origin.git", symlinks=True)
-    return begin(tmp_path, born, environment)
+    return begin(tmp_path, born, environment, packages)
 
 
 def test_opens_one_pull_request_with_the_report(ci: Ci) -> None:

@@ -92,6 +92,7 @@ def test_a_fork_without_tags(template: Project, service: Project, tmp_path: Path
     assert "has no tag v1.0.0, from which this project comes" in refused(service)
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_a_tag_of_another_line(template: Project, service: Project) -> None:
     """A fork fetched the tags of the original, whose policy is weaker than its own."""
     template.git("switch", "--quiet", "--orphan", "original")
@@ -105,6 +106,7 @@ def test_a_tag_of_another_line(template: Project, service: Project) -> None:
     assert (service.path / BASELINE).read_text() == SECOND
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_a_folder_with_a_space(template: Project, service: Project, tmp_path: Path) -> None:
     template.path.rename(tmp_path / "my template")
     point(service, template, str(tmp_path / "my template"))
@@ -113,6 +115,7 @@ def test_a_folder_with_a_space(template: Project, service: Project, tmp_path: Pa
     assert (service.path / BASELINE).read_text() == SECOND
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_a_folder_named_from_the_project(template: Project, service: Project) -> None:
     """Copier runs in the project, and the hook perhaps elsewhere."""
     point(service, template, "../template")

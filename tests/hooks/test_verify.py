@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hooks.conftest import ROOT, Project, make_project
+from tests.hooks.conftest import ROOT, Project, furnish, make_project
 from tests.package_index import Index, running
 
 HOOKS = sorted(path.name for path in (ROOT / "hooks").iterdir() if path.is_file())
@@ -52,6 +52,7 @@ def test_where() -> None:
 
 
 @pytest.mark.parametrize("own", [False, True], ids=["here", "where the user says"])
+@pytest.mark.usefixtures("at_hand")
 def test_the_longer_families_write_to_memory_where_there_is_room(
     project: Project, tmp_path: Path, own: bool
 ) -> None:
@@ -108,10 +109,11 @@ def test_a_machine_without_it_uses_the_disk(project: Project) -> None:
     ids=["tests", "format", "lint", "types", "the command"],
 )
 def test_fails_by_the_steps_that_fail(
-    project: Project, name: str, text: str, steps: list[str]
+    project: Project, packages: Path, name: str, text: str, steps: list[str]
 ) -> None:
     project.write(name, text)
     before = project.files()
+    furnish(project, packages)
     done = project.hook("verify")
     assert done.returncode == 1
     failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("  FAIL")]
@@ -132,6 +134,7 @@ def left_out(project: Project, *arguments: str, **variables: str) -> set[str]:
 
 
 @pytest.mark.parametrize("in_git", [True, False])
+@pytest.mark.usefixtures("at_hand")
 def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: bool) -> None:
     if in_git:
         project.git("init", "--quiet")
@@ -148,6 +151,7 @@ def test_leaves_out_what_passed_on_the_same_files(project: Project, *, in_git: b
     assert left_out(project) == set()
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_what_was_edited_while_it_was_checked_is_checked_again(project: Project) -> None:
     project.write("src/demo/it.py", '"""One."""\n')
     edit = r"""Path("src/demo/it.py").write_text('"Two."\n')"""
@@ -158,6 +162,7 @@ def test_what_was_edited_while_it_was_checked_is_checked_again(project: Project)
     assert left_out(project) == set()
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_an_edit_of_the_application_leaves_the_longer_families(project: Project) -> None:
     passing = '"""It."""\n\n\ndef test_it() -> None:\n    assert True\n'
     project.write("tests/contract/test_thr_throttle.py", passing)
@@ -179,6 +184,7 @@ def test_an_edit_of_the_application_leaves_the_longer_families(project: Project)
 
 
 @pytest.mark.parametrize("storage", ["embedded", "distributed"])
+@pytest.mark.usefixtures("at_hand")
 def test_servers_are_tested_where_the_service_has_them(project: Project, storage: str) -> None:
     project.write(".copier-answers.yml", f"framework: flask\nstorage: {storage}\n")
     project.write("pytest.ini", "[pytest]\nmarkers =\n    servers: needs them\n")
@@ -204,6 +210,7 @@ def test_each_step_has_workers_where_there_are_cores(
     assert project.run(sys.executable, "-c", code).stdout == f"{workers}\n"
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_gate_runs_what_needs_servers(project: Project) -> None:
     """As CI does, wherever it is called."""
     project.write(".copier-answers.yml", "framework: flask\nstorage: embedded\n")
@@ -217,6 +224,7 @@ def test_gate_runs_what_needs_servers(project: Project) -> None:
     assert "FAIL  tests" in done.stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_what_failed_is_run_again(project: Project) -> None:
     project.write("tests/test_it.py", "def test_it() -> None:\n    assert 0\n")
     for _ in range(2):
@@ -226,6 +234,7 @@ def test_what_failed_is_run_again(project: Project) -> None:
     assert "  left  types" in done.stdout
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_what_passed_another_day_is_run_again(project: Project) -> None:
     assert left_out(project) == set()
     kept = project.path / ".venv" / "passed.json"
@@ -270,6 +279,7 @@ def test_cache_of_mypy_goes_from_project_to_project(
 
 
 @pytest.mark.parametrize("case", ["ci", "file", "none"])
+@pytest.mark.usefixtures("at_hand")
 def test_types_without_a_cache_of_the_machine(project: Project, tmp_path: Path, case: str) -> None:
     machine = tmp_path / "cache"
     if case == "file":
@@ -486,6 +496,7 @@ def test_hooks_can_be_run(name: str) -> None:
     assert path.read_text("utf-8").startswith("#!/usr/bin/env python3\n")
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_git_runs_the_hooks_afterwards(repository: Project) -> None:
     done = repository.hook("verify")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -493,6 +504,7 @@ def test_git_runs_the_hooks_afterwards(repository: Project) -> None:
 
 
 @pytest.mark.parametrize("case", ["own-path", "own-hook", "ci", "subfolder"])
+@pytest.mark.usefixtures("at_hand")
 def test_git_hooks_of_the_user_stay(repository: Project, case: str) -> None:
     variables = {}
     if case == "own-path":
@@ -520,6 +532,7 @@ def test_git_hooks_of_the_user_stay(repository: Project, case: str) -> None:
         assert (repository.path / ".git/hooks/pre-push").resolve().parent.name == "hooks"
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_git_hooks_of_a_company_run_beside_ours(repository: Project) -> None:
     """Git for another name than ours, so that both can run."""
     company = repository.path / ".git" / "hooks" / "prepare-commit-msg"
@@ -543,6 +556,7 @@ def test_git_hooks_of_a_company_run_beside_ours(repository: Project) -> None:
     assert "T-1" in repository.git("log", "-1", "--format=%B")
 
 
+@pytest.mark.usefixtures("at_hand")
 def test_uv_off_the_path_is_named_by_variable(project: Project, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()

@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from scripts import adopt
-from tests.projects import Project
+from scripts.new import answer_options
+from tests.projects import Project, shared
+
+ANSWERS = "project_name=tea framework=flask"
+OPTIONS = answer_options(ANSWERS)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what `make adopt` makes of the answers that all services of these tests give."""
+    return shared(tmp_path_factory, "adopted", lambda path: adopt.render(path, OPTIONS))
+
+
+@pytest.fixture(autouse=True)
+def rendered_once(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it made once for all: it is read there, and takes longer than all the rest."""
+
+    def render(target: Path, options: Sequence[str]) -> None:
+        assert list(options) == OPTIONS
+        shutil.copytree(made, target, symlinks=True)
+
+    monkeypatch.setattr(adopt, "render", render)
 
 
 @pytest.fixture
@@ -37,7 +59,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         (made.path / name).write_text(text)
     made.commit()
     monkeypatch.setenv("DEST", str(made.path))
-    monkeypatch.setenv("ANSWERS", "project_name=tea framework=flask")
+    monkeypatch.setenv("ANSWERS", ANSWERS)
     return made
 
 
