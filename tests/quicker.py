@@ -95,7 +95,7 @@ def clone_once(url: str, ref: str = "HEAD", location: str | None = None) -> str:
 
 
 def begin() -> None:
-    """Begin to; the programs that tests start, such as `copier` itself, stay as they are."""
+    """Begin to; of the programs that tests start, only tests/quick/copier does it, too."""
     Environment.compile = compile_once  # type: ignore[method-assign]
     worker: Any = Worker
     worker._render_template = gather_once

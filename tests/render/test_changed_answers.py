@@ -100,7 +100,7 @@ def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
     project.commit()
     data = [word for pair in CARRIED.items() for word in ("--data", "=".join(pair))]
     # The checks have tests of their own.
-    done = project.run("hooks/update", *data, check=False, UV="false")
+    done = project.run("hooks/update", *data, check=False, UV="false", **projects.quick_copier())
     assert "policy.toml: domain = " in done.stdout, done.stdout + done.stderr
     policy = tomllib.loads(path.read_text("utf-8"))
     for name, value in CARRIED.items():
@@ -112,7 +112,7 @@ def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
 @pytest.mark.parametrize("word", ["package=x", "framework=flask", "generated_domain=x", "domain"])
 def test_the_hook_refuses_the_rest(project: Project, word: str) -> None:
     before = project.files()
-    done = project.run("hooks/update", "--data", word, check=False)
+    done = project.run("hooks/update", "--data", word, check=False, **projects.quick_copier())
     assert done.returncode == 2
     assert f"update: --data {word}: " in done.stderr
     assert project.files() == before
@@ -120,7 +120,8 @@ def test_the_hook_refuses_the_rest(project: Project, word: str) -> None:
 
 def test_the_hook_refuses_a_value_that_is_none(project: Project) -> None:
     before = project.files()
-    done = project.run("hooks/update", "--data", "domain=no host", check=False)
+    data = ("--data", "domain=no host")
+    done = project.run("hooks/update", *data, check=False, **projects.quick_copier())
     assert done.returncode == 2
     assert "host name in lower case" in done.stderr
     assert project.files() == before
