@@ -123,6 +123,10 @@ class Project:
         hypothesis = f"hypothesis=={version('hypothesis')}"
         self.run("uv", "pip", "install", "--quiet", "--python", self.python, hypothesis)
 
+    def again(self, target: Path) -> Project:
+        """Copy all of it, its history too, to `target`, which does not exist."""
+        return Project(shutil.copytree(self.path, target, symlinks=True))
+
     def copy(self, target: Path) -> Project:
         """Copy what the suite reads to `target`, with the unit tests in the suite's folder.
 
