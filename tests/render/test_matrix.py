@@ -6,6 +6,7 @@ mypy runs in tests/generated/test_verify.py.
 import ast
 import json
 import tomllib
+from functools import cache
 from pathlib import Path, PurePath
 
 import pytest
@@ -14,6 +15,7 @@ import yaml
 from tests import projects
 from tests.conftest import Render
 from tests.projects import BIN, BY_MAIL, CHOICES, Project
+from tests.render.test_imports import import_statements
 from tests.weekly import some
 
 ROWS = list(projects.pairs(CHOICES))
@@ -25,18 +27,18 @@ def ids(answers: dict[str, str]) -> str:
     return "-".join(answers.values())
 
 
-def parse(name: str, text: str) -> object:
-    """Parse a file by the rules of its suffix."""
-    match PurePath(name).suffix:
+@cache
+def parse(suffix: str, text: str) -> None:
+    """Parse a file by the rules of its suffix: most are the same in all projects."""
+    match suffix:
         case ".py":
-            return ast.parse(text, name)
+            ast.parse(text)
         case ".toml":
-            return tomllib.loads(text)
+            tomllib.loads(text)
         case ".yml" | ".yaml":
-            return yaml.safe_load(text)
+            yaml.safe_load(text)
         case ".json":
-            return json.loads(text)
-    return text
+            json.loads(text)
 
 
 def test_all_pairs_are_covered() -> None:
@@ -54,7 +56,7 @@ def test_project_parses_and_lints(
 ) -> None:
     project = rendered(**answers, **names)
     for name, content in project.files().items():
-        parse(name, content.decode())
+        parse(PurePath(name).suffix, content.decode())
     ruff = str(BIN / "ruff")
     project.run(ruff, "format", "--check", "--diff", "--no-cache", ".")
     project.run(ruff, "check", "--no-cache", ".")
@@ -103,16 +105,12 @@ def test_only_the_chosen_framework_is_there(rendered: Render, framework: str) ->
     others = set(CHOICES["framework"]) - {framework}
     for name, content in project.files().items():
         if name.endswith(".py"):
-            for node in ast.walk(ast.parse(content)):
-                module = getattr(node, "module", None) or ""
-                imported = [
-                    module,
-                    *(
-                        alias.name
-                        for alias in getattr(node, "names", [])
-                        if isinstance(node, ast.Import)
-                    ),
-                ]
+            for node in import_statements(content):
+                imported = (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                )
                 assert others.isdisjoint(part.split(".")[0] for part in imported), name
 
 
