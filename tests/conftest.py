@@ -108,6 +108,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def versioned(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return the template under git, with the tag v1.0.0: only read it."""
+
+    def make(folder: Path) -> None:
+        made = Project(projects.copy_template(folder))
+        made.commit()
+        made.git("tag", "v1.0.0")
+
+    return Project(shared(tmp_path_factory, "versioned", make))
+
+
+@pytest.fixture(scope="session")
 def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """Return a function that renders a project once for each set of answers: only read it."""
 

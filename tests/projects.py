@@ -70,8 +70,7 @@ class Project:
     @property
     def answers(self) -> dict[str, str]:
         """The answers as Copier stored them."""
-        stored = yaml.safe_load((self.path / ".copier-answers.yml").read_text("utf-8"))
-        return {name: value for name, value in stored.items() if not name.startswith("_")}
+        return dict(_answers((self.path / ".copier-answers.yml").read_text("utf-8")))
 
     @property
     def package(self) -> str:
@@ -123,6 +122,10 @@ class Project:
         hypothesis = f"hypothesis=={version('hypothesis')}"
         self.run("uv", "pip", "install", "--quiet", "--python", self.python, hypothesis)
 
+    def again(self, target: Path) -> Project:
+        """Copy all of it, its history too, to `target`, which does not exist."""
+        return Project(shutil.copytree(self.path, target, symlinks=True))
+
     def copy(self, target: Path) -> Project:
         """Copy what the suite reads to `target`, with the unit tests in the suite's folder.
 
@@ -150,6 +153,12 @@ class Project:
         }
 
 
+@cache
+def _answers(text: str) -> dict[str, str]:
+    """Read a file of answers; tests ask for the package of a project at each of its files."""
+    return {name: value for name, value in yaml.safe_load(text).items() if name[0] != "_"}
+
+
 def clean_environment() -> dict[str, str]:
     """Return the environment without what would leak from this test run into a project's."""
     kept = {
@@ -167,6 +176,14 @@ def clean_environment() -> dict[str, str]:
     kept["PYTEST_DEBUG_TEMPROOT"] = str(_of_projects())
     kept["PATH"] = f"{BIN}{os.pathsep}{kept.get('PATH', os.defpath)}"
     return kept
+
+
+def quick_copier() -> dict[str, Any]:
+    """Return the variables with which a project's hooks find tests/quick/copier.
+
+    For tests whose subject is not that command: it takes half of what the real one does.
+    """
+    return {"PATH": f"{ROOT / 'tests' / 'quick'}{os.pathsep}{clean_environment()['PATH']}"}
 
 
 @cache

@@ -8,6 +8,8 @@ import pexpect
 import pytest
 
 from tests.projects import BIN, Project, clean_environment
+from tests.render.test_answers import QUESTIONS as ALL
+from tests.render.test_answers import small_template
 
 CLEAR, ENTER, DOWN, INTERRUPT = "\x15", "\r", "\x1b[B", "\x03"
 
@@ -42,11 +44,17 @@ def target(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def terminal(template: Path, target: Path) -> Iterator[Terminal]:
-    """Return a function that starts `copier copy` in a terminal of so many columns."""
+def terminal(tmp_path: Path, target: Path) -> Iterator[Terminal]:
+    """Return a function that starts `copier copy` in a terminal of so many columns.
+
+    Of all our questions and no file, unless a template is given.
+    """
+    questions = small_template(tmp_path / "questions", ALL)
     with ExitStack() as stack:
 
-        def start(columns: int = 80, *options: str) -> "pexpect.spawn[str]":
+        def start(
+            columns: int = 80, *options: str, template: Path = questions
+        ) -> "pexpect.spawn[str]":
             child = pexpect.spawn(
                 str(BIN / "copier"),
                 ["copy", *options, str(template), str(target)],
@@ -71,8 +79,8 @@ def finish(child: "pexpect.spawn[str]") -> int:
 
 
 @pytest.mark.parametrize("columns", [80, 200])
-def test_defaults_by_enter(terminal: Terminal, target: Path, columns: int) -> None:
-    child = terminal(columns)
+def test_defaults_by_enter(terminal: Terminal, template: Path, target: Path, columns: int) -> None:
+    child = terminal(columns, template=template)
     for question in QUESTIONS.values():
         child.expect_exact(question)
         child.send(ENTER)

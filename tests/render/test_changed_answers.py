@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests import projects
-from tests.projects import Project
+from tests.projects import Project, shared
 from tests.weekly import some
 
 FIXED = {"project_name": "other-name", "package": "other_name"}
@@ -38,15 +38,20 @@ RULE = {
 }
 
 
+@pytest.fixture(scope="session")
+def made(versioned: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a committed Django project from a template with git: only copy it."""
+
+    def make(folder: Path) -> None:
+        projects.render(versioned.path, folder, {"framework": "django"}).commit()
+
+    return Project(shared(tmp_path_factory, "changed-answers", make))
+
+
 @pytest.fixture
-def project(template: Path, tmp_path: Path) -> Project:
-    """Return a committed Django project from a template with git."""
-    versioned = Project(projects.copy_template(tmp_path / "template"))
-    versioned.commit()
-    versioned.git("tag", "v1.0.0")
-    made = projects.render(versioned.path, tmp_path / "project", {"framework": "django"})
-    made.commit()
-    return made
+def project(made: Project, tmp_path: Path) -> Project:
+    """Return that project, to change it."""
+    return made.again(tmp_path / "project")
 
 
 def test_each_answer_has_a_rule() -> None:
@@ -83,11 +88,12 @@ def test_copier_alone_changes_neither_names_nor_facts(project: Project, name: st
 
 
 @pytest.mark.parametrize("name", some(FREE, ["mail"]))
-def test_what_is_the_templates_alone_follows(project: Project, tmp_path: Path, name: str) -> None:
+def test_what_is_the_templates_alone_follows(
+    versioned: Project, project: Project, tmp_path: Path, name: str
+) -> None:
     projects.update(project, data={name: FREE[name]})
     assert project.answers[name] == FREE[name]
-    template = tmp_path / "template"
-    fresh = projects.render(template, tmp_path / "fresh", project.answers).files()
+    fresh = projects.render(versioned.path, tmp_path / "fresh", project.answers).files()
     mine = ("README.md", "src/my_service/app/")
     assert {key: text for key, text in project.files().items() if not key.startswith(mine)} == {
         key: text for key, text in fresh.items() if not key.startswith(mine)
@@ -100,7 +106,7 @@ def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
     project.commit()
     data = [word for pair in CARRIED.items() for word in ("--data", "=".join(pair))]
     # The checks have tests of their own.
-    done = project.run("hooks/update", *data, check=False, UV="false")
+    done = project.run("hooks/update", *data, check=False, UV="false", **projects.quick_copier())
     assert "policy.toml: domain = " in done.stdout, done.stdout + done.stderr
     policy = tomllib.loads(path.read_text("utf-8"))
     for name, value in CARRIED.items():
@@ -112,7 +118,7 @@ def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
 @pytest.mark.parametrize("word", ["package=x", "framework=flask", "generated_domain=x", "domain"])
 def test_the_hook_refuses_the_rest(project: Project, word: str) -> None:
     before = project.files()
-    done = project.run("hooks/update", "--data", word, check=False)
+    done = project.run("hooks/update", "--data", word, check=False, **projects.quick_copier())
     assert done.returncode == 2
     assert f"update: --data {word}: " in done.stderr
     assert project.files() == before
@@ -120,7 +126,8 @@ def test_the_hook_refuses_the_rest(project: Project, word: str) -> None:
 
 def test_the_hook_refuses_a_value_that_is_none(project: Project) -> None:
     before = project.files()
-    done = project.run("hooks/update", "--data", "domain=no host", check=False)
+    data = ("--data", "domain=no host")
+    done = project.run("hooks/update", *data, check=False, **projects.quick_copier())
     assert done.returncode == 2
     assert "host name in lower case" in done.stderr
     assert project.files() == before

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import PurePath
 
 import pytest
@@ -22,6 +23,13 @@ MAY_IMPORT = {
 WEB = {*CHOICES["framework"], "asgiref", "granian", "starlette", "werkzeug"}
 
 
+@cache
+def import_statements(content: bytes) -> list[ast.Import | ast.ImportFrom]:
+    """Return all of a file, wherever in it: most files are the same in all projects."""
+    nodes = ast.walk(ast.parse(content))
+    return [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(project: Project) -> Iterator[tuple[str, str]]:
     """Return each file below the package with each module that it imports, by its whole name."""
     root = f"src/{project.package}/"
@@ -30,16 +38,14 @@ def imports(project: Project) -> Iterator[tuple[str, str]]:
             continue
         # The package of a file: that of an `__init__.py` is its folder, too.
         folder = PurePath(name.removeprefix("src/")).parent.parts
-        for node in ast.walk(ast.parse(content)):
+        for node in import_statements(content):
             if isinstance(node, ast.Import):
                 found = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 up = folder[: len(folder) + 1 - node.level] if node.level else ()
                 start = [*up, *([node.module] if node.module else [])]
                 # What comes from a package may be a module of it.
                 found = [".".join([*start, alias.name]) for alias in node.names]
-            else:
-                continue
             for module in found:
                 yield name.removeprefix(root), module
 

@@ -5,25 +5,33 @@ from pathlib import Path
 import pytest
 
 from tests import projects
-from tests.projects import Project
+from tests.projects import Project, shared
 
 MESSAGE = "fixed when the project was generated"
 
 
+@pytest.fixture(scope="session")
+def made(versioned: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return a committed flask project from a template with git, where a newer version waits.
+
+    Only copy it.
+    """
+
+    def make(folder: Path) -> None:
+        template = versioned.again(folder / "template")
+        projects.render(template.path, folder / "project", {"framework": "flask"}).commit()
+        with (template.path / "template" / "SECURITY.md.jinja").open("a") as file:
+            file.write("\nA new line.\n")
+        template.commit()
+        template.git("tag", "v2.0.0")
+
+    return Project(shared(tmp_path_factory, "lock", make) / "project")
+
+
 @pytest.fixture
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a committed flask project from a template with git, where a newer version waits."""
-    folder = tmp_path_factory.mktemp("lock")
-    template = Project(projects.copy_template(folder / "template"))
-    template.commit()
-    template.git("tag", "v1.0.0")
-    made = projects.render(template.path, folder / "project", {"framework": "flask"})
-    made.commit()
-    with (template.path / "template" / "SECURITY.md.jinja").open("a") as file:
-        file.write("\nA new line.\n")
-    template.commit()
-    template.git("tag", "v2.0.0")
-    return made
+def project(made: Project, tmp_path: Path) -> Project:
+    """Return that project, to change it."""
+    return made.again(tmp_path / "project")
 
 
 def test_another_framework_is_refused(project: Project) -> None:

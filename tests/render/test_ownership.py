@@ -8,9 +8,11 @@ import yaml
 
 from scripts import manifest
 from tests import projects
-from tests.projects import Project
+from tests.projects import Project, shared
+from tests.update.series import replace
 
 APP = "src/my_service/app"
+DEPENDENCIES = "template/pyproject.toml.jinja"
 YOURS = ("README.md", "CHANGELOG.md", "policy.toml", f"{APP}/", "tests/app/")
 
 
@@ -22,16 +24,36 @@ class Versions:
     """A template under git, and a project of its first version."""
 
     def __init__(self, folder: Path) -> None:
-        """Write both; `folder` is empty."""
+        """Take the folder into which `write_all` has written, or a copy of it."""
         self.folder = folder
-        self.template = Project(projects.copy_template(folder / "template"))
+        self.template = Project(folder / "template")
+        self.project = Project(folder / "project")
+
+    @classmethod
+    def write_all(cls, folder: Path) -> None:
+        """Write both, and a second version of the template."""
+        made = cls(folder)
+        projects.copy_template(made.template.path)
         # An example of each kind that a later version can drop or change.
-        self.source("src/{{ package }}/app/dropped.py", "OLD = 1\n")
-        self.source("src/{{ package }}/security/dropped.py", "OLD = 1\n")
-        self.source("tests/app/test_example.py", "OLD = 1\n")
-        self.release("v1.0.0")
-        self.project = projects.render(self.template.path, folder / "project", {})
-        self.project.commit()
+        made.source("src/{{ package }}/app/dropped.py", "OLD = 1\n")
+        made.source("src/{{ package }}/security/dropped.py", "OLD = 1\n")
+        made.source("tests/app/test_example.py", "OLD = 1\n")
+        made.release("v1.0.0")
+        projects.render(made.template.path, made.project.path, {}).commit()
+        package = "src/{{ package }}"
+        made.append("README.md.jinja", "\nNew.\n")
+        made.append("CHANGELOG.md", "\nNew.\n")
+        made.append("policy.toml.jinja", "\n# New.\n")
+        made.append(f"{package}/app/static/app.css", "\n/* New. */\n")
+        made.append(f"{package}/security/baseline.toml", "\n# New.\n")
+        made.append("SECURITY.md.jinja", "\nNew.\n")
+        replace(made.template.path / DEPENDENCIES, '"zxcvbn>=4.5,<5"', '"zxcvbn>=4.6,<5"')
+        made.source(f"{package}/app/dropped.py", None)
+        made.source(f"{package}/security/dropped.py", None)
+        made.source("tests/app/test_example.py", None)
+        made.source(f"{package}/app/added.py", "NEW = 1\n")
+        made.source(f"{package}/security/added.py", "NEW = 1\n")
+        made.release("v2.0.0")
 
     def source(self, name: str, text: str | None) -> None:
         """Write, or with None delete, a file of the template."""
@@ -57,24 +79,19 @@ class Versions:
         return projects.render(self.template.path, self.folder / "fresh", self.project.answers)
 
 
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Versions:
+    """Return a project of a first version, and a template that has moved on: only read both."""
+    return Versions(shared(tmp_path_factory, "ownership", Versions.write_all))
+
+
 @pytest.fixture
-def versions(tmp_path: Path) -> Versions:
-    """Return a project of a first version, and a template that has moved on."""
-    made = Versions(tmp_path)
-    package = "src/{{ package }}"
-    made.append("README.md.jinja", "\nNew.\n")
-    made.append("CHANGELOG.md", "\nNew.\n")
-    made.append("policy.toml.jinja", "\n# New.\n")
-    made.append(f"{package}/app/static/app.css", "\n/* New. */\n")
-    made.append(f"{package}/security/baseline.toml", "\n# New.\n")
-    made.append("SECURITY.md.jinja", "\nNew.\n")
-    made.source(f"{package}/app/dropped.py", None)
-    made.source(f"{package}/security/dropped.py", None)
-    made.source("tests/app/test_example.py", None)
-    made.source(f"{package}/app/added.py", "NEW = 1\n")
-    made.source(f"{package}/security/added.py", "NEW = 1\n")
-    made.release("v2.0.0")
-    return made
+def versions(made: Versions, tmp_path: Path) -> Versions:
+    """Return them with a copy of the project to change."""
+    made.project.again(tmp_path / "project")
+    copied = Versions(tmp_path)
+    copied.template = made.template
+    return copied
 
 
 def edit(project: Project) -> None:
@@ -115,9 +132,6 @@ def test_shared_files_merge(versions: Versions) -> None:
     """The template changes its last dependency, the user added one: the closest two can come."""
     project = versions.project
     edit(project)
-    source = versions.template.path / "template" / "pyproject.toml.jinja"
-    source.write_text(source.read_text().replace('"zxcvbn>=4.5,<5"', '"zxcvbn>=4.6,<5"'))
-    versions.release("v3.0.0")
     projects.update(project)
     text = (project.path / "pyproject.toml").read_text()
     assert '"zxcvbn>=4.6,<5"' in text
