@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx
 
+from tests.live import commands
 from tests.projects import Project, clean_environment
 
 HOST = "my-service.example.com"
@@ -189,16 +190,7 @@ class Service:
 
     def command(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run the project's command to its end; `typed` is its standard input."""
-        return subprocess.run(
-            [self.project.python, "-m", self.project.package, *arguments],
-            cwd=self.project.path,
-            env=self.environment(),
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=START_SECONDS,
-        )
+        return commands.run(self.project, arguments, self.environment(), typed)
 
     def add_user(self, name: str = "") -> User:
         """Create a user, by default with a name that nobody has."""
