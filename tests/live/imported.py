@@ -1,7 +1,7 @@
-"""Runs a project's commands in copies of one process, which has imported the libraries before.
+"""Runs a project's command line in copies of one process, which has imported the libraries before.
 
 Started by commands.py with the project's Python. A copy begins as `python -m` does: with files,
-environment and folder of its own, and imports the project itself.
+environment, folder and session of its own, and imports the project itself.
 """
 
 from __future__ import annotations
@@ -45,15 +45,19 @@ print("ready", flush=True)
 # Not by sys.stdin, which reads ahead.
 with open(0, "rb", buffering=0, closefd=False) as asked:
     while text := asked.readline():
-        if child := os.fork():
-            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        job = json.loads(text)
+        if ended := job.get("ended"):
+            print(os.waitstatus_to_exitcode(os.waitpid(ended, 0)[1]), flush=True)
+        elif copy := os.fork():
+            print(copy, flush=True)
         else:
             break
 if not text:
     sys.exit()
-job = json.loads(text)
-for number, name in enumerate(("in", "out", "err")):
-    file = os.open(os.path.join(job["files"], name), os.O_RDWR)  # noqa: PTH118 - as os.open
+os.setsid()
+ways = (os.O_RDONLY, os.O_WRONLY | os.O_APPEND, os.O_WRONLY | os.O_APPEND)
+for number, (path, way) in enumerate(zip(job["files"], ways, strict=True)):
+    file = os.open(path, way)
     os.dup2(file, number)
     os.close(file)
 sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a descriptor
