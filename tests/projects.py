@@ -121,6 +121,7 @@ class Project:
         # For tests/unit alone; here it is locked by hash.
         hypothesis = f"hypothesis=={version('hypothesis')}"
         self.run("uv", "pip", "install", "--quiet", "--python", self.python, hypothesis)
+        _share_compiled(self.path / ".venv")
 
     def again(self, target: Path) -> Project:
         """Copy all of it, its history too, to `target`, which does not exist."""
@@ -192,6 +193,25 @@ def _of_projects() -> Path:
     folder = Path(tempfile.gettempdir(), f"projects-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def _share_compiled(environment: Path) -> None:
+    """Let one environment use what Python has compiled in another: a second or two for each.
+
+    uv links a package's files from its cache, so what has the same number is the same file.
+    """
+    kept = _of_projects() / "compiled"
+    for package in environment.glob("lib/python*/site-packages"):
+        for folder, _, names in os.walk(package):
+            sources = [Path(folder, name) for name in sorted(names) if name.endswith(".py")]
+            facts = [(each.name, each.stat()) for each in sources]
+            if sources and all(fact.st_nlink > 1 for _, fact in facts):
+                key = repr([(name, fact.st_ino, fact.st_mtime_ns) for name, fact in facts])
+                shared = kept / hashlib.sha256(key.encode()).hexdigest()[:32]
+                shared.mkdir(parents=True, exist_ok=True)
+                compiled = Path(folder, "__pycache__")
+                if not compiled.exists():
+                    compiled.symlink_to(shared)
 
 
 def copy_template(target: Path) -> Path:

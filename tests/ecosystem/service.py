@@ -164,7 +164,7 @@ def production(
         policy = made / "policy.toml"
         policy.write_text((facts or Facts()).text(project), "utf-8")
         own = {"APP_POLICY": str(policy), "PARTS_FOLDER": str(made), **variables}
-        service = Service(project, made, own, workers=workers)
+        service = Service(project, made, own, workers=workers, alone=True)
         service.start()
         try:
             yield service
@@ -201,7 +201,9 @@ def development(project: Project, **variables: str) -> Iterator[Service]:
     unset = dict.fromkeys(("APP_HOSTS", "APP_TRUSTED_PROXIES", "APP_SECRET_KEYS_FILE"), "")
     own = {**unset, "APP_ENV": "development", **variables}
     origin = f"http://localhost:{port}"
-    with running(project, port=port, origin=origin, variables=own, workers=1) as started:
+    with running(
+        project, port=port, origin=origin, variables=own, workers=1, alone=True
+    ) as started:
         yield started
 
 

@@ -22,10 +22,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tests.live import commands
 from tests.live.service import HOST, Client, Line, Service, folder, running, stop
 from tests.needs import needs
 from tests.ports import free_port
-from tests.projects import Project
+from tests.projects import Project, clean_environment
 
 START_SECONDS = 120.0
 
@@ -223,14 +224,14 @@ class Edge:
 
     def render(self, *, check: bool = True, policy: str = "") -> str:
         """Write the configuration with the project's command; return what it printed."""
-        done = self.project.run(*self.command(policy), check=check)
+        done = commands.run(self.project, self.words(policy), clean_environment())
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def command(self, policy: str = "") -> list[str]:
-        """Return the project's command that writes the configuration."""
-        options = ["--machine", str(self.machine()), "--policy", policy or self.policy]
-        command = [self.project.python, "-m", self.project.package, "edge", str(self.file)]
-        return command + options
+    def words(self, policy: str = "") -> tuple[str, ...]:
+        """Return the words of the project's command that writes the configuration."""
+        options = ("--machine", str(self.machine()), "--policy", policy or self.policy)
+        return ("edge", str(self.file), *options)
 
     def start(self) -> None:
         """Start nginx, and return once it listens."""

@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx
 
+from tests.live import commands
 from tests.projects import Project, clean_environment
 
 HOST = "my-service.example.com"
@@ -56,7 +57,7 @@ def totp(secret: str, steps: int = 0) -> str:
     return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
 
 
-def stop(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> int:
+def stop(process: commands.Process, number: int = signal.SIGTERM) -> int:
     """Ask a process to end, and return its exit code.
 
     One that does not end is killed with its workers, so it leads a session of its own.
@@ -157,7 +158,9 @@ class Service:
     workers: int = WORKERS
     origin: str = ORIGIN
     """The address that browsers use."""
-    process: subprocess.Popen[bytes] | None = None
+    alone: bool = False
+    """Whether the server must be a process as users start it, each time; see commands.py."""
+    process: commands.Process | None = None
     spare: User | None = None
     """One who came with the tables, and is nobody's yet."""
 
@@ -189,16 +192,7 @@ class Service:
 
     def command(self, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         """Run the project's command to its end; `typed` is its standard input."""
-        return subprocess.run(
-            [self.project.python, "-m", self.project.package, *arguments],
-            cwd=self.project.path,
-            env=self.environment(),
-            input=typed,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=START_SECONDS,
-        )
+        return commands.run(self.project, arguments, self.environment(), typed)
 
     def add_user(self, name: str = "") -> User:
         """Create a user, by default with a name that nobody has."""
@@ -216,17 +210,12 @@ class Service:
             self._make_tables()
         tcp = ("--host", self.host, "--port", str(self.port))
         where = tcp if self.port else ("--uds", self.socket)
-        command = [self.project.python, "-m", self.project.package, "run", *where]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "--workers", str(self.workers)],
-                cwd=self.project.path,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        words = ("run", *where, "--workers", str(self.workers))
+        self.log.touch()
+        files = (Path(os.devnull), self.log, self.log)
+        self.process = commands.begin(
+            self.project, words, self.environment(), files, copied=not self.alone
+        )
         try:
             self._wait()
         except BaseException:

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -220,11 +221,17 @@ def test_slow_uploads_hold_up_nobody(service: Service) -> None:
         assert [answer(one)[0] for one in slow] == [200] * HALVES
 
 
+@cache
+def large() -> bytes:
+    """Return what unfolds to 200 MiB."""
+    return gzip.compress(bytes(200 * MIB))
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br"])
 def test_compressed_upload_costs_what_is_sent(service: Service, encoding: str) -> None:
     process = int(str(facts(service)["process"]))
     before = resident(process)
-    bomb = gzip.compress(bytes(200 * MIB))
+    bomb = large()
     with connection(service) as made:
         lines = (KIND, f"Content-Encoding: {encoding}", f"Content-Length: {len(bomb)}")
         made.sendall(head("/probe/upload", *lines) + bomb)

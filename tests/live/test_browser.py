@@ -15,6 +15,7 @@ from tests.live.service import Service, User, running
 from tests.needs import needs
 from tests.ports import free_port
 from tests.projects import Project
+from tests.weekly import frameworks
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 NEW_PASSWORD = "quite another Tisch 84"  # noqa: S105 - of a user that lives as long as the test
@@ -28,6 +29,9 @@ QUIET = (
     "--no-first-run",
     "--no-sandbox",
 )
+# The same script and style sheet for all frameworks: each change sees them in one. What the pages
+# are is seen in two, and in the contract's suite in all.
+of_all = pytest.mark.parametrize("project", frameworks("fastapi"), indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +153,7 @@ def test_wrong_password_is_said(service: Service, page: tuple[Page, list[str]]) 
     assert all("401" in complaint for complaint in complaints)
 
 
+@of_all
 def test_times_are_those_of_the_reader(service: Service, browser: Browser) -> None:
     context = browser.new_context(
         base_url=service.origin, locale="en-GB", timezone_id="Asia/Kolkata"
@@ -165,6 +170,7 @@ def test_times_are_those_of_the_reader(service: Service, browser: Browser) -> No
     context.close()
 
 
+@of_all
 def test_log_out_stays_in_its_line_on_a_phone(service: Service, browser: Browser) -> None:
     context = browser.new_context(base_url=service.origin, viewport={"width": 320, "height": 640})
     window = context.new_page()
@@ -182,6 +188,7 @@ def test_log_out_stays_in_its_line_on_a_phone(service: Service, browser: Browser
     context.close()
 
 
+@of_all
 def test_password_can_be_shown(service: Service, browser: Browser) -> None:
     window = browser.new_page(base_url=service.origin)
     window.goto("/login")

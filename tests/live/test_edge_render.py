@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Render
+from tests.live import commands
 from tests.live.nginx import Edge
 from tests.live.service import HOST, folder
+from tests.projects import clean_environment
 
 LONG = ".".join(["a" * 48] * 3 + ["b" * 41, "example", "com"])
 
@@ -35,7 +37,8 @@ def test_two_at_once_are_each_whole(edge: Edge) -> None:
     """A certificate is renewed while a release is under way: nginx judges what is put in place."""
     program, begun = edge.folder / "nginx", edge.folder / "begun"
     edge.facts["nginx"] = str(program)
-    again = f"[ -e {begun} ] || {{ touch {begun}; {shlex.join(edge.command())}; }}"
+    python = (edge.project.python, "-m", edge.project.package)
+    again = f"[ -e {begun} ] || {{ touch {begun}; {shlex.join([*python, *edge.words()])}; }}"
     asked = f'for file; do :; done; case "$file" in {edge.file}*) {again} && test -s "$file";; esac'
     program.write_text(f"#!/bin/sh\n{asked}\n")
     program.chmod(0o755)
@@ -172,10 +175,8 @@ def test_configuration_belongs_to_the_template(installed: Render) -> None:
 
 def run_edge(edge: Edge, *options: str) -> tuple[int, str]:
     """Run the command for the edge's file without saying which machine this is."""
-    project = edge.project
-    policy = ("--policy", edge.policy)
-    command = (project.python, "-m", project.package, "edge", str(edge.file), *policy, *options)
-    done = project.run(*command, check=False)
+    words = ("edge", str(edge.file), "--policy", edge.policy, *options)
+    done = commands.run(edge.project, words, clean_environment())
     return done.returncode, done.stdout + done.stderr
 
 

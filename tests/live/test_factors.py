@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from tests.live.service import Service, totp
 from tests.live.test_browser import browser as browser
-from tests.live.test_browser import heading, log_in
+from tests.live.test_browser import heading, log_in, of_all
 from tests.live.test_browser import service as service
 
 
@@ -92,6 +92,7 @@ def test_passkey(service: Service, browser: Browser) -> None:
         assert complaints == []
 
 
+@of_all
 def test_who_has_no_passkey_is_told(service: Service, browser: Browser) -> None:
     with opened(browser, service) as (page, complaints):
         page.goto("/login")
@@ -132,6 +133,7 @@ def test_authenticator_app(service: Service, browser: Browser, scripts: bool) ->
         assert complaints == []
 
 
+@of_all
 def test_a_second_click_loses_no_answer(service: Service, browser: Browser) -> None:
     """Recovery codes are shown once; the session that got them has a new cookie."""
     user = service.add_user()
@@ -154,6 +156,7 @@ def test_a_second_click_loses_no_answer(service: Service, browser: Browser) -> N
         assert complaints == []
 
 
+@of_all
 def test_longest_names_fit_on_a_phone(service: Service, browser: Browser) -> None:
     width = 390
     user = service.add_user("w" * 100)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.backends import Backend, PostgresServer, RedisServer
+from tests.live.commands import Process
 from tests.live.nginx import Authority, Edge
 from tests.live.service import HOST, SAME, START_SECONDS, WORKERS, Line, Service, User, folder
 from tests.live.service import running as start
@@ -109,7 +109,7 @@ def cluster(
         key = secret(edge.folder, "APP_SECRET_KEYS", os.urandom(40).hex())
         variables |= key | secret(edge.folder, "APP_STORE_URL", redis.url + PATIENT)
         variables |= secret(edge.folder, "APP_DATABASE_URL", postgres.url)
-        facts = {"variables": variables, "origin": edge.origin}
+        facts = {"variables": variables, "origin": edge.origin, "alone": True}
         hosts = [stack.enter_context(start(project, **facts)) for _ in range(2)]
         edge.sockets = [host.socket for host in hosts]
         edge.render()
@@ -132,7 +132,7 @@ def secret(place: Path, name: str, value: str) -> dict[str, str]:
     return {f"{name}_FILE": str(file)}
 
 
-def children(process: subprocess.Popen[bytes]) -> set[int]:
+def children(process: Process) -> set[int]:
     """Return the process ids of a server's workers."""
     found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     return set(map(int, found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -13,9 +14,11 @@ from tests.projects import CHOICES
 
 
 @pytest.fixture(scope="module")
-def modern(installed: Render) -> Iterator[Deployed]:
-    """Run a service behind an edge of the modern profile."""
-    with deployed(installed(framework="fastapi", tls_profile="modern")) as started:
+def modern(installed: Render, rendered: Render) -> Iterator[Deployed]:
+    """Run a service behind an edge of the modern profile: one line of the machine's facts."""
+    file = rendered(framework="fastapi", tls_profile="modern").path / "deploy" / "edge.toml"
+    facts = {"tls-profile": tomllib.loads(file.read_text("utf-8"))["tls-profile"]}
+    with deployed(installed(framework="fastapi"), facts=facts) as started:
         yield started
 
 

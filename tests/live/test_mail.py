@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +32,8 @@ NEXT = "Vierzehn alte Birken rauschen"
 FROM = "Service <service@example.com>"
 LOGIN = f"{USER}:{quote(PASSWORD, safe='')}"
 TO = "somebody@example.com"
+PAUSE = 30
+"""Seconds until the second try, at least."""
 
 
 @pytest.fixture(scope="module")
@@ -251,6 +255,12 @@ def test_a_mail_waits_for_a_server_that_is_away(one: Project, server: MailServer
         waiting = service.command("mail", "list")
         assert TO in waiting.stdout
         service.stop()
+        with closing(sqlite3.connect(service.folder / "app.sqlite3")) as database:
+            (pause,) = database.execute("SELECT due - created FROM mail_message").fetchone()
+            assert pause >= PAUSE
+            # As if it had passed.
+            database.execute("UPDATE mail_message SET due = created")
+            database.commit()
         service.variables = variables(f"smtp://127.0.0.1:{server.port}")
         service.start()
         (mail,) = server.wait(1)

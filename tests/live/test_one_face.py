@@ -15,9 +15,8 @@ import pickle
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,7 +27,7 @@ import pytest
 
 from tests.conftest import Render
 from tests.live.service import HOST, Service, running
-from tests.projects import CHOICES, ROOT, clean_environment
+from tests.projects import CHOICES, ROOT, clean_environment, shared
 
 INSIDE = Path(__file__).parent / "face_inside.py"
 PROBES = ROOT / "template" / "tests" / "contract" / "probes.py"
@@ -191,64 +190,88 @@ def difference(faces: dict[str, Face], target: str, name: str = "") -> list[str]
     ]
 
 
-@pytest.fixture(scope="module")
-def services(installed: Render) -> Iterator[dict[str, Service]]:
-    """Run the service of every framework."""
-    with ExitStack() as stack:
-        yield {
-            name: stack.enter_context(running(installed(framework=name)))
-            for name in CHOICES["framework"]
-        }
+@dataclass
+class Seen:
+    """What the services of all frameworks have answered over their sockets."""
+
+    visitor: dict[str, list[Face]]
+    """To the probes, in order, by framework."""
+    member: list[dict[str, Face]]
+    """To the requests of `MEMBER`, each by framework."""
 
 
 @pytest.fixture(scope="module")
-def transports(services: dict[str, Service]) -> Iterator[dict[str, httpx.HTTPTransport]]:
-    """Return the way to each service."""
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(service.transport()) for name, service in services.items()}
+def seen(installed: Render, tmp_path_factory: pytest.TempPathFactory) -> Seen:
+    """Return what one of this run's processes has seen of the services, which it ran for all."""
+
+    def look(folder: Path) -> None:
+        folder.mkdir()
+        with ExitStack() as stack:
+            services, transports = {}, {}
+            for name in CHOICES["framework"]:
+                services[name] = stack.enter_context(running(installed(framework=name)))
+                transports[name] = stack.enter_context(services[name].transport())
+            visitor = {
+                name: [face(send(transport, probe)) for probe in LIST]
+                for name, transport in transports.items()
+            }
+            seen = Seen(visitor, _of_member(services, transports))
+        (folder / "seen").write_bytes(pickle.dumps(seen))
+
+    file = shared(tmp_path_factory, "faces", look) / "seen"
+    found: Seen = pickle.loads(file.read_bytes())  # noqa: S301 - our own
+    return found
 
 
-@pytest.mark.parametrize("probe", LIST, ids=lambda probe: probe.name)
-def test_visitor_sees_one_face(transports: dict[str, httpx.HTTPTransport], probe: Any) -> None:
-    faces = {name: face(send(transport, probe)) for name, transport in transports.items()}
-    lines = difference(faces, probe.target, probe.name)
+@pytest.mark.parametrize("number", range(len(LIST)), ids=[probe.name for probe in LIST])
+def test_visitor_sees_one_face(seen: Seen, number: int) -> None:
+    faces = {name: faces[number] for name, faces in seen.visitor.items()}
+    lines = difference(faces, LIST[number].target, LIST[number].name)
     assert not lines, "\n".join(lines)
     for _, headers, _ in faces.values():
         names = [name for name, _ in headers if name != "set-cookie"]
         assert len(names) == len(set(names))
 
 
-def test_the_static_file_is_there(transports: dict[str, httpx.HTTPTransport]) -> None:
+def test_the_static_file_is_there(seen: Seen) -> None:
     """Else its probes would compare one 404 with another."""
-    for transport in transports.values():
-        answer = send(transport, PROBE.Probe("static file", "GET", STATIC))
-        assert answer.status_code == 200
-        assert "immutable" in answer.headers["cache-control"]
+    number = [probe.name for probe in LIST].index("static file")
+    for faces in seen.visitor.values():
+        status, headers, _ = faces[number]
+        assert status == 200
+        assert "immutable" in dict(headers)["cache-control"]
 
 
 @pytest.fixture(scope="module")
-def insides(installed: Render) -> dict[str, list[Face]]:
+def insides(installed: Render, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Face]]:
     """Return what each service answers to the probes, in order, where no server is in between."""
-    probes = pickle.dumps(
-        [(probe.method, probe.target, probe.headers, probe.content) for probe in LIST]
-    )
-    faces = {}
-    for name in CHOICES["framework"]:
-        project = installed(framework=name)
-        done = subprocess.run(
-            [project.python, str(INSIDE)],
-            cwd=project.path,
-            env=clean_environment(),
-            input=probes,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=True,
+
+    def look(folder: Path) -> None:
+        folder.mkdir()
+        probes = pickle.dumps(
+            [(probe.method, probe.target, probe.headers, probe.content) for probe in LIST]
         )
-        faces[name] = [
+        for name in CHOICES["framework"]:
+            project = installed(framework=name)
+            done = subprocess.run(
+                [project.python, str(INSIDE)],
+                cwd=project.path,
+                env=clean_environment(),
+                input=probes,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=True,
+            )
+            (folder / name).write_bytes(done.stdout)
+
+    folder = shared(tmp_path_factory, "faces-inside", look)
+    return {
+        name: [
             (status, [(key, mask(value)) for key, value in headers], mask(body))
-            for status, headers, body in json.loads(done.stdout)
+            for status, headers, body in json.loads((folder / name).read_bytes())
         ]
-    return faces
+        for name in CHOICES["framework"]
+    }
 
 
 @pytest.mark.parametrize("number", range(len(LIST)), ids=[probe.name for probe in LIST])
@@ -363,9 +386,9 @@ MEMBER = (
 )
 
 
-def test_member_sees_one_face(
+def _of_member(
     services: dict[str, Service], transports: dict[str, httpx.HTTPTransport]
-) -> None:
+) -> list[dict[str, Face]]:
     cookies, notes, tokens = {}, {}, {}
     for name, service in services.items():
         user = service.add_user("ada")
@@ -375,8 +398,8 @@ def test_member_sees_one_face(
             notes[name] = str(made.json()["id"])
             cookies[name] = "; ".join(f"{key}={value}" for key, value in client.cookies.items())
             tokens[name] = client.token()
-    found: list[str] = []
-    for number, (method, target, content, headers) in enumerate(MEMBER, 1):
+    found = []
+    for method, target, content, headers in MEMBER:
         faces = {}
         for name, transport in transports.items():
             own = target.replace("NOTE", notes[name])
@@ -389,6 +412,15 @@ def test_member_sees_one_face(
                 whole = send(transport, replace(probe, method="GET"), cookies[name])
                 assert answer.headers["content-length"] == whole.headers["content-length"]
                 faces[name] = (answer.status_code, face(whole)[1], faces[name][2])
+        found.append(faces)
+    return found
+
+
+def test_member_sees_one_face(seen: Seen) -> None:
+    found: list[str] = []
+    for number, ((method, target, _, headers), faces) in enumerate(
+        zip(MEMBER, seen.member, strict=True), 1
+    ):
         name = "form for an API" if FORM in headers and target.startswith("/api/") else ""
         if lines := difference(faces, target, name):
             found += [f"{number}. {method} {target}", *lines]

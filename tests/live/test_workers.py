@@ -36,7 +36,7 @@ def plain(installed: Render) -> Project:
 def service(request: pytest.FixtureRequest, plain: Project) -> Iterator[Service]:
     """Run a service that may be killed."""
     port = free_port() if request.param == "port" else 0
-    with running(plain, workers=WORKERS, port=port) as started:
+    with running(plain, workers=WORKERS, port=port, alone=True) as started:
         yield started
 
 
@@ -109,7 +109,7 @@ def test_a_file_in_the_place_of_the_socket_is_kept(plain: Project, tmp_path: Pat
 @pytest.mark.parametrize("framework", some(["fastapi", "flask"], []))
 def test_hanging_workers_are_replaced(template: Path, tmp_path: Path, framework: str) -> None:
     project = probing.with_views(template, tmp_path / "project", framework)
-    with running(project, workers=WORKERS) as service:
+    with running(project, workers=WORKERS, alone=True) as service:
         first = workers(service)
         # Until each has been heard once: a start may take longer.
         time.sleep(2)
@@ -138,7 +138,7 @@ def test_systemd_hears_of_working_workers_alone(plain: Project, tmp_path: Path) 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(address)
         systemd.settimeout(60)
-        with running(plain, workers=1, variables={"NOTIFY_SOCKET": address}) as service:
+        with running(plain, workers=1, variables={"NOTIFY_SOCKET": address}, alone=True) as service:
             assert [systemd.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
             assert service.process
             service.process.send_signal(signal.SIGSTOP)
@@ -154,7 +154,7 @@ def test_systemd_hears_of_working_workers_alone(plain: Project, tmp_path: Path) 
 
 def test_it_ends_by_a_signal_that_another_thread_gets(plain: Project) -> None:
     # As the kernel does it where the main thread has yet to wake up from SIGSTOP.
-    with running(plain, workers=1) as service:
+    with running(plain, workers=1, alone=True) as service:
         assert service.process
         process = service.process.pid
         others = {int(task.name) for task in Path(f"/proc/{process}/task").iterdir()} - {process}
@@ -164,7 +164,7 @@ def test_it_ends_by_a_signal_that_another_thread_gets(plain: Project) -> None:
 
 def test_password_hashes_keep_no_memory(plain: Project) -> None:
     # 19 MiB each, in many threads: the allocator would keep one block for each of them.
-    with running(plain, workers=1) as service:
+    with running(plain, workers=1, alone=True) as service:
         user = service.add_user()
         (process,) = workers(service)
 
