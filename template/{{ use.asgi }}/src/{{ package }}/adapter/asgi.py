@@ -14,7 +14,7 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
-from ..security.event_sending import while_it_lives
+from ..security.event_sending import following
 from ..security.events import REQUEST, for_request
 from ..security.proxy import AS_SENT
 from ..security.responses import Response
@@ -302,30 +302,11 @@ class _Exchange:
 
     async def _send_first(self, message: Message) -> None:
         send = self._send_raw
-        if self._ready:
-            # Before anything is sent: what is wrong with the first piece has our page.
-            self._count(message)
-            start, self._ready = self._ready, None
+        if start := self._ready:
+            self._send_raw = following(self._context, message, send, self._in_thread)
+            self._ready = None
             await send(start)
-            if message.get("more_body", False) and self._context.length is not None:
-                self._send_raw = self._counted(send)
-            if events := self._context.events:
-                send = self._send_raw = while_it_lives(events, self._send_raw, self._in_thread)
         await send(message)
-
-    def _count(self, message: Message) -> None:
-        if message["type"] == "http.response.body":
-            size = len(message.get("body", b""))
-            self._context.count(size, more=message.get("more_body", False))
-
-    def _counted(self, send: Send) -> Send:
-        """Return what sends the pieces that follow the first, held to their announced length."""
-
-        def call(message: Message) -> Awaitable[None]:
-            self._count(message)
-            return send(message)
-
-        return call
 
     def _passed(self, start: Message) -> Message | None:
         """Return an answer's start as it is sent, None where there is something to judge."""

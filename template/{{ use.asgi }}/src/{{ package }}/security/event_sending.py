@@ -1,11 +1,12 @@
 # Owned by the template: extend, do not edit.
-"""Sends a stream of events as long as its session lives (SES-10)."""
+"""Sends an answer as long as its headers say (BND-4), a stream while its session lives (SES-10)."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from .context import RequestContext
 from .event_streams import EventStream
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -15,6 +16,32 @@ Ask = Callable[[Callable[[], bool]], Awaitable[bool]]
 
 class StreamEnded(OSError):
     """Says to an application that nobody is there any more, as a server says it."""
+
+
+def following(
+    context: RequestContext, first: MutableMapping[str, Any], send: Send, ask: Ask
+) -> Send:
+    """Return what sends the pieces after the first of a body.
+
+    Raises `ValueError` for a first one that its headers do not say: before they are sent, so that
+    our page stands in its place.
+    """
+    _count(context, first)
+    if context.events:
+        return while_it_lives(context.events, send, ask)
+    if context.length is None or not first.get("more_body", False):
+        return send
+
+    def call(message: MutableMapping[str, Any]) -> Awaitable[None]:
+        _count(context, message)
+        return send(message)
+
+    return call
+
+
+def _count(context: RequestContext, message: MutableMapping[str, Any]) -> None:
+    if message["type"] == "http.response.body":
+        context.count(len(message.get("body", b"")), more=message.get("more_body", False))
 
 
 def while_it_lives(events: EventStream, send: Send, ask: Ask) -> Send:
