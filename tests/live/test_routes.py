@@ -20,6 +20,7 @@ FACT = """
 path = "/probe/socket"
 websocket = true
 """
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 MIB = 1 << 20
 MOST = 65536
 """`websocket.max-message` of the policy."""
@@ -46,12 +47,18 @@ def chain(project: Project) -> Iterator[Deployed]:
 
 
 @contextmanager
-def opened(chain: Deployed, path: str = "/probe/socket", origin: str = "") -> Iterator[WebSocket]:
+def connected(chain: Deployed) -> Iterator[socket.socket]:
     where = ("127.0.0.1", chain.edge.https)
     with (
         socket.create_connection(where, timeout=START_SECONDS) as connection,
         chain.edge.trust().wrap_socket(connection, server_hostname=HOST) as wrapped,
     ):
+        yield wrapped
+
+
+@contextmanager
+def opened(chain: Deployed, path: str = "/probe/socket", origin: str = "") -> Iterator[WebSocket]:
+    with connected(chain) as wrapped:
         headers = {"Host": f"{HOST}:{chain.edge.https}", "Origin": origin or chain.edge.origin}
         yield WebSocket(wrapped, path, headers)
 
@@ -103,6 +110,27 @@ def test_others_are_refused_in_the_handshake(chain: Deployed, path: str, origin:
         assert refused.status in {403, 404, 405}
         assert "content-security-policy" in refused.head
     assert all(line["event"] != "sys_crash" for line in chain.service.lines(mark))
+
+
+@pytest.mark.parametrize(
+    ("method", "lines"),
+    [
+        ("GET", "Sec-WebSocket-Version: 13"),
+        ("GET", f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {'a' * 24}"),
+        ("GET", f"Sec-WebSocket-Version: 8\r\nSec-WebSocket-Key: {KEY}"),
+        ("GET", f"Sec-WebSocket-Key: {KEY}"),
+        ("PUT", f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}"),
+    ],
+)
+def test_half_a_handshake_has_our_page(chain: Deployed, method: str, lines: str) -> None:
+    head = f"{method} /probe/socket HTTP/1.1\r\nHost: {HOST}:{chain.edge.https}\r\n{lines}\r\n"
+    head += "Upgrade: websocket\r\nSec-Fetch-Site: same-origin\r\n"
+    with connected(chain) as made:
+        made.sendall(f"{head}Connection: Upgrade\r\n\r\n".encode())
+        got = made.recv(1 << 16)
+    assert got.split()[1] in {b"403", b"404", b"405"}
+    assert b"content-security-policy" in got.lower()
+    assert b"Sec-WebSocket" not in got
 
 
 @pytest.mark.parametrize("frame", [b"\x81\x81abcd\xff", b"\xf1\x80abcd", b"\x81\x01a"])

@@ -563,6 +563,42 @@ def test_what_fails_before_its_first_piece_has_stored_nothing(
 
 
 @pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize("said", ["0", "2", "20", "abc", "-1", "+5", "5, 5", "5;", "9" * 20])
+def test_answer_of_another_length_than_it_says_does_not_leave(
+    stage: Inside, log: pytest.LogCaptureFixture, said: str, status: int
+) -> None:
+    """Servers send both: its rest would begin the next answer, or that one would be its end."""
+    target = f"/stage/answer?body=hello&status={status}&header=content-length:{quote(said)}"
+    try:
+        answer = stage.visitor().get(target)
+    except ValueError:
+        # What is sent in pieces breaks off.
+        assert said.isdigit()
+    else:
+        expect.error(answer, 500)
+    assert "sys_crash" in log.text
+    if said == "5, 5":
+        assert "content-length" in log.text
+
+
+@pytest.mark.contract("BND-4")
+def test_head_says_any_length(stage: Inside) -> None:
+    answer = stage.visitor().send("HEAD", "/stage/answer?body=hello&header=content-length:20")
+    assert answer.status_code == 200
+    assert expect.once(answer, "content-length") == "20"
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.parametrize("status", [204, 304])
+def test_answer_without_a_body_has_no_length(stage: Inside, status: int) -> None:
+    """Some clients would wait for it (RFC 9110 section 8.6)."""
+    answer = ask("answer", "Content-Length: 5", stage=stage, status=status)
+    assert answer.status_code == status
+    assert "content-length" not in answer.headers
+
+
+@pytest.mark.contract("BND-4")
 @pytest.mark.parametrize(
     ("target", "kind", "content"),
     [
@@ -953,6 +989,9 @@ def test_header_that_alone_opens_no_frame_is_named(
         ("a=b; SameSite=Strict; Secure", {"secure", "httponly", "samesite=strict"}),
         ("theme=dark", {"secure", "samesite=lax"}),
         ("theme=dark; HttpOnly", {"secure", "samesite=lax", "httponly"}),
+        # Such a value some browsers take for None: of two they take the last.
+        ("a=b; SameSite=x", {"secure", "httponly", "samesite=x", "samesite=lax"}),
+        ("a=b; SAMESITE=STRICT", {"secure", "httponly", "samesite=strict"}),
     ],
 )
 def test_cookie_of_a_view_is_hardened(stage: Inside, line: str, wanted: set[str]) -> None:
@@ -960,6 +999,9 @@ def test_cookie_of_a_view_is_hardened(stage: Inside, line: str, wanted: set[str]
     pair, *attributes = expect.once(answer, "set-cookie").split(";")
     assert pair == line.partition(";")[0]
     assert {each.strip().lower() for each in attributes} == wanted
+    if "samesite=lax" in wanted:
+        said = [each for each in attributes if each.strip().lower().startswith("samesite")]
+        assert said[-1] == " SameSite=Lax"
 
 
 @pytest.mark.contract("SES-11")

@@ -109,6 +109,20 @@ def test_all_paths_are_never_opened_to_other_sites(tmp_path: Path) -> None:
     assert "[[route]] origins" in message
 
 
+@pytest.mark.contract("FPR-1")
+@pytest.mark.parametrize(
+    "name",
+    ["connection", "date", "keep-alive", "proxy-connection"]
+    + ["te", "trailer", "transfer-encoding", "upgrade"],
+)
+def test_what_a_server_says_of_a_connection_is_no_header_of_views(
+    tmp_path: Path, name: str
+) -> None:
+    """`Connection: x-frame-options` has each proxy drop that; no server sends two lengths."""
+    message = refused(tmp_path, f'response-headers = ["{name}"]')
+    assert f"{name!r} is the server's to say" in message
+
+
 @pytest.mark.contract("RTE-4")
 def test_development_origin_counts_in_development_alone(tmp_path: Path) -> None:
     facts = '[[route]]\npath = "/a"\norigins = ["http://localhost:5173", "https://a.test:8443"]'

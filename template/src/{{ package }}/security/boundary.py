@@ -23,14 +23,14 @@ from .accounts import Accounts, LoginService
 from .auth import Auth
 from .body import Body, is_json, media_type
 from .cache import BoundedCache
-from .context import Origin, RequestContext, RequestHead
+from .context import OTHER_LENGTH, Origin, RequestContext, RequestHead
 from .cookies import CookieFormat, breaks_prefix, cookie_name, is_cookie_name
 from .errors import LoginRequired, Problem, SecondFactorRequired, allow_header, wants_json
 from .event_streams import KIND as EVENTS
 from .event_streams import EventStream
 from .events import REQUEST, emit, note
 from .factors import Factors, FactorStore
-from .headers import Plan, SecureHeaders
+from .headers import Plan, SecureHeaders, is_length
 from .hosts import AllowedHosts
 from .keys import Keys
 from .passwords import Passwords
@@ -62,8 +62,6 @@ _NOTHING = (b"content-length", b"0")
 _PRIVATE = (b"cache-control", b"no-store")
 _BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_CACHED, _SHOWN = 300, 100
-_DIGITS = 19
-"""Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _AGENT = 256
 _PASSKEYS = "publickey-credentials-get"
 """Browser feature of the pages that ask for a passkey, and of no others."""
@@ -589,8 +587,14 @@ class Boundary:
             if status in _EMPTY or (status in _ELSEWHERE and _NOTHING in own):
                 # Some frameworks name the type of nothing, and the policy would follow it. That of
                 # an empty file is its own: browsers refuse a style or a script without one.
-                own = [pair for pair in own if pair[0] != b"content-type"]
+                gone = {b"content-type"}
+                if status in _EMPTY:
+                    # Of what has no body anyway: some clients would wait for it (RFC 9110, 8.6).
+                    gone.add(b"content-length")
+                own = [pair for pair in own if pair[0] not in gone]
             headers = self._finish(context, status, own, self._headers.plan(own))
+        if body is not None and context.length not in {None, len(body)}:
+            return self.leave(context, self.crash(context, ValueError(OTHER_LENGTH)))
         return Response(status, headers, body)
 
     def passed(self, context: RequestContext, status: int, own: Headers) -> Headers | None:
@@ -612,7 +616,7 @@ class Boundary:
             if session.accessed:
                 own = _made_private(own)
         plan = self._headers.plan(own)
-        if plan.judged or self._headers.unfit(own):
+        if plan.judged or self._headers.unfit(own, plan):
             return None
         context._left = True
         return self._finish(context, status, own, plan)
@@ -644,6 +648,9 @@ class Boundary:
             # the application keeps was made for this cookie, without asking again (HDR-4).
             own = _made_private(own)
             plan = self._headers.plan(own)
+        context.length = None
+        if plan.length >= 0 and context.head.method != "HEAD":
+            context.length = int(own[plan.length][1])
         headers, dropped = self._headers.finish(
             status,
             own,
@@ -723,8 +730,9 @@ class Boundary:
             # Servers send such a thing without a header of ours, or wait for what follows.
             reason = f"a view answers with status {response.status}; 200 to 599 end a request"
             return self.crash(context, ValueError(reason))
-        if unfit := self._headers.unfit(response.headers):
-            reason = f"control characters in the response's headers: {', '.join(unfit)}"
+        own = response.headers
+        if unfit := self._headers.unfit(own, self._headers.plan(own)):
+            reason = f"values that cannot be in the response's headers: {', '.join(unfit)}"
             return self.crash(context, ValueError(reason))
         if special:
             try:
@@ -880,7 +888,7 @@ def content_length(head: RequestHead) -> int | None:
     length = head.header("content-length")
     if not length:
         return None if head.header("transfer-encoding") else 0
-    if not (length.isascii() and length.isdecimal() and len(length) <= _DIGITS):
+    if not is_length(length.encode()):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
 

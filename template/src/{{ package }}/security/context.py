@@ -18,7 +18,7 @@ from .routes import RouteRules
 from .sessions import Session
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
-
+OTHER_LENGTH = "the answer is not as long as its Content-Length says"
 
 Origin = tuple[str, str, str | bytes, str | bytes, str | bytes, str | bytes]
 """What says where a request comes from and what it asks for, as it came, a key for a cache: peer,
@@ -79,6 +79,8 @@ class RequestContext:
     """The stream of events that the response is, where it has a session to end with."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
+    length: int | None = None
+    """Bytes of the answer's body that are still to come, None where nothing is said of it."""
 
     def __init__(
         self,
@@ -139,6 +141,18 @@ class RequestContext:
         if self._session is None:
             self._session = self._open_session(self)
         return self._session
+
+    def count(self, size: int, *, more: bool) -> None:
+        """Take note of a piece of the answer's body; raise `ValueError` where it cannot be one.
+
+        Servers send an answer as it comes: what its headers do not say would begin the next answer
+        on the connection, and what is missing would be taken from that.
+        """
+        if self.length is None:
+            return
+        self.length -= size
+        if self.length < 0 or (self.length and not more):
+            raise ValueError(OTHER_LENGTH)
 
     @property
     def needs_store(self) -> bool:

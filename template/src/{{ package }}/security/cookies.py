@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .policy import CookiePolicy
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SAME_SITE = frozenset({"strict", "lax", "none"})
 _BLANKS = " \t"
 """What browsers take off; Python takes off more, such as bytes that some put before a prefix."""
 
@@ -75,10 +76,13 @@ class CookieFormat:
     def harden(self, line: str, script_cookies: Collection[str]) -> tuple[str, tuple[str, ...]]:
         """Return a Set-Cookie line of the application as it may leave, and what was added (SES-11).
 
-        Added are Secure on https, SameSite where it is missing, and HttpOnly unless the name is
-        one of `script_cookies`.
+        Added are Secure on https, SameSite where it is missing or no value that browsers know, and
+        HttpOnly unless the name is one of `script_cookies`.
         """
         name, present = cookie_name(line), _attributes(line)
+        if present.get("samesite", "").lower() not in _SAME_SITE:
+            # To some browsers any other is none. Of two they take the last.
+            present.pop("samesite", None)
         wanted = [("samesite", f"SameSite={self.same_site}")]
         if self.secure:
             wanted.append(("secure", "Secure"))

@@ -37,6 +37,13 @@ _PORTS = {"http": "80", "https": "443"}
 _ANY_HOST = re.compile(r"[a-z]+://\*([:/].*)?|\*:.*")
 _OF_BODIES = ("body", "max-body", "max-fields", "csp", "max-seconds", "request-headers")
 _CORS = "access-control-"
+_OF_CONNECTION = frozenset(
+    {
+        *("connection", "date", "keep-alive", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
+    }
+)
+"""Headers of the server: a connection's alone (RFC 9110 section 7.6.1), and the date."""
 
 
 def of_service(service: Service, exception_only: Collection[str]) -> Iterator[str]:
@@ -54,6 +61,11 @@ def of_service(service: Service, exception_only: Collection[str]) -> Iterator[st
             yield (
                 f"service.response-headers: {name!r} would open every path to other sites;"
                 " name their origins at a path: [[route]] origins"
+            )
+        if name in _OF_CONNECTION:
+            yield (
+                f"service.response-headers: {name!r} is the server's to say: by it a view ends the"
+                " answer elsewhere, or lets proxies drop the policy's headers; leave it out"
             )
 
 

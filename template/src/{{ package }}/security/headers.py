@@ -17,6 +17,8 @@ from .policy import Policy, PolicyError, Route
 from .responses import Headers
 
 _NOT_MODIFIED = 304
+_DIGITS = 19
+"""Of the longest Content-Length that can be meant: Python refuses to read very long numbers."""
 _CONTROLS = bytes({*range(0x20), 0x7F} - {0x09})
 _NAME = itemgetter(0)
 """Returns the name of a header."""
@@ -63,6 +65,8 @@ class Plan:
     """Places of what the answer depends on."""
     frames: int
     """Place of X-Frame-Options, -1 without it, or where the CSP is the view's too, or no rule."""
+    length: int
+    """Place of Content-Length, -1 without one."""
 
 
 class SecureHeaders:
@@ -127,12 +131,15 @@ class SecureHeaders:
             for pair in each.pairs
         }
 
-    def unfit(self, own: Headers) -> list[str]:
+    def unfit(self, own: Headers, plan: Plan) -> list[str]:
         """Return the names of those that would leave with a value that no header can have.
 
         A server refuses the whole response then, headers of the policy and all, or lets a line
-        break begin another header (RFC 9110 section 5.5).
+        break begin another header (RFC 9110 section 5.5). Of a length that is none nobody knows
+        where the response ends.
         """
+        if plan.length >= 0 and not is_length(own[plan.length][1]):
+            return ["content-length"]
         if not _has_control(b"".join([value for _, value in own])):
             return []
         leaving = self._rank.keys() | self._known
@@ -210,9 +217,13 @@ class SecureHeaders:
         judged = not self._judged.isdisjoint(names) or any(name != name.lower() for name in names)
         is_open = _BOUND.isdisjoint(names)
         vary = tuple(index for index, name in enumerate(names) if name == b"vary")
+        length = last.get(b"content-length", -1)
+        length = length if length in kept else -1
         ruled = self._csp == "content-security-policy" and self._csp.encode() not in last
         frames = last.get(b"x-frame-options", -1) if ruled else -1
-        return Plan(judged, _picking(kept), shared, typed, tuple(gone), is_open, vary, frames)
+        return Plan(
+            judged, _picking(kept), shared, typed, tuple(gone), is_open, vary, frames, length
+        )
 
     def _set(
         self, *, html: bool, https: bool, own: dict[str, str], route: Route | None
@@ -243,6 +254,11 @@ class SecureHeaders:
                 nonce_csp = (self._csp.encode(), *(text.encode() for text in texts))
         pairs = tuple((name.encode(), value.encode("latin-1")) for name, value in values.items())
         return HeaderSet(pairs, nonce_csp)
+
+
+def is_length(value: bytes) -> bool:
+    """Tell whether a Content-Length is the number of bytes that it should be."""
+    return value.isdigit() and len(value) <= _DIGITS
 
 
 def _has_control(value: bytes) -> bool:

@@ -14,10 +14,10 @@ from ..security.body import Body
 from ..security.boundary import Boundary
 from ..security.context import Origin, RequestContext
 from ..security.errors import Problem, is_for_head_alone
-from ..security.event_streams import EventStream
 from ..security.events import REQUEST, for_request
 from ..security.proxy import FORWARDING_BYTES
 from ..security.responses import Response
+from ..security.sending import following
 from ..security.sessions import Session
 from .asgi_io import BodyStream, Message, Receive, Scope, Send, linger, send_response
 from .authorship import judged
@@ -300,12 +300,12 @@ class _Exchange:
         return self._take(kind, message)
 
     async def _send_first(self, message: Message) -> None:
-        start, self._ready = self._ready, None
-        if start:
-            await self._send_raw(start)
-            if events := self._context.events:
-                self._send_raw = _while_it_lives(events, self._send_raw, self._middleware)
-        await self._send_raw(message)
+        send = self._send_raw
+        if start := self._ready:
+            self._send_raw = following(self._context, message, send, self._middleware.in_thread)
+            self._ready = None
+            await send(start)
+        await send(message)
 
     def _passed(self, start: Message) -> Message | None:
         """Return an answer's start as it is sent, None where there is something to judge."""
@@ -529,17 +529,3 @@ def as_mapping(value: Any) -> dict[str, Any] | None:
 
 async def _done() -> None:
     """Be awaited where there is nothing to wait for."""
-
-
-def _while_it_lives(events: EventStream, send: Send, middleware: BoundaryMiddleware) -> Send:
-    """Return what sends as `send` does, and ends the stream once its session has ended (SES-10)."""
-
-    async def call(message: Message) -> None:
-        if not events.ended and events.is_due and not await middleware.in_thread(events.goes_on):
-            await send({"type": "http.response.body", "body": b""})
-        if events.ended:
-            # As servers say it to an application where nobody is there any more.
-            raise OSError("the session of a stream of events has ended")
-        await send(message)
-
-    return call

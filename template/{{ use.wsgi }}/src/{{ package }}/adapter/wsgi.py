@@ -321,9 +321,13 @@ class _Stream:
     def __next__(self) -> bytes:
         REQUEST.set(self._context)
         try:
-            piece = next(self._iterator)
+            piece = next(self._iterator, None)
             if self._events and self._events.is_due and not self._events.goes_on():
+                piece = None
+            if piece is None:
+                self._context.count(0, more=False)
                 raise StopIteration
+            self._context.count(len(piece), more=True)
             return piece
         except StopIteration:
             raise
