@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -153,6 +154,28 @@ def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rende
 
 
 @pytest.fixture(scope="session")
-def mypy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+def typed(installed: Render, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what mypy knows of the libraries, as a cache of its own: copy it, do not write to it.
+
+    mypy looks at the content of each file, so that another project's can only be of no use.
+    """
+
+    def make(folder: Path) -> None:
+        project = installed(framework="fastapi")
+        project.run(project.python, "-m", "mypy", "--cache-dir", str(folder))
+
+    return shared(tmp_path_factory, "typed", make)
+
+
+@pytest.fixture(scope="session")
+def mypy(typed: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     """Return how mypy is called: what it knows of the libraries goes from project to project."""
-    return ("-m", "mypy", "--cache-dir", str(tmp_path_factory.getbasetemp() / "mypy"))
+    own = tmp_path_factory.getbasetemp() / "mypy"
+    shutil.copytree(typed, own)
+    return ("-m", "mypy", "--cache-dir", str(own))
+
+
+@pytest.fixture
+def knowing(typed: Path, tmp_path: Path) -> str:
+    """Return `MYPY_CACHE_DIR` for a hook or `make new`, whose mypy then knows the libraries too."""
+    return str(shutil.copytree(typed, tmp_path / "typed"))

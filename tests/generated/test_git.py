@@ -11,13 +11,13 @@ from tests.conftest import Render
 from tests.projects import ROOT
 
 
-def test_commit_runs_the_security_suite(template: Path, tmp_path: Path) -> None:
+def test_commit_runs_the_security_suite(template: Path, tmp_path: Path, knowing: str) -> None:
     """Weakening a protection in the code is refused at the commit, by the project's own tests."""
     service = projects.render(template, tmp_path / "my-service", {})
     service.commit()
     # All of them run in test_verify.py: these are those that must notice.
     part = "-k test_hdr_headers"
-    service.run("hooks/verify", CI="", PYTEST_ADDOPTS=part)
+    service.run("hooks/verify", CI="", PYTEST_ADDOPTS=part, MYPY_CACHE_DIR=knowing)
     service.commit()
     baseline = service.path / f"src/{service.package}/security/baseline.toml"
     text = baseline.read_text("utf-8")
@@ -26,7 +26,10 @@ def test_commit_runs_the_security_suite(template: Path, tmp_path: Path) -> None:
     service.git("add", "--all")
     identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
     done = service.run(
-        "git", *identity, "commit", "--message", "Weaker", check=False, PYTEST_ADDOPTS=part
+        *("git", *identity, "commit", "--message", "Weaker"),
+        check=False,
+        PYTEST_ADDOPTS=part,
+        MYPY_CACHE_DIR=knowing,
     )
     assert done.returncode != 0
     assert "FAIL  tests" in done.stdout + done.stderr

@@ -1,4 +1,7 @@
-"""What docs/build.md says of mails, where a project has them, is run."""
+"""What docs/build.md says of mails, where a project has them, is run.
+
+It is the same for all frameworks but Django: FastAPI and that run with each change.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ import pytest
 from tests.conftest import Render
 from tests.generated import snippets
 from tests.live.service import Service
-from tests.projects import BY_MAIL, CHOICES
+from tests.projects import BY_MAIL
+from tests.weekly import frameworks
 
 ADDRESS = "ada@example.com"
 IN_SESSION = f"""
@@ -35,7 +39,7 @@ mail_receipt({ADDRESS!r}, "Darjeeling")
 """
 
 
-@pytest.mark.parametrize("framework", CHOICES["framework"])
+@pytest.mark.parametrize("framework", frameworks("fastapi", "django"))
 def test_receipt(installed: Render, framework: str, tmp_path: Path) -> None:
     made = installed(framework=framework, **BY_MAIL)
     built = made.copy(tmp_path / "project")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.projects import ROOT
+from tests.projects import ROOT, clean_environment
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_new(
-    clone: Path, target: Path | str, answers: str, tmp_path: Path
+    clone: Path, target: Path | str, answers: str, tmp_path: Path, **variables: str
 ) -> subprocess.CompletedProcess[str]:
     """Run `make new` with the programs of the system only, in a home without settings."""
     kept = ("PIP_CERT", "PIP_FIND_LINKS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "UV_CACHE_DIR")
@@ -39,10 +39,12 @@ def make_new(
     environment |= {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path)}
     # The machine's own settings of pip stay; only its programs go.
     environment["PIP_CONFIG_FILE"] = os.environ.get("PIP_CONFIG_FILE", os.devnull)
+    # Else pytest begins with deleting what this run has.
+    environment["PYTEST_DEBUG_TEMPROOT"] = clean_environment()["PYTEST_DEBUG_TEMPROOT"]
     return subprocess.run(
         ["make", "new", f"DEST={target}", f"ANSWERS={answers}"],
         cwd=clone,
-        env=environment,
+        env=environment | variables,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -50,12 +52,12 @@ def make_new(
     )
 
 
-def test_generates_and_verifies(clone: Path, tmp_path: Path) -> None:
+def test_generates_and_verifies(clone: Path, tmp_path: Path, knowing: str) -> None:
     target = tmp_path / "made here" / "shop"
     # No other test verifies this framework at each change: see test_verify.py.
     kind = "framework=litestar sessions=cookie mail=smtp signup=open"
     answers = f"project_name=shop {kind} description='Sells tea, 24/7'"
-    done = make_new(clone, target, answers, tmp_path)
+    done = make_new(clone, target, answers, tmp_path, MYPY_CACHE_DIR=knowing)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "  ok    tests" in done.stdout
     assert "open           http://localhost:8000" in done.stdout

@@ -1,13 +1,19 @@
-"""A project's tests pass in any order: people add pytest-randomly, and xdist deals them out."""
+"""A project's tests pass in any order: people add pytest-randomly, and xdist deals them out.
+
+So they pass, the unit tests too, and these need no other run on such a project: see test_unit.py.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Render
+from tests.live.backends import PostgresServer, RedisServer
+from tests.live.service import folder
 from tests.weekly import frameworks
 
 SHUFFLED = """\
@@ -19,9 +25,24 @@ def pytest_collection_modifyitems(items):
 """
 
 
+@pytest.fixture(scope="module")
+def servers() -> Iterator[dict[str, str]]:
+    """Run servers for all tests: in this order each would start its own."""
+    with folder() as one, folder() as other:
+        redis, postgres = RedisServer(one), PostgresServer(other)
+        postgres.create()
+        redis.start()
+        postgres.start()
+        yield {"APP_TEST_STORE_URL": redis.url, "APP_TEST_DATABASE_URL": postgres.url}
+        postgres.stop()
+        redis.stop()
+
+
 @pytest.mark.parametrize("framework", frameworks("flask"))
-def test_passes_in_any_order(installed: Render, tmp_path: Path, framework: str) -> None:
-    project = installed(framework=framework)
+def test_passes_in_any_order(
+    installed: Render, servers: dict[str, str], tmp_path: Path, framework: str
+) -> None:
+    project = installed(framework=framework, sessions="cookie")
     copy = project.copy(tmp_path / "copy")
     (tmp_path / "shuffled.py").write_text(SHUFFLED, "utf-8")
     done = copy.run(
@@ -29,6 +50,7 @@ def test_passes_in_any_order(installed: Render, tmp_path: Path, framework: str) 
         check=False,
         timeout=900,
         PYTHONPATH=f"{copy.path / 'src'}:{tmp_path}",
+        **servers,
     )
     assert done.returncode == 0, done.stdout[-6000:]
     assert re.search(r"^\d{4} passed", done.stdout, re.MULTILINE)

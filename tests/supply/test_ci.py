@@ -76,15 +76,19 @@ def origins(template: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 
 @pytest.fixture(scope="module")
 def checkouts(
-    origins: dict[str, Project], tmp_path_factory: pytest.TempPathFactory
+    origins: dict[str, Project], typed: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Project]:
-    """Commit each with its lock, and return a clean clone, as a runner has it."""
+    """Commit each with its lock, and return a clean clone, as a runner has it.
+
+    But for what mypy knows of the libraries, which git ignores.
+    """
     clones = {}
     for ci, project in origins.items():
         project.run("uv", "lock", "--quiet")
         project.commit()
         target = tmp_path_factory.mktemp(f"{ci}-checkout") / "my-service"
         project.git("clone", "--quiet", str(project.path), str(target))
+        shutil.copytree(typed, target / ".mypy_cache")
         clones[ci] = Project(target)
     return clones
 

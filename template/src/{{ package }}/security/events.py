@@ -177,8 +177,9 @@ def _leads_elsewhere(handler: logging.Handler) -> bool:
         listener = getattr(handler, "listener", None)
         return listener is not None and all(map(_leads_elsewhere, listener.handlers))
     if isinstance(handler, logging.FileHandler):
-        # As containers have it: the name of standard output.
-        return not handler.baseFilename.startswith(("/dev/", "/proc/"))
+        # As containers have it: the name of standard output. What is kept in memory is a file.
+        name = handler.baseFilename.removeprefix("/dev/shm/")  # noqa: S108 - compared
+        return not name.startswith(("/dev/", "/proc/"))
     # `console` is that of rich's, which is no StreamHandler.
     return not (isinstance(handler, logging.StreamHandler) or hasattr(handler, "console"))
 
