@@ -579,7 +579,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             stand_in(
                 f"{name}.adapter.server", server_app=subject.behind if kind == "bare" else _same
             )
-            stand_in(f"{name}.adapter.compose", whole=_same)
+            stand_in(f"{name}.adapter.compose", require_secured=_same)
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
             policy = SimpleNamespace(routes=(SimpleNamespace(websocket=subject.opened),))
             stand_in(f"{name}.security.policy", load=lambda _: policy)
