@@ -593,7 +593,7 @@ class Boundary:
                     gone.add(b"content-length")
                 own = [pair for pair in own if pair[0] not in gone]
             headers = self._finish(context, status, own, self._headers.plan(own))
-        if body is not None and context.length not in {None, len(body)}:
+        if body is not None and not context.fits(len(body)):
             return self.leave(context, self.crash(context, ValueError(OTHER_LENGTH)))
         return Response(status, headers, body)
 
@@ -616,7 +616,7 @@ class Boundary:
             if session.accessed:
                 own = _made_private(own)
         plan = self._headers.plan(own)
-        if plan.judged or self._headers.unfit(own, plan):
+        if plan.judged or self._headers.unfit(own):
             return None
         context._left = True
         return self._finish(context, status, own, plan)
@@ -648,9 +648,8 @@ class Boundary:
             # the application keeps was made for this cookie, without asking again (HDR-4).
             own = _made_private(own)
             plan = self._headers.plan(own)
-        context.length = None
-        if plan.length >= 0 and context.head.method != "HEAD":
-            context.length = int(own[plan.length][1])
+        has_length = plan.length >= 0 and context.head.method != "HEAD"
+        context.length = own[plan.length][1] if has_length else None
         headers, dropped = self._headers.finish(
             status,
             own,
@@ -731,7 +730,10 @@ class Boundary:
             reason = f"a view answers with status {response.status}; 200 to 599 end a request"
             return self.crash(context, ValueError(reason))
         own = response.headers
-        if unfit := self._headers.unfit(own, self._headers.plan(own)):
+        unfit = self._headers.unfit(own)
+        if not all(is_length(value) for name, value in own if name == b"content-length"):
+            unfit.append("content-length")
+        if unfit:
             reason = f"values that cannot be in the response's headers: {', '.join(unfit)}"
             return self.crash(context, ValueError(reason))
         if special:

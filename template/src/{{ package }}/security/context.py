@@ -13,6 +13,7 @@ from .body import Body
 from .cookies import CookieFormat
 from .cors import Reader
 from .event_streams import EventStream
+from .headers import is_length
 from .responses import Response
 from .routes import RouteRules
 from .sessions import Session
@@ -79,8 +80,10 @@ class RequestContext:
     """The stream of events that the response is, where it has a session to end with."""
     is_socket = False
     """True for the handshake of a WebSocket (RTE-6)."""
-    length: int | None = None
-    """Bytes of the answer's body that are still to come, None where nothing is said of it."""
+    length: bytes | None = None
+    """What the answer says of its body's length; None where it says nothing, or has no body."""
+    _to_come: int | None = None
+    """Bytes that are still to come of a body that comes in pieces."""
 
     def __init__(
         self,
@@ -150,9 +153,20 @@ class RequestContext:
         """
         if self.length is None:
             return
-        self.length -= size
-        if self.length < 0 or (self.length and not more):
+        if self._to_come is None:
+            # Of one that is no number nobody knows where the answer ends.
+            self._to_come = int(self.length) if is_length(self.length) else -1
+        left = self._to_come = self._to_come - size
+        if left < 0 or (left and not more):
             raise ValueError(OTHER_LENGTH)
+
+    def fits(self, size: int) -> bool:
+        """Tell whether a whole body of so many bytes is as long as the answer says."""
+        length = self.length
+        # As nearly all are, before it is read as a number.
+        return (
+            length is None or length == b"%d" % size or (is_length(length) and int(length) == size)
+        )
 
     @property
     def needs_store(self) -> bool:

@@ -131,15 +131,12 @@ class SecureHeaders:
             for pair in each.pairs
         }
 
-    def unfit(self, own: Headers, plan: Plan) -> list[str]:
+    def unfit(self, own: Headers) -> list[str]:
         """Return the names of those that would leave with a value that no header can have.
 
         A server refuses the whole response then, headers of the policy and all, or lets a line
-        break begin another header (RFC 9110 section 5.5). Of a length that is none nobody knows
-        where the response ends.
+        break begin another header (RFC 9110 section 5.5).
         """
-        if plan.length >= 0 and not is_length(own[plan.length][1]):
-            return ["content-length"]
         if not _has_control(b"".join([value for _, value in own])):
             return []
         leaving = self._rank.keys() | self._known

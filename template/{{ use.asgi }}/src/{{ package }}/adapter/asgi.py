@@ -152,13 +152,6 @@ class BoundaryMiddleware:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.store_threads, for_request(REQUEST.get(), work))
 
-    async def fetch(self, session: Session) -> None:
-        """Read a session from the store."""
-        if self.boundary.store.local:
-            session.fetch()
-        else:
-            await self.in_thread(session.fetch)
-
     async def leave(self, context: RequestContext, response: Response) -> Response:
         """Judge a response, and store the session."""
         if context.needs_store:
@@ -213,9 +206,15 @@ class _Exchange:
                     boundary.allow(context, public=True)
                     await self._respond(await self._middleware.in_thread(context.slow_page))
                     return
-                self._rewrite(context)
+                rewrite(self._scope, boundary, context)
+                self._scope["session"] = session
+                if session.cookie or self._is_head:
+                    self._rewrite()
                 if session.cookie:
-                    await self._middleware.fetch(session)
+                    if boundary.store.local:
+                        session.fetch()
+                    else:
+                        await self._middleware.in_thread(session.fetch)
                 if context.body:
                     received = self._reader = _BodyReader(self, context.body, receive)
                 seconds = context.route.max_seconds
@@ -264,9 +263,9 @@ class _Exchange:
             408 if reading else 503, reason=f"more than {seconds} s: [[route]] max-seconds"
         )
 
-    def _rewrite(self, context: RequestContext) -> None:
+    def _rewrite(self) -> None:
+        """Leave out what is asked in vain."""
         scope = self._scope
-        rewrite(scope, self._boundary, context)
         if self._session.cookie:
             # Compression next to a secret tells the secret by its length (BREACH).
             scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
@@ -282,10 +281,6 @@ class _Exchange:
         if not (public is None or self._context.access_decided):
             self._boundary.allow(self._context, public=public)
 
-    def _allow_if_public(self, context: RequestContext) -> None:
-        if not context.access_decided and self._middleware.is_public(self._scope):
-            self._boundary.allow(context, public=True)
-
     def fail(self, problem: Problem) -> None:
         self._boundary.fail(self._context, problem)
 
@@ -300,9 +295,14 @@ class _Exchange:
         return self._take(kind, message)
 
     async def _send_first(self, message: Message) -> None:
-        send = self._send_raw
+        context, send = self._context, self._send_raw
         if start := self._ready:
-            self._send_raw = following(self._context, message, send, self._middleware.in_thread)
+            length = context.length
+            if context.events or (
+                length is not None
+                and (message.get("more_body") or length != b"%d" % len(message.get("body", b"")))
+            ):
+                self._send_raw = following(context, message, send, self._middleware.in_thread)
             self._ready = None
             await send(start)
         await send(message)
@@ -317,7 +317,8 @@ class _Exchange:
             or self._scope.get("session") is not self._session
         ):
             return None
-        self._allow_if_public(context)
+        if not context.access_decided and self._middleware.is_public(self._scope):
+            self._boundary.allow(context, public=True)
         headers = self._boundary.passed(context, status, [*start.get("headers", ())])
         if headers is None:
             return None
@@ -385,7 +386,8 @@ class _Exchange:
         context = self._context
         if self._scope.get("session") is not self._session:
             self._adopt_session(context)
-        self._allow_if_public(context)
+        if not context.access_decided and self._middleware.is_public(self._scope):
+            self._boundary.allow(context, public=True)
         # As servers do it: some applications do not know that ASGI wants lower case.
         own = [(name.lower(), value) for name, value in start.get("headers", ())]
         response = Response(start["status"], own, body)
@@ -496,15 +498,15 @@ class _BodyReader(BodyStream):
 
 def rewrite(scope: Scope, boundary: Boundary, context: RequestContext) -> None:
     """Let the framework see what the policy has found out, and nothing that a client forges."""
-    scope["scheme"] = ("ws" if context.is_socket else "http") + ("s" if context.https else "")
-    if context.client != context.head.peer:
+    head = context.head
+    scope["scheme"] = "https" if context.https else "http"
+    if context.client != head.peer:
         _, port = scope.get("client") or ("", 0)
         scope["client"] = (context.address, port) if context.address else None
-    if context.head.is_forwarded:
+    if head.is_forwarded:
         kept = [pair for pair in scope["headers"] if pair[0] not in _REWRITTEN]
         scope["headers"] = [*kept, (b"host", context.host.encode("latin-1"))]
     scope[KEY] = Exchange(boundary, context)
-    scope["session"] = context.session
 
 
 def view_begins(scope: Scope) -> None:

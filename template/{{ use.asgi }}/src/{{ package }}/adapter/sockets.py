@@ -104,9 +104,13 @@ class _Socket:
     async def run(self, connect: Message) -> None:
         self._connect = connect
         rewrite(self._scope, self._boundary, self._context)
-        session = self._context.session
+        self._scope["scheme"] = "wss" if self._context.https else "ws"
+        session = self._scope["session"] = self._context.session
         if session.cookie:
-            await self._middleware.fetch(session)
+            if self._boundary.store.local:
+                session.fetch()
+            else:
+                await self._middleware.in_thread(session.fetch)
         app = asyncio.ensure_future(self._middleware.app(self._scope, self._receive, self._send))
         self._watch()
         try:
