@@ -618,6 +618,8 @@ class Boundary:
         plan = self._headers.plan(own)
         if plan.judged or self._headers.unfit(own):
             return None
+        if plan.length >= 0 and not is_length(own[plan.length][1]):
+            return None
         context._left = True
         return self._finish(context, status, own, plan)
 

@@ -13,7 +13,6 @@ from .body import Body
 from .cookies import CookieFormat
 from .cors import Reader
 from .event_streams import EventStream
-from .headers import is_length
 from .responses import Response
 from .routes import RouteRules
 from .sessions import Session
@@ -153,10 +152,8 @@ class RequestContext:
         """
         if self.length is None:
             return
-        if self._to_come is None:
-            # Of one that is no number nobody knows where the answer ends.
-            self._to_come = int(self.length) if is_length(self.length) else -1
-        left = self._to_come = self._to_come - size
+        left = (int(self.length) if self._to_come is None else self._to_come) - size
+        self._to_come = left
         if left < 0 or (left and not more):
             raise ValueError(OTHER_LENGTH)
 
@@ -164,9 +161,7 @@ class RequestContext:
         """Tell whether a whole body of so many bytes is as long as the answer says."""
         length = self.length
         # As nearly all are, before it is read as a number.
-        return (
-            length is None or length == b"%d" % size or (is_length(length) and int(length) == size)
-        )
+        return length is None or length == b"%d" % size or int(length) == size
 
     @property
     def needs_store(self) -> bool:

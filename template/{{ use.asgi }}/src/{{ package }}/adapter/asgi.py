@@ -152,6 +152,13 @@ class BoundaryMiddleware:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self.store_threads, for_request(REQUEST.get(), work))
 
+    async def fetch(self, session: Session) -> None:
+        """Read a session from the store."""
+        if self.boundary.store.local:
+            session.fetch()
+        else:
+            await self.in_thread(session.fetch)
+
     async def leave(self, context: RequestContext, response: Response) -> Response:
         """Judge a response, and store the session."""
         if context.needs_store:
@@ -211,10 +218,7 @@ class _Exchange:
                 if session.cookie or self._is_head:
                     self._rewrite()
                 if session.cookie:
-                    if boundary.store.local:
-                        session.fetch()
-                    else:
-                        await self._middleware.in_thread(session.fetch)
+                    await self._middleware.fetch(session)
                 if context.body:
                     received = self._reader = _BodyReader(self, context.body, receive)
                 seconds = context.route.max_seconds

@@ -107,10 +107,7 @@ class _Socket:
         self._scope["scheme"] = "wss" if self._context.https else "ws"
         session = self._scope["session"] = self._context.session
         if session.cookie:
-            if self._boundary.store.local:
-                session.fetch()
-            else:
-                await self._middleware.in_thread(session.fetch)
+            await self._middleware.fetch(session)
         app = asyncio.ensure_future(self._middleware.app(self._scope, self._receive, self._send))
         self._watch()
         try:
