@@ -575,7 +575,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
         if kind != "guarded":
             idle = SimpleNamespace(start=lambda: None, join=lambda: None)
             stand_in(f"{name}.app.main", create_app=lambda _: subject.bare())
-            stand_in(f"{name}.config", Settings=object)
+            stand_in(f"{name}.config", PACKAGE=name, Settings=object)
             stand_in(
                 f"{name}.adapter.server", server_app=subject.behind if kind == "bare" else _same
             )
