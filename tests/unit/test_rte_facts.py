@@ -112,8 +112,10 @@ def test_all_paths_are_never_opened_to_other_sites(tmp_path: Path) -> None:
 @pytest.mark.contract("FPR-1")
 @pytest.mark.parametrize(
     "name",
-    ["connection", "date", "keep-alive", "proxy-connection"]
-    + ["te", "trailer", "transfer-encoding", "upgrade"],
+    [
+        *("connection", "date", "keep-alive", "proxy-connection"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    ],
 )
 def test_what_a_server_says_of_a_connection_is_no_header_of_views(
     tmp_path: Path, name: str
