@@ -732,7 +732,7 @@ def test_a_password_that_code_changes_is_told_and_logged(
         user = get_user_model()._default_manager.create_user(name, password=new)
         # A new hash of the same password, as Django makes it at a login.
         user.set_password(new)
-        user._password = None
+        user._password = None  # type: ignore[attr-defined] # as Django itself
         user.save(update_fields=["password"])
         assert told == []
         assert "authn_password_change" not in caplog.text
