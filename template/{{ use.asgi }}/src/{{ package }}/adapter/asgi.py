@@ -302,6 +302,7 @@ class _Exchange:
         context, send = self._context, self._send_raw
         if start := self._ready:
             length = context.length
+            # Nearly all are one piece of the length they say: that is all they pay for it (BND-4).
             if context.events or (
                 length is not None
                 and (message.get("more_body") or length != b"%d" % len(message.get("body", b"")))
