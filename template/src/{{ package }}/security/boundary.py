@@ -701,8 +701,7 @@ class Boundary:
         if ours:
             own = [pair for pair in own if pair[0] != MARK]
         if status >= _ERROR:
-            own = [pair for pair in own if pair[0] != b"cache-control"]
-            own.append(_PRIVATE)
+            own = _made_private(own)
         return status, own, body
 
     def _is_ours(self, own: Headers) -> bool:
@@ -899,7 +898,8 @@ def content_length(head: RequestHead) -> int | None:
 
 def _made_private(own: Headers) -> Headers:
     """Return the headers of an answer that nobody may keep."""
-    return [*(pair for pair in own if pair[0] != b"cache-control"), _PRIVATE]
+    # Of two, the last is sent.
+    return [*own, _PRIVATE]
 
 
 def _varies_by_cookie(own: Headers, plan: Plan) -> bool:

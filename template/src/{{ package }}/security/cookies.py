@@ -52,11 +52,8 @@ class CookieFormat:
         if not header:
             return ""
         wanted = f"{self.prefix}{name}="
-        found = [
-            part[len(wanted) :]
-            for part in (each.strip(_BLANKS) for each in header.split(";"))
-            if part.startswith(wanted)
-        ]
+        parts = [part.strip(_BLANKS) for part in header.split(";")]
+        found = [part[len(wanted) :] for part in parts if part.startswith(wanted)]
         return found[0] if len(found) == 1 else ""
 
     def write(self, name: str, value: str, max_age: int, *, beside: int = 0) -> str:

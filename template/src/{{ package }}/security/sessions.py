@@ -23,6 +23,8 @@ from .stores import SessionRow, Store, StoreError
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 _decode = json.JSONDecoder().raw_decode
 """For what `_encode` has written: it skips no white space."""
+_SHA256 = hashlib.sha256()
+"""Empty, to be copied: finding the algorithm takes longer than hashing an id."""
 _NAME = ""
 """The key under which the name of the signed-in user is stored with the content."""
 _FACTS = " "
@@ -533,4 +535,6 @@ class Session(MutableMapping[str, Any]):
 
 
 def _hash(session_id: str) -> str:
-    return hashlib.sha256(session_id.encode()).hexdigest()
+    hashed = _SHA256.copy()
+    hashed.update(session_id.encode())
+    return hashed.hexdigest()
