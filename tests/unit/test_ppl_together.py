@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from unittest import mock
@@ -16,7 +16,6 @@ from psycopg.sql import SQL
 from my_service.security import totp
 from my_service.security.factors import Factors
 
-from .. import services
 from ..conftest import Make
 from ..driver import Browser, Inside
 from ..test_ppl_factors import Owner, Phone, enrol, enrolment, factors
@@ -32,10 +31,9 @@ def inside(make: Make) -> Inside:
 
 
 @pytest.fixture
-def distributed(make: Make) -> Iterator[Inside]:
+def distributed(postgres_url: str, make: Make) -> Inside:
     """A service on PostgreSQL, which lets two write at once."""
-    with services.postgres_url() as url:
-        yield make(exceptions=REQUIRED, database_url=url)
+    return make(exceptions=REQUIRED, database_url=postgres_url)
 
 
 def with_two(inside: Inside) -> tuple[Browser, Owner, list[str]]:

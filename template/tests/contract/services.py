@@ -76,18 +76,28 @@ def redis_url() -> Iterator[str]:
 
 
 @contextmanager
-def postgres_url() -> Iterator[str]:
-    """URL of an empty schema at APP_TEST_DATABASE_URL, else of a PostgreSQL started here."""
+def empty_schema(server: str) -> Iterator[str]:
+    """URL of a schema of its own on the server that `postgres_server` gave."""
     import psycopg
     from psycopg.sql import SQL, Identifier
 
-    if running := os.environ.get("APP_TEST_DATABASE_URL"):
-        schema = f"test_{secrets.token_hex(8)}"
-        with psycopg.connect(running, autocommit=True) as connection:
-            connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
-        yield f"{running}?options=-csearch_path%3D{schema}"
-        with psycopg.connect(running, autocommit=True) as connection:
+    schema = f"test_{secrets.token_hex(8)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+    try:
+        yield f"{server}{'&' if '?' in server else '?'}options=-csearch_path%3D{schema}"
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """URL of a PostgreSQL server: the one at APP_TEST_DATABASE_URL, else one started here."""
+    import psycopg
+
+    if running := os.environ.get("APP_TEST_DATABASE_URL"):
+        yield running
         return
     places = os.pathsep.join(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
     initdb = shutil.which("initdb") or shutil.which("initdb", path=places)

@@ -18,15 +18,15 @@ from .driver import Inside
 
 
 @pytest.fixture(scope="module")
-def postgres_url() -> Iterator[str]:
-    with services.postgres_url() as url:
+def shared_url(postgres_server: str) -> Iterator[str]:
+    with services.empty_schema(postgres_server) as url:
         yield url
 
 
 @pytest.fixture
-def workers(make: Make, postgres_url: str, redis_url: str) -> tuple[Inside, Inside]:
+def workers(make: Make, shared_url: str, redis_url: str) -> tuple[Inside, Inside]:
     """Two workers with nothing in common but the two servers."""
-    where = {"database_url": postgres_url, "store_url": redis_url}
+    where = {"database_url": shared_url, "store_url": redis_url}
     first = make(**where)
     return first, make(first, **where)
 
@@ -95,13 +95,9 @@ def lose_tables(inside: Inside, word: str) -> None:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)])
-def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest) -> str:
     """Each kind of database, empty; "" is a new file."""
-    if request.param == "sqlite":
-        yield ""
-        return
-    with services.postgres_url() as url:
-        yield url
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgres_url"))
 
 
 @pytest.mark.contract("DAT-3")
