@@ -55,9 +55,8 @@ def copy_of(store: SqliteStore) -> Path:
 
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look which file it is, look at its header, and count that up, at each use."""
+    """Look at the header, and count it up, at each use."""
     monkeypatch.setattr(database_file, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(database_file, "GLANCE_SECONDS", 0)
 
 
 def raw_copy(store: SqliteStore) -> Path:
@@ -115,34 +114,6 @@ def test_a_replaced_file_is_the_truth_at_once(store: SqliteStore) -> None:
     assert store.put(OTHER, NOW + 60)
     with closing(SqliteStore(store.path)) as again:
         assert len(again.of_user("ada")) == 2
-
-
-@pytest.mark.contract("DAT-4")
-@pytest.mark.parametrize("happens", [moved, deleted])
-def test_only_who_reads_goes_by_an_earlier_look(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, happens: Callable[[SqliteStore], None]
-) -> None:
-    monkeypatch.setattr(database_file, "GLANCE_SECONDS", 10**6)
-    assert store.get(ROW.id_hash) == ROW
-    happens(store)
-    assert store.get(ROW.id_hash) == ROW
-    with pytest.raises(StoreError, match="is gone"):
-        store.put(OTHER, NOW + 60)
-    # What one has seen counts for all.
-    with pytest.raises(StoreError, match="is gone"):
-        store.get(ROW.id_hash)
-
-
-def test_what_is_written_goes_to_a_replaced_file_at_once(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database_file, "GLANCE_SECONDS", 10**6)
-    copy = copy_of(store)
-    assert store.put(OTHER, NOW + 60)
-    assert store.get(OTHER.id_hash) == OTHER
-    copy.replace(store.path)
-    assert store.update(ROW.id_hash, seen=NOW, data="{}")
-    assert store.get(OTHER.id_hash) is None
 
 
 @pytest.mark.contract("DAT-4")

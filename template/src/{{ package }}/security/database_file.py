@@ -51,8 +51,6 @@ class Header(NamedTuple):
 
 LOOK_SECONDS = 1.0
 """How often the header is read, and counted up by who writes."""
-GLANCE_SECONDS = 0.1
-"""How long a reader goes by what was there: to look each time takes longer than to read a row."""
 _NONE, _NOTHING = Identity(), Header()
 _SECONDS, _PAUSE = 5.0, 0.005
 _KNOWN = struct.Struct("4Q")
@@ -122,24 +120,13 @@ class DatabaseFile:
         self._create = create
         # Shared with forked workers: a new one knows what the others have opened.
         self._shared = mmap.mmap(-1, _KNOWN.size + _SEEN.size)
-        self._glanced = self._looked = self._marked = -math.inf
+        self._looked = self._marked = -math.inf
         self._seen = _NONE
         self._held: list[Identity] = []
         weakref.finalize(self, _let_go, self._held)
 
-    def glanced(self) -> Identity:
-        """Return what `current` does, for who reads alone: it may be `GLANCE_SECONDS` old."""
-        now = time.monotonic()
-        if now - self._glanced < GLANCE_SECONDS and not self._shared[_OVERWRITTEN]:
-            return self._seen
-        current = self.current()
-        self._glanced = now
-        return current
-
     def current(self) -> Identity:
         """Return which file is there. Raises `FileGoneError` if none is."""
-        # What has failed is not gone by afterwards.
-        self._glanced = -math.inf
         try:
             found = os.stat(self._name)  # noqa: PTH116 - at each use, and in a third of the time
         except FileNotFoundError:

@@ -154,10 +154,7 @@ class SqliteStore:
         weakref.finalize(self, _close, self._idle)
 
     def get(self, id_hash: str) -> SessionRow | None:
-        # Asked for by each request of who is signed in.
-        row = self._run(
-            lambda db: db.execute(_SESSION, (id_hash,)).fetchone(), which=self._file.glanced
-        )
+        row = self._run(lambda db: db.execute(_SESSION, (id_hash,)).fetchone())
         return SessionRow(id_hash, *row) if row else None
 
     def put(
@@ -277,16 +274,11 @@ class SqliteStore:
         finally:
             _WRITER.release()
 
-    def _run(
-        self,
-        work: Callable[[sqlite3.Connection], T],
-        *,
-        which: Callable[[], Identity] | None = None,
-    ) -> T:
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on a connection that no other thread has. One that failed is given up."""
         db: sqlite3.Connection | None = None
         try:
-            opened, db = self._connection(which or self._file.current)
+            opened, db = self._connection()
             result = work(db)
         except BaseException as error:
             if db:
@@ -300,11 +292,11 @@ class SqliteStore:
         self._idle.append((opened, db))
         return result
 
-    def _connection(self, which: Callable[[], Identity]) -> tuple[Identity, sqlite3.Connection]:
+    def _connection(self) -> tuple[Identity, sqlite3.Connection]:
         """Return a connection to the file that is there now (DAT-4), and which file that is."""
         while self._idle:
             # Else what is done on it would go to a file that nobody finds any more.
-            current = which()
+            current = self._file.current()
             try:
                 opened, db = self._idle.pop()
             except IndexError:
