@@ -626,12 +626,12 @@ def test_who_asks_whether_it_is_ready_does_not_make_redis_write(
 ) -> None:
     with closing(RedisStore(redis_url, prefix)) as store, closing(Redis.from_url(redis_url)) as db:
         store.ping()
-        assert db.delete(f"{prefix}t:ping") == 1
+        assert db.delete(f"{prefix}ping") == 1
         store.ping()
-        assert not db.exists(f"{prefix}t:ping")
+        assert not db.exists(f"{prefix}ping")
         store._pinged -= PING_SECONDS
         store.ping()
-        assert db.exists(f"{prefix}t:ping")
+        assert db.exists(f"{prefix}ping")
 
 
 def test_a_file_of_an_older_release_keeps_what_it_has_counted(tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ class LoginService:
         now = self._now()
         try:
             # Who waits for other attempts is in the queue already, so that the rest is served.
-            reserved = self._throttle.reserve(counters, now, self.passwords.place)
+            reserved = self._throttle.reserve(counters, now, self.passwords.patience)
         except Busy:
             # More wait than may: what they wait for are guesses, most likely.
             raise too_many(1) from None

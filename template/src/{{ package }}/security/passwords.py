@@ -38,6 +38,7 @@ class Passwords:
         )
         self._slots = threading.BoundedSemaphore(policy.concurrent)
         self._room = threading.BoundedSemaphore(policy.concurrent + policy.waiting)
+        self._others_first = threading.BoundedSemaphore(max(1, policy.waiting * 3 // 4))
         self._held = threading.local()
         self._dummy = self._hasher.hash("nobody has this password")
 
@@ -55,6 +56,20 @@ class Passwords:
         finally:
             self._held.place = False
             self._room.release()
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Hold a place while other attempts are to be decided first. Raises `Busy`.
+
+        Not all places: a flood of guesses at one name must not keep out whose turn it is.
+        """
+        if not self._others_first.acquire(blocking=False):
+            raise Busy
+        try:
+            with self.place():
+                yield
+        finally:
+            self._others_first.release()
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

@@ -1,107 +1,103 @@
--- The login counters of RedisStore: a hash each, with a field "a:NAME" for each attempt that is being
--- decided. ARGV[1] names the function to run; the server runs nothing else meanwhile. ARGV[2] is the
--- caller's time, which alone decides what is over; a time to live only collects it.
+-- The login counters of RedisStore: a text each, "count until expires label", then a line
+-- "began NAME" for each attempt that is being decided; label and name have no line break.
+-- ARGV[1] is "function now reserved outcome", the latter for `settle` alone; the server runs nothing
+-- else meanwhile. `now` is the caller's time, which alone decides what is over; a time to live only
+-- collects it. ARGV[2] is the attempt, and then comes the rule of each of KEYS.
 -- The rules are those of counting.py, which says why.
-local call, match, run, now = redis.call, string.match, {}, ARGV[2] + 0
-local attempt, reserved = ARGV[3], ARGV[4] + 0
+local call, match = redis.call, string.match
+local name, now, reserved, outcome = match(ARGV[1], '^(%a+) (%d+) (%d+) (%a*)$')
+local attempt = ARGV[2]
+now, reserved = now + 0, reserved + 0
 
-local function length(rule, count)
-  local blocks = math.floor(count / rule.limit)
+local function length(row)
+  local blocks = math.floor(row.count / row.limit)
   if blocks == 0 then return 0 end
-  return math.min(rule.block * 2 ^ math.min(blocks - 1, 32), rule.max_block)
+  return math.min(row.block * 2 ^ math.min(blocks - 1, 32), row.max_block)
 end
 
--- Returns the rule of ARGV[i + 5], "judges limit window block max_block label", and the tally.
+-- Returns what is known under KEYS[i], with its rule, "judges limit window block max_block label".
 local function load(i)
-  local rule, tally = {}, {count = 0, till = 0, expires = 0, attempts = {}, others = 0}
+  local row = {count = 0, till = 0, expires = 0, others = 0, lines = ''}
   local judges, limit, window, block, max_block, label =
-    match(ARGV[i + 5], '^(%d) (%d+) (%d+) (%d+) (%d+) (.*)$')
-  rule.judges, rule.limit, rule.window = judges == '1', limit + 0, window + 0
-  rule.block, rule.max_block, rule.label = block + 0, max_block + 0, label
-  local fields = call('HGETALL', KEYS[i])
-  tally.stored = #fields > 0
-  for n = 1, #fields, 2 do
-    local name, value = fields[n], tonumber(fields[n + 1])
-    local id = match(name, '^a:(.*)$')
-    if not id then
-      tally[name] = value or tally[name]
-    elseif math.abs(now - value) < reserved then
-      tally.attempts[id] = value
-      if id ~= attempt then tally.others = tally.others + 1 end
+    match(ARGV[i + 2], '^(%d) (%d+) (%d+) (%d+) (%d+) (.*)$')
+  row.judges, row.limit, row.window = judges == '1', limit + 0, window + 0
+  row.block, row.max_block, row.label = block + 0, max_block + 0, label
+  local stored = call('GET', KEYS[i])
+  if not stored then return row end
+  row.stored = true
+  local count, till, expires = match(stored, '^(%d+) (%d+) (%d+) ')
+  row.count, row.till, row.expires = count + 0, till + 0, expires + 0
+  for began, id in string.gmatch(stored, '\n(%d+) ([^\n]*)') do
+    if math.abs(now - began) < reserved then
+      if id == attempt then
+        row.began = began
+      else
+        row.others, row.lines = row.others + 1, row.lines .. '\n' .. began .. ' ' .. id
+      end
     end
   end
-  if tally.expires <= now then tally.count, tally.till = 0, 0 end
-  if rule.block > 0 then tally.till = math.min(tally.till, now + length(rule, tally.count)) end
-  tally.expires = math.min(tally.expires, math.max(now, tally.till) + rule.window)
-  return rule, tally
+  if row.expires <= now then row.count, row.till = 0, 0 end
+  if row.block > 0 then row.till = math.min(row.till, now + length(row)) end
+  row.expires = math.min(row.expires, math.max(now, row.till) + row.window)
+  return row
 end
 
-local function save(i, rule, tally)
-  if tally.count == 0 then
-    tally.expires = next(tally.attempts) and now + reserved or now
+local function save(i, row)
+  local lines = row.lines
+  if row.began then lines = lines .. '\n' .. row.began .. ' ' .. attempt end
+  if row.count == 0 then row.expires = lines ~= '' and now + reserved or now end
+  if row.expires > now then
+    local text = row.count .. ' ' .. row.till .. ' ' .. row.expires .. ' ' .. row.label .. lines
+    call('SET', KEYS[i], text, 'EX', row.expires - now)
+  elseif row.stored then
+    call('DEL', KEYS[i])
   end
-  -- Fields that are over must not stay.
-  if tally.stored then call('DEL', KEYS[i]) end
-  if tally.expires <= now then return end
-  -- All are whole numbers, which the server writes as such.
-  local fields = {
-    'label', rule.label, 'count', tally.count, 'till', tally.till, 'expires', tally.expires
-  }
-  local n = #fields
-  for id, began in pairs(tally.attempts) do
-    fields[n + 1], fields[n + 2] = 'a:' .. id, began
-    n = n + 2
-  end
-  call('HSET', KEYS[i], unpack(fields))
-  call('EXPIRE', KEYS[i], tally.expires - now)
 end
 
--- KEYS: counters. ARGV: now, attempt, seconds that it may take, '', then the rule of each.
-function run.reserve()
+local function reserve()
   local wait, full, rows = 0, false, {}
   for i = 1, #KEYS do
-    local rule, tally = load(i)
-    local failures = tally.count
-    if rule.block > 0 then
-      wait = math.max(wait, tally.till - now)
-      failures = tally.count % rule.limit
-    elseif tally.count >= rule.limit then
-      wait = math.max(wait, tally.expires - now)
+    local row = load(i)
+    local failures = row.count
+    if row.block > 0 then
+      wait = math.max(wait, row.till - now)
+      failures = row.count % row.limit
+    elseif row.count >= row.limit then
+      wait = math.max(wait, row.expires - now)
     end
-    full = full or failures + tally.others >= rule.limit
-    rows[i] = {rule, tally}
+    full = full or failures + row.others >= row.limit
+    rows[i] = row
   end
   if wait == 0 and full then return -1 end
   for i, row in ipairs(rows) do
-    if wait == 0 then row[2].attempts[attempt] = now end
-    save(i, row[1], row[2])
+    if wait == 0 then row.began = now end
+    save(i, row)
   end
   return wait
 end
 
--- KEYS: counters. ARGV: now, attempt, seconds that it might take, outcome, then the rule of each.
-function run.settle()
-  local outcome = ARGV[5]
+local function settle()
   for i = 1, #KEYS do
-    local rule, tally = load(i)
-    if rule.judges or outcome == 'failed' or outcome == 'forgiven' then
-      tally.attempts[attempt] = nil
+    local row = load(i)
+    if row.judges or outcome == 'failed' or outcome == 'forgiven' then
+      row.began = nil
       if outcome == 'failed' then
-        tally.count = tally.count + 1
-        if rule.block > 0 then
-          if tally.count % rule.limit == 0 then tally.till = now + length(rule, tally.count) end
-          tally.expires = math.max(now, tally.till) + rule.window
-        elseif tally.count == 1 then
-          tally.expires = now + rule.window
+        row.count = row.count + 1
+        if row.block > 0 then
+          if row.count % row.limit == 0 then row.till = now + length(row) end
+          row.expires = math.max(now, row.till) + row.window
+        elseif row.count == 1 then
+          row.expires = now + row.window
         end
-      elseif rule.block > 0 and outcome ~= 'withdrawn' then
-        tally.count, tally.till = 0, 0
+      elseif row.block > 0 and outcome ~= 'withdrawn' then
+        row.count, row.till = 0, 0
       elseif outcome == 'forgiven' then
-        tally.count = math.max(0, tally.count - 1)
+        row.count = math.max(0, row.count - 1)
       end
-      save(i, rule, tally)
+      save(i, row)
     end
   end
 end
 
-return run[ARGV[1]]()
+if name == 'reserve' then return reserve() end
+return settle()

@@ -25,6 +25,7 @@ class Held:
     """sessions, counters or epochs."""
     key: str
     fields: dict[str, str]
+    """Of a session; of what is one text, that under ""."""
     expires: int
     """When it is over, in seconds since the epoch."""
 
@@ -37,16 +38,18 @@ def held(db: sqlite3.Connection, now: int) -> Iterator[Held]:
         (now,),
     )
     for id_hash, user, created, seen, client, data, expires in sessions:
-        fields = {"user": user, "created": created, "seen": seen, "client": client, "data": data}
-        yield Held("sessions", id_hash, _texts(fields), expires)
+        values = (user, created, seen, client, data)
+        fields = dict(zip(FIELDS, map(str, values), strict=True))
+        yield Held("sessions", id_hash, fields, expires)
     counters = db.execute(
         "SELECT key, count, until, expires, attempts, label FROM store_counter WHERE expires > ?",
         (now,),
     )
     for key, count, until, expires, attempts, label in counters:
-        fields = {"label": label, "count": count, "till": until, "expires": expires}
-        begun = {f"a:{name}": began for name, began in json.loads(attempts or "{}").items()}
-        yield Held("counters", key, _texts({**fields, **begun}), expires)
+        # As counters.lua writes it.
+        lines = [f"\n{began} {name}" for name, began in json.loads(attempts or "{}").items()]
+        text = f"{count} {until} {expires} {label}{''.join(lines)}"
+        yield Held("counters", key, {"": text}, expires)
     for user, epoch in db.execute("SELECT user, epoch FROM store_epoch"):
         yield Held("epochs", user, {"": str(epoch)}, now + EPOCH_SECONDS)
 
@@ -61,7 +64,7 @@ class MovingStore(RedisStore):
 
     def used(self) -> bool:
         """Tell whether there is anything of this service."""
-        return bool(set(self._keys()) - {f"{self._counter}ping"})
+        return bool(self._keys())
 
     def begin(self, origin: str) -> None:
         """Note that a move from `origin` is under way; what an earlier run has put there goes.
@@ -81,9 +84,9 @@ class MovingStore(RedisStore):
     def differs(self, row: Held) -> bool:
         """Tell whether what is there is not this row."""
         name = self._name(row)
-        if row.kind == "epochs":
-            return bool(self._run(lambda: self._client.get(name)) != row.fields[""])
-        return bool(self._run(lambda: self._client.hgetall(name)) != row.fields)
+        if row.kind == "sessions":
+            return bool(self._run(lambda: self._client.hgetall(name)) != row.fields)
+        return bool(self._run(lambda: self._client.get(name)) != row.fields[""])
 
     def finish(self) -> None:
         """Delete the note: the move is over."""
@@ -129,17 +132,9 @@ class MovingStore(RedisStore):
         def others() -> None:
             with self._client.pipeline(transaction=True) as pipeline:
                 for row in rows:
-                    name, seconds = self._name(row), max(1, row.expires - now)
-                    if row.kind == "epochs":
-                        pipeline.set(name, row.fields[""], ex=seconds)
-                    elif row.kind == "counters":
-                        pipeline.delete(name)
-                        pipeline.hset(name, mapping=row.fields)  # type: ignore[arg-type] # a dict of texts is one
-                        pipeline.expire(name, seconds)
+                    if row.kind != "sessions":
+                        seconds = max(1, row.expires - now)
+                        pipeline.set(self._name(row), row.fields[""], ex=seconds)
                 pipeline.execute()
 
         self._run(others)
-
-
-def _texts(fields: dict[str, Any]) -> dict[str, str]:
-    return {name: str(value) for name, value in fields.items()}
