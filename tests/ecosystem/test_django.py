@@ -26,7 +26,6 @@ from tests.ecosystem.checks import (
     check_events,
     check_webhook,
     dsn,
-    redis_server,
     told_sentry,
 )
 from tests.ecosystem.environment import Edit
@@ -49,8 +48,8 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
-from tests.live.backends import PostgresServer
-from tests.live.service import ORIGIN, User, folder, totp
+from tests.live.backends import PostgresServer, RedisServer, serving
+from tests.live.service import ORIGIN, User, totp
 from tests.projects import Project
 
 ANSWERS = {"admin_path": "backoffice"}
@@ -996,8 +995,8 @@ def test_simplejwt_and_spectacular(project: Project) -> None:
 
 
 def test_celery(project: Project) -> None:
-    with redis_server() as redis:
-        own = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis}
+    with serving(RedisServer) as redis:
+        own = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis.url}
         with production(project, PARTS="celery", **own) as service:  # type: ignore[arg-type]
             check_celery(service, "my_service.app.parts", "/parts/tasks/")
 
@@ -1005,12 +1004,8 @@ def test_celery(project: Project) -> None:
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made)
-        server.create()
-        server.start()
+    with serving(PostgresServer) as server:
         yield server
-        server.stop()
 
 
 def test_streaming_from_postgresql(project: Project, postgres: PostgresServer) -> None:

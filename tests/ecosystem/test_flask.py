@@ -26,7 +26,6 @@ from tests.ecosystem.checks import (
     check_events,
     check_webhook,
     dsn,
-    redis_server,
     told_sentry,
 )
 from tests.ecosystem.environment import Edit
@@ -47,6 +46,7 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
+from tests.live.backends import RedisServer, serving
 from tests.live.service import HOST, User, totp
 from tests.ports import free_port
 from tests.projects import Project, clean_environment
@@ -489,8 +489,8 @@ def test_opentelemetry(project: Project) -> None:
 
 
 def test_celery(project: Project) -> None:
-    with redis_server() as redis:
-        with production(project, PARTS="background", PARTS_REDIS=redis) as service:
+    with serving(RedisServer) as redis:
+        with production(project, PARTS="background", PARTS_REDIS=redis.url) as service:
             check_celery(service, "my_service.app.parts.make_celery", "/tasks/")
 
 

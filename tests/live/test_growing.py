@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from tests.conftest import Render
-from tests.live.backends import Backend, PostgresServer, RedisServer
+from tests.live.backends import Backend, PostgresServer, RedisServer, serving
 from tests.live.commands import Process
-from tests.live.nginx import Authority, Edge
+from tests.live.nginx import Edge
 from tests.live.service import HOST, SAME, START_SECONDS, WORKERS, Line, Service, User, folder
 from tests.live.service import running as start
 from tests.live.test_login_flood import flood
@@ -75,22 +75,15 @@ class Cluster:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
     """Run a Redis."""
-    with folder() as made:
-        server = RedisServer(made, Authority(made))
-        server.start()
+    with serving(RedisServer, tls=True) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made, Authority(made))
-        server.create()
-        server.start()
+    with serving(PostgresServer, tls=True) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module", params=some(["fastapi", "django"], ["fastapi"]))
