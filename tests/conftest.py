@@ -7,14 +7,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import projects, weekly
+from tests import loaded, projects, weekly
 from tests.mutation import killers
 from tests.projects import Project, shared
 
@@ -151,6 +151,13 @@ def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rende
         return Project(shared(tmp_path_factory, name, make) / "project")
 
     return lambda **answers: once(projects.told(answers))
+
+
+@pytest.fixture(scope="session")
+def loaded_copier() -> Iterator[Path]:
+    """Return a folder with Copier as a program that is loaded already: put it first in the PATH."""
+    with loaded.served() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

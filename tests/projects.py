@@ -182,14 +182,6 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
-def quick_copier() -> dict[str, Any]:
-    """Return the variables with which a project's hooks find tests/quick/copier.
-
-    For tests whose subject is not that command: it takes half of what the real one does.
-    """
-    return {"PATH": f"{ROOT / 'tests' / 'quick'}{os.pathsep}{clean_environment()['PATH']}"}
-
-
 @cache
 def _of_projects() -> Path:
     """Return where pytest keeps its folders in projects; short, since sockets lie there.

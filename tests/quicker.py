@@ -95,7 +95,7 @@ def clone_once(url: str, ref: str = "HEAD", location: str | None = None) -> str:
 
 
 def begin() -> None:
-    """Begin to; of programs, those of tests/quick and tests/hooks/loaded do, too."""
+    """Begin to; of programs, that of tests/loaded.py does, too."""
     Environment.compile = compile_once  # type: ignore[method-assign]
     worker: Any = Worker
     worker._render_template = gather_once
