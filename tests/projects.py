@@ -222,10 +222,10 @@ def _has_room(folder: Path) -> bool:
     return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC
 
 
-def copy_template(target: Path) -> Path:
-    """Copy the template's working tree, without what git ignores, and return `target`.
+def copy_repository(target: Path, *beginnings: str) -> Path:
+    """Copy this repository's working tree, without what git ignores, and return `target`.
 
-    As a plain folder: Copier then renders it as it is, and runs no git, which is faster.
+    With `beginnings`, only what has a name with one of them.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -235,13 +235,21 @@ def copy_template(target: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if name.startswith(("template/", "includes/", "hooks/", "copier.yml", "CHANGELOG.md")):
-            source, copy = ROOT / name, target / name
-            # A tracked file that was deleted is still listed.
-            if source.exists():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, copy, follow_symlinks=False)
+        source, copy = ROOT / name, target / name
+        # A tracked file that was deleted is still listed.
+        if name.startswith(beginnings or "") and source.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy, follow_symlinks=False)
     return target
+
+
+def copy_template(target: Path) -> Path:
+    """Copy what Copier reads of it, and return `target`.
+
+    As a plain folder: Copier then renders it as it is, and runs no git, which is faster.
+    """
+    parts = ("template/", "includes/", "hooks/", "copier.yml", "CHANGELOG.md")
+    return copy_repository(target, *parts)
 
 
 def render(template: Path, target: Path, answers: Mapping[str, Any], **options: Any) -> Project:

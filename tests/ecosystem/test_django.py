@@ -169,27 +169,6 @@ def superuser(service: Service) -> User:
     return user
 
 
-@pytest.fixture
-def visitor(opened: Service) -> Iterator[Client]:
-    """Open a browser without a session."""
-    with opened.client() as client:
-        yield client
-
-
-@pytest.fixture
-def client(opened: Service, user: User) -> Iterator[Client]:
-    """Open a browser in which the user has logged in."""
-    with member(opened, user) as client:
-        yield client
-
-
-@pytest.fixture
-def stranger(closed: Service) -> Iterator[Client]:
-    """Open a browser without a session, where no fact opens anything."""
-    with closed.client() as client:
-        yield client
-
-
 def add_question(client: Client, text: str, **fields: str) -> str:
     """Add one by the generic view, and return its address."""
     answer = submit(client, "/parts/add/", {"question_text": text, **fields})

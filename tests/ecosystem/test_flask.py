@@ -138,27 +138,6 @@ def user(opened: Service) -> User:
     return opened.add_user()
 
 
-@pytest.fixture
-def visitor(opened: Service) -> Iterator[Client]:
-    """Open a browser without a session."""
-    with opened.client() as client:
-        yield client
-
-
-@pytest.fixture
-def client(opened: Service, user: User) -> Iterator[Client]:
-    """Open a browser in which the user has logged in."""
-    with member(opened, user) as client:
-        yield client
-
-
-@pytest.fixture
-def stranger(closed: Service) -> Iterator[Client]:
-    """Open a browser without a session, where no fact opens anything."""
-    with closed.client() as client:
-        yield client
-
-
 @pytest.mark.sample
 def test_flask_wtf(project: Project) -> None:
     with production(project, PARTS="forms", PARTS_SECRET=SECRET) as service:
