@@ -85,13 +85,13 @@ def secure(
 
 def login_not_required(view: _View) -> _View:
     """Let everybody see a view: put it below `@blueprint.get(...)`. The name is Django's."""
-    view.login_required = False  # type: ignore[attr-defined]
+    view.login_required = False  # type: ignore[attr-defined] # of a function
     return view
 
 
 def login_required(view: _View) -> _View:
     """Say at the view what holds without a word: only who is logged in may see it."""
-    view.login_required = True  # type: ignore[attr-defined]
+    view.login_required = True  # type: ignore[attr-defined] # of a function
     return view
 
 
@@ -150,10 +150,10 @@ def _user() -> User:
     return _exchange().auth.require_user()
 
 
-current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment]
+current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment] # stands for one
 """Log in and out, change the password, list and end sessions."""
 
-current_user: User = LocalProxy(_user)  # type: ignore[assignment]
+current_user: User = LocalProxy(_user)  # type: ignore[assignment] # stands for one
 """The signed-in user; without one the login page, or 401 for programs."""
 
 
