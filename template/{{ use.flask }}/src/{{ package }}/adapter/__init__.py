@@ -24,9 +24,9 @@ from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_plain_text
-from .compose import KEY, Exchange
 from .engine import create_engine
 from .flask import boundary_middleware as boundary_middleware
+from .flask import exchange as _exchange
 from .flask import install
 from .former import stand_in
 from .users import SqlUsers, UserColumns, new_id
@@ -135,11 +135,6 @@ def form_fields(form: MultiDict[str, str] | None = None) -> dict[str, str]:
     if "csrf" in current_app.extensions:
         fields.pop(current_app.config["WTF_CSRF_FIELD_NAME"], None)
     return fields
-
-
-def _exchange() -> Exchange:
-    exchange: Exchange = request.environ[KEY]
-    return exchange
 
 
 def _auth() -> Auth:
