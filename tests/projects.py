@@ -299,6 +299,21 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], ob
     return folder
 
 
+def once_for_each(
+    factory: pytest.TempPathFactory, kind: str, make: Callable[[Path, dict[str, str]], object]
+) -> Callable[..., Project]:
+    """Return a function that makes a project by `make` once for each set of answers, for all."""
+
+    @cache
+    def once(answers: frozenset[tuple[str, str]]) -> Project:
+        def write(folder: Path) -> None:
+            make(folder / "project", dict(answers))
+
+        return Project(shared(factory, name(kind, answers), write) / "project")
+
+    return lambda **answers: once(told(answers))
+
+
 def told(answers: Mapping[str, str]) -> frozenset[tuple[str, str]]:
     """Return the answers that differ from what Copier takes by itself."""
     return frozenset(
