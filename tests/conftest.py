@@ -7,14 +7,14 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import projects, weekly
+from tests import loaded, projects, weekly
 from tests.mutation import killers
 from tests.projects import Project, shared
 
@@ -123,16 +123,7 @@ def versioned(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def rendered(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """Return a function that renders a project once for each set of answers: only read it."""
-
-    @cache
-    def once(answers: frozenset[tuple[str, str]]) -> Project:
-        def make(folder: Path) -> None:
-            projects.render(template, folder / "project", dict(answers))
-
-        name = projects.name("rendered", answers)
-        return Project(shared(tmp_path_factory, name, make) / "project")
-
-    return lambda **answers: once(projects.told(answers))
+    return projects.once_for_each(tmp_path_factory, "rendered", partial(projects.render, template))
 
 
 @pytest.fixture(scope="session")
@@ -142,15 +133,17 @@ def installed(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rende
     Tests may run its commands, but not change its files: other processes run them too.
     """
 
-    @cache
-    def once(answers: frozenset[tuple[str, str]]) -> Project:
-        def make(folder: Path) -> None:
-            projects.render(template, folder / "project", dict(answers)).install()
+    def make(folder: Path, answers: dict[str, str]) -> None:
+        projects.render(template, folder, answers).install()
 
-        name = projects.name("installed", answers)
-        return Project(shared(tmp_path_factory, name, make) / "project")
+    return projects.once_for_each(tmp_path_factory, "installed", make)
 
-    return lambda **answers: once(projects.told(answers))
+
+@pytest.fixture(scope="session")
+def loaded_copier() -> Iterator[Path]:
+    """Return a folder with Copier as a program that is loaded already: put it first in the PATH."""
+    with loaded.served() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
-from pathlib import Path
 
-SERVICES = Path(__file__).parents[1] / "template" / "tests" / "contract" / "services.py"
+from tests import suite
 
-
-def _load() -> Callable[[], int]:
-    spec = importlib.util.spec_from_file_location("services", SERVICES)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[[], int] = module.free_port
-    return found
-
-
-free_port = _load()
+free_port: Callable[[], int] = suite.load("services").free_port

@@ -182,14 +182,6 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
-def quick_copier() -> dict[str, Any]:
-    """Return the variables with which a project's hooks find tests/quick/copier.
-
-    For tests whose subject is not that command: it takes half of what the real one does.
-    """
-    return {"PATH": f"{ROOT / 'tests' / 'quick'}{os.pathsep}{clean_environment()['PATH']}"}
-
-
 @cache
 def _of_projects() -> Path:
     """Return where pytest keeps its folders in projects; short, since sockets lie there.
@@ -230,10 +222,10 @@ def _has_room(folder: Path) -> bool:
     return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC
 
 
-def copy_template(target: Path) -> Path:
-    """Copy the template's working tree, without what git ignores, and return `target`.
+def copy_repository(target: Path, *beginnings: str) -> Path:
+    """Copy this repository's working tree, without what git ignores, and return `target`.
 
-    As a plain folder: Copier then renders it as it is, and runs no git, which is faster.
+    With `beginnings`, only what has a name with one of them.
     """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -243,13 +235,21 @@ def copy_template(target: Path) -> Path:
         check=True,
     ).stdout
     for name in filter(None, listed.split("\0")):
-        if name.startswith(("template/", "includes/", "hooks/", "copier.yml", "CHANGELOG.md")):
-            source, copy = ROOT / name, target / name
-            # A tracked file that was deleted is still listed.
-            if source.exists():
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, copy, follow_symlinks=False)
+        source, copy = ROOT / name, target / name
+        # A tracked file that was deleted is still listed.
+        if name.startswith(beginnings or "") and source.exists():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, copy, follow_symlinks=False)
     return target
+
+
+def copy_template(target: Path) -> Path:
+    """Copy what Copier reads of it, and return `target`.
+
+    As a plain folder: Copier then renders it as it is, and runs no git, which is faster.
+    """
+    parts = ("template/", "includes/", "hooks/", "copier.yml", "CHANGELOG.md")
+    return copy_repository(target, *parts)
 
 
 def render(template: Path, target: Path, answers: Mapping[str, Any], **options: Any) -> Project:
@@ -297,6 +297,21 @@ def shared(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], ob
             make(folder)
             done.touch()
     return folder
+
+
+def once_for_each(
+    factory: pytest.TempPathFactory, kind: str, make: Callable[[Path, dict[str, str]], object]
+) -> Callable[..., Project]:
+    """Return a function that makes a project by `make` once for each set of answers, for all."""
+
+    @cache
+    def once(answers: frozenset[tuple[str, str]]) -> Project:
+        def write(folder: Path) -> None:
+            make(folder / "project", dict(answers))
+
+        return Project(shared(factory, name(kind, answers), write) / "project")
+
+    return lambda **answers: once(told(answers))
 
 
 def told(answers: Mapping[str, str]) -> frozenset[tuple[str, str]]:

@@ -95,8 +95,8 @@ def clone_once(url: str, ref: str = "HEAD", location: str | None = None) -> str:
 
 
 def begin() -> None:
-    """Begin to; of programs, those of tests/quick and tests/hooks/loaded do, too."""
-    Environment.compile = compile_once  # type: ignore[method-assign]
+    """Begin to; of programs, that of tests/loaded.py does, too."""
+    Environment.compile = compile_once  # type: ignore[method-assign] # in its place
     worker: Any = Worker
     worker._render_template = gather_once
     worker.answers_relpath = property(answers_relpath)

@@ -16,8 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from tests.ecosystem.loopback import WAIT_SECONDS, Received
 from tests.ecosystem.service import FOREIGN, SECRET, Client, Service, member
-from tests.live.backends import RedisServer
-from tests.live.service import HOST, ORIGIN, User, folder, stop
+from tests.live.service import HOST, ORIGIN, User, stop
 from tests.live.websocket import WebSocket
 from tests.projects import Project
 
@@ -123,18 +122,6 @@ def check_events(visitor: Client, url: str, text: str) -> None:
         pieces = [(time.monotonic() - begun, piece) for piece in answer.iter_text()]
     assert "".join(piece for _, piece in pieces) == text
     assert pieces[-1][0] - pieces[0][0] > 0.4
-
-
-@contextmanager
-def redis_server() -> Iterator[str]:
-    """Run a Redis on loopback, and say where."""
-    with folder() as made:
-        server = RedisServer(made)
-        server.start()
-        try:
-            yield server.url
-        finally:
-            server.stop()
 
 
 @contextmanager

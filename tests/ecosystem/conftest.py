@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.ecosystem.environment import WHOLE
+from tests.ecosystem.service import Client, Service, member
+from tests.live.service import User
 
 collect_ignore = ["fastapi", "flask", "django", "litestar"]
 """The files of users, which run in their projects."""
+
+
+@pytest.fixture
+def visitor(opened: Service) -> Iterator[Client]:
+    """Open a browser without a session."""
+    with opened.client() as client:
+        yield client
+
+
+@pytest.fixture
+def client(opened: Service, user: User) -> Iterator[Client]:
+    """Open a browser in which the user has logged in."""
+    with member(opened, user) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(closed: Service) -> Iterator[Client]:
+    """Open a browser without a session, where no fact opens anything."""
+    with closed.client() as client:
+        yield client
 
 
 def pytest_configure(config: pytest.Config) -> None:

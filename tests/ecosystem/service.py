@@ -19,14 +19,11 @@ import httpx
 from playwright.sync_api import Page as BrowserPage
 from playwright.sync_api import Route, sync_playwright
 
-from tests.live.service import SAME, Client, Service, User, folder, running
+from tests.live.service import FOREIGN, GZIP, JSON, SAME, Client, Service, User, folder, running
 from tests.needs import needs
 from tests.ports import free_port
 from tests.projects import Project, clean_environment
 
-JSON = {"accept": "application/json"}
-FOREIGN = {"sec-fetch-site": "cross-site"}
-GZIP = {"accept-encoding": "gzip"}
 SECRET = "a key of the application's own, for signatures"  # noqa: S105 - of these tests
 SWAGGER = (
     "window.SwaggerUIBundle = () => { document.title = 'ran'; return { initOAuth() {} } };"

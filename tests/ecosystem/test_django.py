@@ -26,7 +26,6 @@ from tests.ecosystem.checks import (
     check_events,
     check_webhook,
     dsn,
-    redis_server,
     told_sentry,
 )
 from tests.ecosystem.environment import Edit
@@ -49,8 +48,8 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
-from tests.live.backends import PostgresServer
-from tests.live.service import ORIGIN, User, folder, totp
+from tests.live.backends import PostgresServer, RedisServer, serving
+from tests.live.service import ORIGIN, User, totp
 from tests.projects import Project
 
 ANSWERS = {"admin_path": "backoffice"}
@@ -140,8 +139,8 @@ def mails() -> Iterator[Received]:
 @pytest.fixture(scope="session")
 def opened(project: Project, mails: Received) -> Iterator[Service]:
     """Run the service with all parts, and their facts."""
-    own = {"PARTS_SECRET": SECRET, "PARTS_MAIL_PORT": str(mails.port)}
-    with production(project, FACTS, **own) as service:  # type: ignore[arg-type]
+    own: dict[str, Any] = {"PARTS_SECRET": SECRET, "PARTS_MAIL_PORT": str(mails.port)}
+    with production(project, FACTS, **own) as service:
         yield service
 
 
@@ -166,29 +165,8 @@ def superuser(service: Service) -> User:
         "u.is_staff = u.is_superuser = True; u.email = u.username + '@example.com'; u.save()"
     )
     command = [service.project.python, "manage.py", "shell", "-c", code.format(user.name)]
-    service.project.run(*command, **service.environment())  # type: ignore[arg-type]
+    service.project.run(*command, **service.environment())  # type: ignore[arg-type] # texts
     return user
-
-
-@pytest.fixture
-def visitor(opened: Service) -> Iterator[Client]:
-    """Open a browser without a session."""
-    with opened.client() as client:
-        yield client
-
-
-@pytest.fixture
-def client(opened: Service, user: User) -> Iterator[Client]:
-    """Open a browser in which the user has logged in."""
-    with member(opened, user) as client:
-        yield client
-
-
-@pytest.fixture
-def stranger(closed: Service) -> Iterator[Client]:
-    """Open a browser without a session, where no fact opens anything."""
-    with closed.client() as client:
-        yield client
 
 
 def add_question(client: Client, text: str, **fields: str) -> str:
@@ -399,8 +377,8 @@ def test_allauth_in_the_place_of_our_login(project: Project, tmp_path: Path) -> 
     )
     before = "from django.urls import"
     urls.write_text(text.replace(ours, theirs).replace(before, f"{imports}{before}", 1), "utf-8")
-    own = {"PARTS_SECRET": SECRET, "PYTHONPATH": str(copy.path / "src")}
-    with production(copy, FACTS, **own) as service:  # type: ignore[arg-type]
+    own: dict[str, Any] = {"PARTS_SECRET": SECRET, "PYTHONPATH": str(copy.path / "src")}
+    with production(copy, FACTS, **own) as service:
         with service.client() as visitor:
             asked = visitor.get("/account")
             assert asks_for_login(asked)
@@ -930,8 +908,8 @@ def test_axes(project: Project) -> None:
 
 def test_sentry(project: Project) -> None:
     with web_server(silent) as sentry:
-        own = {"PARTS_SECRET": SECRET, "PARTS_DSN": dsn(sentry)}
-        with production(project, PARTS="sentry", **own) as service:  # type: ignore[arg-type]
+        own: dict[str, Any] = {"PARTS_SECRET": SECRET, "PARTS_DSN": dsn(sentry)}
+        with production(project, PARTS="sentry", **own) as service:
             user = service.add_user()
             with member(service, user) as client:
                 path = "/parts/sentry-debug/"
@@ -965,8 +943,11 @@ def test_opentelemetry(project: Project) -> None:
 
 def test_authlib(project: Project) -> None:
     with web_server(provider) as oauth:
-        own = {"PARTS_SECRET": SECRET, "PARTS_PROVIDER": f"http://127.0.0.1:{oauth.port}"}
-        with production(project, FACTS, PARTS="oauth", **own) as service:  # type: ignore[arg-type]
+        own: dict[str, Any] = {
+            "PARTS_SECRET": SECRET,
+            "PARTS_PROVIDER": f"http://127.0.0.1:{oauth.port}",
+        }
+        with production(project, FACTS, PARTS="oauth", **own) as service:
             with service.client() as visitor:
                 check_authlib(visitor, "/parts/oauth/login/", redirect=302)
 
@@ -996,27 +977,23 @@ def test_simplejwt_and_spectacular(project: Project) -> None:
 
 
 def test_celery(project: Project) -> None:
-    with redis_server() as redis:
-        own = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis}
-        with production(project, PARTS="celery", **own) as service:  # type: ignore[arg-type]
+    with serving(RedisServer) as redis:
+        own: dict[str, Any] = {"PARTS_SECRET": SECRET, "PARTS_REDIS": redis.url}
+        with production(project, PARTS="celery", **own) as service:
             check_celery(service, "my_service.app.parts", "/parts/tasks/")
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made)
-        server.create()
-        server.start()
+    with serving(PostgresServer) as server:
         yield server
-        server.stop()
 
 
 def test_streaming_from_postgresql(project: Project, postgres: PostgresServer) -> None:
-    own = {"PARTS_SECRET": SECRET, "APP_DATABASE_URL": postgres.url}
+    own: dict[str, Any] = {"PARTS_SECRET": SECRET, "APP_DATABASE_URL": postgres.url}
     with (
-        production(project, FACTS, **own) as service,  # type: ignore[arg-type]
+        production(project, FACTS, **own) as service,
         psycopg.connect(postgres.url, autocommit=True) as database,
         member(service, service.add_user()) as client,
     ):

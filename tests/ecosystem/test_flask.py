@@ -26,7 +26,6 @@ from tests.ecosystem.checks import (
     check_events,
     check_webhook,
     dsn,
-    redis_server,
     told_sentry,
 )
 from tests.ecosystem.environment import Edit
@@ -47,6 +46,7 @@ from tests.ecosystem.service import (
     submit,
     window,
 )
+from tests.live.backends import RedisServer, serving
 from tests.live.service import HOST, User, totp
 from tests.ports import free_port
 from tests.projects import Project, clean_environment
@@ -136,27 +136,6 @@ def closed(project: Project, world: World) -> Iterator[Service]:
 def user(opened: Service) -> User:
     """Return a user of the service with the facts."""
     return opened.add_user()
-
-
-@pytest.fixture
-def visitor(opened: Service) -> Iterator[Client]:
-    """Open a browser without a session."""
-    with opened.client() as client:
-        yield client
-
-
-@pytest.fixture
-def client(opened: Service, user: User) -> Iterator[Client]:
-    """Open a browser in which the user has logged in."""
-    with member(opened, user) as client:
-        yield client
-
-
-@pytest.fixture
-def stranger(closed: Service) -> Iterator[Client]:
-    """Open a browser without a session, where no fact opens anything."""
-    with closed.client() as client:
-        yield client
 
 
 @pytest.mark.sample
@@ -489,8 +468,8 @@ def test_opentelemetry(project: Project) -> None:
 
 
 def test_celery(project: Project) -> None:
-    with redis_server() as redis:
-        with production(project, PARTS="background", PARTS_REDIS=redis) as service:
+    with serving(RedisServer) as redis:
+        with production(project, PARTS="background", PARTS_REDIS=redis.url) as service:
             check_celery(service, "my_service.app.parts.make_celery", "/tasks/")
 
 

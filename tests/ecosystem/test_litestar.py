@@ -472,8 +472,8 @@ def test_prometheus(visitor: Client) -> None:
 @pytest.mark.parametrize("local_variables", ["yes", "no"])
 def test_sentry(project: Project, local_variables: str) -> None:
     with web_server(silent) as sentry:
-        own = {"PARTS_DSN": dsn(sentry), "PARTS_LOCAL_VARIABLES": local_variables}
-        with production(project, FACTS, **own) as service:  # type: ignore[arg-type]
+        own: dict[str, Any] = {"PARTS_DSN": dsn(sentry), "PARTS_LOCAL_VARIABLES": local_variables}
+        with production(project, FACTS, **own) as service:
             user = service.add_user()
             with member(service, user) as client:
                 told = told_sentry(service, client, user, sentry, "/crash", "secret-4711")

@@ -20,16 +20,13 @@ from playwright.sync_api import Error, Page
 from tests.conftest import Render
 from tests.generated import libraries, snippets
 from tests.generated.snippets import Snippet
-from tests.live.service import Client, Service, running
+from tests.live.service import FOREIGN, GZIP, JSON, Client, Service, running
 from tests.needs import has_libraries, needs_libraries
 from tests.ports import free_port
 from tests.projects import BIN, CHOICES, Project
 from tests.weekly import frameworks
 
 PAGE = "docs/build.md"
-GZIP = {"accept-encoding": "gzip"}
-JSON = {"accept": "application/json"}
-FOREIGN = {"sec-fetch-site": "cross-site"}
 PAYMENT_KEY = "a key that the payment provider knows"
 SPA = {"origin": "https://spa.example.com", "sec-fetch-site": "cross-site"}
 CLOSED = "closed.toml"

@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.projects import ROOT, clean_environment
+from tests.projects import clean_environment, copy_repository
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return this repository as a fresh clone would hold it, with no environment of its own."""
-    target = tmp_path_factory.mktemp("clone") / "prodsec-template"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target / name, follow_symlinks=False)
-    return target
+    return copy_repository(tmp_path_factory.mktemp("clone") / "prodsec-template")
 
 
 def make_new(

@@ -13,8 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.conftest import Render
-from tests.live.backends import PostgresServer
-from tests.live.service import folder
+from tests.live.backends import PostgresServer, serving
 from tests.projects import BIN, Project
 from tests.update.series import core_column
 from tests.weekly import some
@@ -54,12 +53,8 @@ INSERT INTO note VALUES ('2', '1', 'One', 'Kept', 1);
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made)
-        server.create()
-        server.start()
+    with serving(PostgresServer) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(params=some(FRAMEWORKS, ["flask"]))

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Render
-from tests.live.backends import PostgresServer, RedisServer
-from tests.live.service import folder
+from tests.live.backends import for_suites
 from tests.weekly import frameworks
 
 SHUFFLED = """\
@@ -28,14 +27,8 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, str]]:
     """Run servers for all tests: in this order each would start its own."""
-    with folder() as one, folder() as other:
-        redis, postgres = RedisServer(one), PostgresServer(other)
-        postgres.create()
-        redis.start()
-        postgres.start()
-        yield {"APP_TEST_STORE_URL": redis.url, "APP_TEST_DATABASE_URL": postgres.url}
-        postgres.stop()
-        redis.stop()
+    with for_suites() as where:
+        yield where
 
 
 @pytest.mark.parametrize("framework", frameworks("flask"))

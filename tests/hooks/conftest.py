@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hooks import loaded
+from tests import loaded
 from tests.projects import shared
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,16 +127,9 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def copier() -> Iterator[Path]:
-    """Return a folder with Copier as a program that is loaded already."""
-    with loaded.served() as folder:
-        yield folder
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory, copier: Path) -> dict[str, str]:
+def environment(tmp_path_factory: pytest.TempPathFactory, loaded_copier: Path) -> dict[str, str]:
     """Return an environment with git, uv and Copier, a home of its own, and nothing of CI's."""
-    programs = os.pathsep.join([str(copier), str(loaded.REAL.parent), os.environ["PATH"]])
+    programs = os.pathsep.join([str(loaded_copier), str(loaded.REAL.parent), os.environ["PATH"]])
     uv = shutil.which("uv", path=programs)
     assert uv is not None
     cache = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True).stdout

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.hooks import git_server
-from tests.hooks.conftest import FILES, Project, furnish, make_project
+from tests.hooks.conftest import BASELINE, FILES, Project, furnish, make_project
 from tests.hooks.gh import Gh
 from tests.projects import shared
 
-BASELINE = "src/demo/security/baseline.toml"
 FIRST, SECOND = "[a]\nb = 1\nc = 1\n", "[a]\nb = 2\nc = 1\n"
 BRANCH = "prodsec-template/update"
 BOT = "template-update@bot.invalid"

@@ -9,15 +9,18 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from redis import Redis
 from redis.exceptions import RedisError
 
 from tests.live.nginx import Authority
-from tests.live.service import START_SECONDS, stop
+from tests.live.service import START_SECONDS, folder, stop
 from tests.needs import needs
 from tests.ports import free_port
 
@@ -118,20 +121,9 @@ class RedisServer(Backend):
 class PostgresServer(Backend):
     """PostgreSQL with an empty database."""
 
-    @property
-    def url(self) -> str:
-        """What APP_DATABASE_URL says."""
-        return self.url_of("postgres")
-
-    def url_of(self, database: str) -> str:
-        """Return what APP_DATABASE_URL says for another database of the server."""
-        if not self.authority:
-            return f"postgresql://app@127.0.0.1:{self.port}/{database}"
-        where = f"app:{self.password}@{NAME}:{self.port}/{database}"
-        return f"postgresql://{where}?sslmode=verify-full&sslrootcert={self.authority.file}"
-
-    def create(self) -> None:
+    def __post_init__(self) -> None:
         """Make the files of the server."""
+        super().__post_init__()
         self._account = ACCOUNT if os.geteuid() == 0 else None
         if self._account:
             for path in (self.folder, *self.folder.rglob("*")):
@@ -155,6 +147,18 @@ class PostgresServer(Backend):
         if self.authority:
             rule = "hostssl all all 127.0.0.1/32 scram-sha-256\n"
             (self.folder / "data" / "pg_hba.conf").write_text(rule)
+
+    @property
+    def url(self) -> str:
+        """What APP_DATABASE_URL says."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """Return what APP_DATABASE_URL says for another database of the server."""
+        if not self.authority:
+            return f"postgresql://app@127.0.0.1:{self.port}/{database}"
+        where = f"app:{self.password}@{NAME}:{self.port}/{database}"
+        return f"postgresql://{where}?sslmode=verify-full&sslrootcert={self.authority.file}"
 
     def _open(self) -> subprocess.Popen[bytes]:
         where = ["-D", str(self.folder / "data"), "-k", str(self.folder), "-p", str(self.port)]
@@ -189,3 +193,28 @@ class PostgresServer(Backend):
         except psycopg.OperationalError:
             return False
         return True
+
+
+Kind = TypeVar("Kind", bound=Backend)
+
+
+@contextmanager
+def serving(kind: type[Kind], *, tls: bool = False) -> Iterator[Kind]:
+    """Run a server with a state of its own, and stop it in the end.
+
+    With `tls` it takes nothing but TLS and a password.
+    """
+    with folder() as made:
+        server = kind(made, Authority(made) if tls else None)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def for_suites() -> Iterator[dict[str, str]]:
+    """Run one of each, and return the variables that tell a project's suite where."""
+    with serving(RedisServer) as redis, serving(PostgresServer) as postgres:
+        yield {"APP_TEST_STORE_URL": redis.url, "APP_TEST_DATABASE_URL": postgres.url}

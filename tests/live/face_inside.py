@@ -20,8 +20,7 @@ def main() -> None:
     # A program's own folder comes first otherwise, and it has a package `tests` too.
     sys.path[0] = ""
     driver = importlib.import_module("tests.contract.driver")
-    # Written by the test that runs this program.
-    probes = pickle.load(sys.stdin.buffer)  # noqa: S301
+    probes = pickle.load(sys.stdin.buffer)  # noqa: S301 - by the test that runs this program
     answers = []
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -6,7 +6,8 @@ import select
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +32,9 @@ DJANGO = (
 PAUSE = 2
 """Seconds that a body may pause here, instead of the policy's 10."""
 PATIENCE = 90.0
+VISITORS = 3
+VISITS = 500
+"""The most that each of them makes."""
 POLICY = f"""
 [[route]]
 path = "/probe/upload"
@@ -153,6 +157,29 @@ def eventually(condition: object, seconds: float = PATIENCE) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def visits_during(change: Callable[[], None], visit: Callable[[], int]) -> list[int]:
+    """Visit again and again, as three visitors at once, while `change` runs.
+
+    Returns what the visits return.
+    """
+    done = False
+
+    def visits(_: int) -> list[int]:
+        seen: list[int] = []
+        # What has no end would fill the memory.
+        while not done and len(seen) < VISITS:
+            seen.append(visit())
+        return seen
+
+    with ThreadPoolExecutor(VISITORS) as pool:
+        visitors = [pool.submit(visits, number) for number in range(VISITORS)]
+        try:
+            change()
+        finally:
+            done = True
+        return [found for visitor in visitors for found in visitor.result()]
 
 
 def children(process: int) -> set[int]:

@@ -37,6 +37,9 @@ START_SECONDS = 120.0
 STOP_SECONDS = 120.0
 """Longer than the 30 s that running requests get; for both, much longer on a busy machine."""
 SAME = {"Sec-Fetch-Site": "same-origin"}
+JSON = {"accept": "application/json"}
+FOREIGN = {"sec-fetch-site": "cross-site"}
+GZIP = {"accept-encoding": "gzip"}
 
 Line = dict[str, Any]
 

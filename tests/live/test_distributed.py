@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.conftest import Render
-from tests.live.backends import PostgresServer, RedisServer
-from tests.live.service import Service, User, folder, running
+from tests.live.backends import PostgresServer, RedisServer, serving
+from tests.live.service import Service, User, running
 from tests.projects import Project
 from tests.weekly import frameworks
 
@@ -19,22 +19,15 @@ from tests.weekly import frameworks
 @pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
     """Run a Redis."""
-    with folder() as made:
-        server = RedisServer(made)
-        server.start()
+    with serving(RedisServer) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made)
-        server.create()
-        server.start()
+    with serving(PostgresServer) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module", params=frameworks("flask", "litestar"))

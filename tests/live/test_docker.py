@@ -210,16 +210,8 @@ def renews(machine: Host) -> None:
     assert "sh deploy/docker/certificates" in said
 
 
-def log_in(machine: Host) -> None:
-    """Insist on a login."""
-    form = f"--data-urlencode 'username=ada' --data-urlencode 'password={PASSWORD}'"
-    origin = f"-H 'Origin: https://{HOST}' -H 'Sec-Fetch-Site: same-origin'"
-    assert machine.status("/login", "-c /root/jar", form, origin) == "303"
-    assert machine.status("/account", "-b /root/jar") == "200"
-
-
 def test_the_first_user_logs_in(machine: Host) -> None:
-    log_in(machine)
+    machine.log_in()
     said = machine.run(f"{HERE}; docker compose exec -T app-1 my_service check")
     assert "fail" not in said
     assert "no uv.lock" not in said
@@ -282,7 +274,7 @@ def test_a_backup_comes_back(machine: Host) -> None:
     said = machine.do("Backups", block=1, words={"20261126T031500Z": name})
     assert "all sessions have ended" in said
     wait(machine)
-    log_in(machine)
+    machine.log_in()
 
 
 @pytest.mark.parametrize("name", ["app-1", "edge"])
@@ -302,4 +294,4 @@ def test_it_starts_with_the_machine(machine: Host) -> None:
         machine.boot()
         wait(machine)
         renews(machine)
-    log_in(machine)
+    machine.log_in()

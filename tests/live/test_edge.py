@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import Render
 from tests.live.nginx import Deployed, Edge, deployed, has_ipv6
+from tests.live.probing import visits_during
 from tests.live.service import HOST, START_SECONDS, Service, User, folder, running
 from tests.live.test_browser import QUIET, heading, log_in
 from tests.live.test_edge_faces import HTML, parse, request
@@ -461,22 +461,12 @@ def test_old_hash_is_no_new_file(chain: Deployed) -> None:
 
 def under_load(edge: Edge, change: Callable[[], None], *, method: str = "GET") -> list[int]:
     """Return the statuses that clients see, each on a connection of its own, during `change`."""
-    done = False
 
-    def visit(_: int) -> list[int]:
-        seen: list[int] = []
-        while not done and len(seen) < 400:
-            with edge.client() as client:
-                seen.append(client.request(method, "/logout").status_code)
-        return seen
+    def visit() -> int:
+        with edge.client() as client:
+            return client.request(method, "/logout").status_code
 
-    with ThreadPoolExecutor(3) as pool:
-        visitors = [pool.submit(visit, number) for number in range(3)]
-        try:
-            change()
-        finally:
-            done = True
-        return [status for visitor in visitors for status in visitor.result()]
+    return visits_during(change, visit)
 
 
 def test_reload_loses_no_request(chain: Deployed) -> None:

@@ -18,9 +18,9 @@ import psycopg
 import pytest
 
 from tests.conftest import Render
-from tests.live.backends import Backend, PostgresServer, RedisServer
-from tests.live.commands import Process
-from tests.live.nginx import Authority, Edge
+from tests.live.backends import Backend, PostgresServer, RedisServer, serving
+from tests.live.nginx import Edge
+from tests.live.probing import VISITORS, children, visits_during
 from tests.live.service import HOST, SAME, START_SECONDS, WORKERS, Line, Service, User, folder
 from tests.live.service import running as start
 from tests.live.test_login_flood import flood
@@ -34,7 +34,6 @@ LIMIT = 5
 """`throttle.pair.limit` of the policy."""
 ROUNDS = 8
 """Requests that reach both machines: nginx takes turns."""
-VISITORS = 3
 EVIL = "/go?url=https://evil.example/"
 """Logs an event."""
 
@@ -75,22 +74,15 @@ class Cluster:
 @pytest.fixture(scope="module")
 def redis() -> Iterator[RedisServer]:
     """Run a Redis."""
-    with folder() as made:
-        server = RedisServer(made, Authority(made))
-        server.start()
+    with serving(RedisServer, tls=True) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
     """Run a PostgreSQL."""
-    with folder() as made:
-        server = PostgresServer(made, Authority(made))
-        server.create()
-        server.start()
+    with serving(PostgresServer, tls=True) as server:
         yield server
-        server.stop()
 
 
 @pytest.fixture(scope="module", params=some(["fastapi", "django"], ["fastapi"]))
@@ -132,37 +124,21 @@ def secret(place: Path, name: str, value: str) -> dict[str, str]:
     return {f"{name}_FILE": str(file)}
 
 
-def children(process: Process) -> set[int]:
-    """Return the process ids of a server's workers."""
-    found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return set(map(int, found))
-
-
 def under_load(cluster: Cluster, cookies: httpx.Cookies, change: Callable[[], None]) -> list[int]:
     """Return the statuses that users get during `change`, each on a connection of its own.
 
     0 is an answer that was cut off: its beginning had reached the client already.
     """
-    done = False
 
-    def visit(_: int) -> list[int]:
-        seen: list[int] = []
-        while not done and len(seen) < 500:
-            with cluster.edge.client() as client:
-                client.cookies = cookies
-                try:
-                    seen.append(client.get("/account").status_code)
-                except httpx.RemoteProtocolError:
-                    seen.append(0)
-        return seen
+    def visit() -> int:
+        with cluster.edge.client() as client:
+            client.cookies = cookies
+            try:
+                return client.get("/account").status_code
+            except httpx.RemoteProtocolError:
+                return 0
 
-    with ThreadPoolExecutor(VISITORS) as pool:
-        visitors = [pool.submit(visit, number) for number in range(VISITORS)]
-        try:
-            change()
-        finally:
-            done = True
-        return [status for visitor in visitors for status in visitor.result()]
+    return visits_during(change, visit)
 
 
 # Nobody can tell that there are two.
@@ -202,20 +178,21 @@ async def guesses(edge: Edge, name: str) -> list[int]:
         return [answer.status_code for answer in await asyncio.gather(*attempts)]
 
 
-def unserved(cluster: Cluster, marks: list[int]) -> list[Line]:
-    """Return what the log says of guesses that no service could answer: none is due."""
+def assert_exact(cluster: Cluster, marks: list[int], statuses: list[int]) -> None:
+    """Assert that as many guesses as the limit allows were judged, and the others refused."""
+    failures = cluster.events("authn_login_fail", marks)
+    assert sum(map(len, failures)) == LIMIT
     lines = [line for found in cluster.events("request_refused", marks) for line in found]
-    return [line for line in lines if line["status"] == 503]
+    # What no service could answer: none is due.
+    unserved = [line for line in lines if line["status"] == 503]
+    assert Counter(statuses) == {401: LIMIT, 429: GUESSES - LIMIT}, unserved
 
 
 def test_guesses_at_once_through_the_edge(cluster: Cluster) -> None:
     name = cluster.hosts[0].add_user().name
     marks = cluster.marks()
     statuses = asyncio.run(guesses(cluster.edge, name))
-    failures = cluster.events("authn_login_fail", marks)
-    assert sum(map(len, failures)) == LIMIT
-    seen = Counter(statuses)
-    assert seen == {401: LIMIT, 429: GUESSES - LIMIT}, unserved(cluster, marks)
+    assert_exact(cluster, marks, statuses)
 
 
 def test_guesses_at_once_at_both_machines(cluster: Cluster) -> None:
@@ -228,10 +205,7 @@ def test_guesses_at_once_at_both_machines(cluster: Cluster) -> None:
         return [status for seen, _ in await asyncio.gather(*floods) for status in seen]
 
     statuses = asyncio.run(both())
-    failures = cluster.events("authn_login_fail", marks)
-    assert sum(map(len, failures)) == LIMIT
-    seen = Counter(statuses)
-    assert seen == {401: LIMIT, 429: GUESSES - LIMIT}, unserved(cluster, marks)
+    assert_exact(cluster, marks, statuses)
 
 
 def test_right_logins_in_a_row(cluster: Cluster, user: User) -> None:
@@ -288,11 +262,11 @@ def test_workers_are_killed(cluster: Cluster, user: User) -> None:
         def change() -> None:
             for host in cluster.hosts:
                 assert host.process
-                before = children(host.process)
+                before = children(host.process.pid)
                 victim = min(before)
                 os.kill(victim, signal.SIGKILL)
                 deadline = time.monotonic() + START_SECONDS
-                while victim in (now := children(host.process)) or len(now) < len(before):
+                while victim in (now := children(host.process.pid)) or len(now) < len(before):
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
 

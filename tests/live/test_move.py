@@ -17,9 +17,8 @@ from psycopg.sql import SQL, Identifier
 from redis import Redis
 
 from tests.conftest import Render
-from tests.live.backends import PostgresServer, RedisServer
-from tests.live.nginx import Authority
-from tests.live.service import START_SECONDS, Service, User, folder, running
+from tests.live.backends import PostgresServer, RedisServer, serving
+from tests.live.service import START_SECONDS, Service, User, running
 from tests.weekly import frameworks
 
 NOTES = 20_000
@@ -70,15 +69,8 @@ class Move:
 def move(request: pytest.FixtureRequest, installed: Render) -> Iterator[Move]:
     """Run the service of a project on files, and empty servers."""
     with ExitStack() as stack:
-        made, other = stack.enter_context(folder()), stack.enter_context(folder())
-        postgres, redis = (
-            PostgresServer(made, Authority(made)),
-            RedisServer(other, Authority(other)),
-        )
-        postgres.create()
-        for server in (postgres, redis):
-            server.start()
-            stack.callback(server.stop)
+        postgres = stack.enter_context(serving(PostgresServer, tls=True))
+        redis = stack.enter_context(serving(RedisServer, tls=True))
         service = stack.enter_context(running(installed(framework=request.param), workers=2))
         yield Move(service, postgres, redis)
 

@@ -9,28 +9,25 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import importlib.util
 import json
 import pickle
 import re
 import subprocess
-import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
 import httpx
 import pytest
 
+from tests import suite
 from tests.conftest import Render
 from tests.live.service import HOST, Service, running
 from tests.projects import CHOICES, ROOT, clean_environment, shared
 
 INSIDE = Path(__file__).parent / "face_inside.py"
-PROBES = ROOT / "template" / "tests" / "contract" / "probes.py"
 
 Face = tuple[int, list[tuple[str, str]], str]
 """Status, headers in order, body; with what differs each time replaced by its name."""
@@ -61,23 +58,11 @@ MASKS = (
     (re.compile(r"(__Host-\w+)=[^;]+"), r"\1=VALUE"),
 )
 
-
-def _probes() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("live_probes", PROBES)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up.
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 HIDDEN = re.compile(
     r'<input type="hidden" name="(?:csrf_token|csrfmiddlewaretoken)" value="([^"]+)">'
 )
 """The one thing in which pages of those who have logged in may differ: not all have a token."""
-PROBE = _probes()
+PROBE = suite.load("probes")
 FILES = ROOT / "template" / "src" / "{{ package }}" / "app" / "static"
 
 

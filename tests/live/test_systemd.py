@@ -132,6 +132,13 @@ class Machine:
         words = " ".join(options)
         return self.run(f"curl -sk -o /dev/null -w '%{{http_code}}' {words} https://{HOST}{path}")
 
+    def log_in(self) -> None:
+        """Insist on a login, and on a session."""
+        form = f"--data-urlencode 'username=ada' --data-urlencode 'password={PASSWORD}'"
+        origin = f"-H 'Origin: https://{HOST}' -H 'Sec-Fetch-Site: same-origin'"
+        assert self.status("/login", "-c /root/jar", form, origin) == "303"
+        assert self.status("/account", "-b /root/jar") == "200"
+
 
 def _done(command: list[str]) -> None:
     done = subprocess.run(
@@ -247,10 +254,7 @@ def test_the_first_user_logs_in(machine: Machine, project: Project) -> None:
     here = f"cd /opt/{NAME}/live && echo '{PASSWORD}' | {command}"
     said = machine.run(here)
     assert '"operator": "eve"' in said
-    form = f"--data-urlencode 'username=ada' --data-urlencode 'password={PASSWORD}'"
-    origin = f"-H 'Origin: https://{HOST}' -H 'Sec-Fetch-Site: same-origin'"
-    assert machine.status("/login", "-c /root/jar", form, origin) == "303"
-    assert machine.status("/account", "-b /root/jar") == "200"
+    machine.log_in()
 
 
 def test_what_check_says(machine: Machine) -> None:

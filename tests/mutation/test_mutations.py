@@ -31,7 +31,7 @@ from tests.mutation.table import (
     one_each,
     project_name,
 )
-from tests.projects import ROOT, SAME, Project, clean_environment
+from tests.projects import SAME, Project, clean_environment
 from tests.weekly import some
 
 SECONDS = 300
@@ -200,18 +200,7 @@ def test_suite_notices(
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """Return a copy of this repository, with what is not committed yet."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    copy = tmp_path / "repository"
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+    copy = projects.copy_repository(tmp_path / "repository")
     subprocess.run(["git", "init", "--quiet"], cwd=copy, env=clean_environment(), check=True)
     return copy
 

@@ -6,7 +6,6 @@ The plugin trusts every template, and renders one version. Updates are rendered 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from pytest_copier.plugin import CopierFixture
 
 from tests import projects
-from tests.projects import Project, shared
+from tests.projects import Project
 
 Context = Callable[..., dict[str, Any]]
 """Called with answers by name; returns what the template's files are rendered with."""
@@ -39,12 +38,7 @@ def rendered(
 ) -> Callable[..., Project]:
     """Return a function that renders a project once for each set of answers: only read it."""
 
-    @cache
-    def once(answers: frozenset[tuple[str, str]]) -> Project:
-        def make(folder: Path) -> None:
-            renderer.copy(folder / "project", **dict(answers))
+    def make(folder: Path, answers: dict[str, str]) -> None:
+        renderer.copy(folder, **answers)
 
-        name = projects.name("rendered-by-plugin", answers)
-        return Project(shared(tmp_path_factory, name, make) / "project")
-
-    return lambda **answers: once(projects.told(answers))
+    return projects.once_for_each(tmp_path_factory, "rendered-by-plugin", make)

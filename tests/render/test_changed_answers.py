@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,6 +56,12 @@ def project(made: Project, tmp_path: Path) -> Project:
     return made.again(tmp_path / "project")
 
 
+@pytest.fixture
+def variables(loaded_copier: Path) -> dict[str, Any]:
+    """Return the environment in which the hook's Copier is one that is loaded already."""
+    return {"PATH": f"{loaded_copier}{os.pathsep}{projects.clean_environment()['PATH']}"}
+
+
 def test_each_answer_has_a_rule() -> None:
     questions = yaml.safe_load((projects.ROOT / "copier.yml").read_text())
     answers = {
@@ -100,13 +108,13 @@ def test_what_is_the_templates_alone_follows(
     }
 
 
-def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
+def test_the_hook_carries_facts_to_both_places(project: Project, variables: dict[str, Any]) -> None:
     path = project.path / "policy.toml"
     path.write_text(path.read_text() + '\n[[exception]]\nsetting = "input.max-body"\nvalue = 1\n')
     project.commit()
     data = [word for pair in CARRIED.items() for word in ("--data", "=".join(pair))]
     # The checks have tests of their own.
-    done = project.run("hooks/update", *data, check=False, UV="false", **projects.quick_copier())
+    done = project.run("hooks/update", *data, check=False, UV="false", **variables)
     assert "policy.toml: domain = " in done.stdout, done.stdout + done.stderr
     policy = tomllib.loads(path.read_text("utf-8"))
     for name, value in CARRIED.items():
@@ -116,18 +124,18 @@ def test_the_hook_carries_facts_to_both_places(project: Project) -> None:
 
 
 @pytest.mark.parametrize("word", ["package=x", "framework=flask", "generated_domain=x", "domain"])
-def test_the_hook_refuses_the_rest(project: Project, word: str) -> None:
+def test_the_hook_refuses_the_rest(project: Project, variables: dict[str, Any], word: str) -> None:
     before = project.files()
-    done = project.run("hooks/update", "--data", word, check=False, **projects.quick_copier())
+    done = project.run("hooks/update", "--data", word, check=False, **variables)
     assert done.returncode == 2
     assert f"update: --data {word}: " in done.stderr
     assert project.files() == before
 
 
-def test_the_hook_refuses_a_value_that_is_none(project: Project) -> None:
+def test_the_hook_refuses_a_value_that_is_none(project: Project, variables: dict[str, Any]) -> None:
     before = project.files()
     data = ("--data", "domain=no host")
-    done = project.run("hooks/update", *data, check=False, **projects.quick_copier())
+    done = project.run("hooks/update", *data, check=False, **variables)
     assert done.returncode == 2
     assert "host name in lower case" in done.stderr
     assert project.files() == before

@@ -9,15 +9,16 @@ import yaml
 from scripts import manifest
 from tests import projects
 from tests.projects import Project, shared
-from tests.update.series import replace
-
-APP = "src/my_service/app"
-DEPENDENCIES = "template/pyproject.toml.jinja"
-YOURS = ("README.md", "CHANGELOG.md", "policy.toml", f"{APP}/", "tests/app/")
-
-
-def yours(name: str) -> bool:
-    return name.startswith(YOURS)
+from tests.update.series import (
+    APP,
+    BASELINE,
+    PACKAGE,
+    Template,
+    change_yours,
+    others,
+    replace,
+    yours,
+)
 
 
 class Versions:
@@ -26,53 +27,30 @@ class Versions:
     def __init__(self, folder: Path) -> None:
         """Take the folder into which `write_all` has written, or a copy of it."""
         self.folder = folder
-        self.template = Project(folder / "template")
+        self.template = Template(folder / "template")
         self.project = Project(folder / "project")
 
     @classmethod
     def write_all(cls, folder: Path) -> None:
         """Write both, and a second version of the template."""
         made = cls(folder)
-        projects.copy_template(made.template.path)
+        template = made.template
+        projects.copy_template(template.path)
         # An example of each kind that a later version can drop or change.
-        made.source("src/{{ package }}/app/dropped.py", "OLD = 1\n")
-        made.source("src/{{ package }}/security/dropped.py", "OLD = 1\n")
-        made.source("tests/app/test_example.py", "OLD = 1\n")
-        made.release("v1.0.0")
-        projects.render(made.template.path, made.project.path, {}).commit()
-        package = "src/{{ package }}"
-        made.append("README.md.jinja", "\nNew.\n")
-        made.append("CHANGELOG.md", "\nNew.\n")
-        made.append("policy.toml.jinja", "\n# New.\n")
-        made.append(f"{package}/app/static/app.css", "\n/* New. */\n")
-        made.append(f"{package}/security/baseline.toml", "\n# New.\n")
-        made.append("SECURITY.md.jinja", "\nNew.\n")
-        replace(made.template.path / DEPENDENCIES, '"zxcvbn>=4.5,<5"', '"zxcvbn>=4.6,<5"')
-        made.source(f"{package}/app/dropped.py", None)
-        made.source(f"{package}/security/dropped.py", None)
-        made.source("tests/app/test_example.py", None)
-        made.source(f"{package}/app/added.py", "NEW = 1\n")
-        made.source(f"{package}/security/added.py", "NEW = 1\n")
-        made.release("v2.0.0")
-
-    def source(self, name: str, text: str | None) -> None:
-        """Write, or with None delete, a file of the template."""
-        path = self.template.path / "template" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if text is None:
-            path.unlink()
-        else:
-            path.write_text(text)
-
-    def append(self, name: str, text: str) -> None:
-        """Append to a file of the template."""
-        with (self.template.path / "template" / name).open("a") as file:
-            file.write(text)
-
-    def release(self, tag: str) -> None:
-        """Commit and tag the template."""
-        self.template.commit()
-        self.template.git("tag", tag)
+        examples = (f"{PACKAGE}/app/", f"{PACKAGE}/security/", "tests/app/test_")
+        for example in examples:
+            template.write(f"{example}dropped.py", "OLD = 1\n")
+        template.release("v1.0.0")
+        projects.render(template.path, made.project.path, {}).commit()
+        change_yours(template)
+        template.append(BASELINE, "\n# New.\n")
+        template.append("SECURITY.md.jinja", "\nNew.\n")
+        template.change("pyproject.toml.jinja", '"zxcvbn>=4.5,<5"', '"zxcvbn>=4.6,<5"')
+        for example in examples:
+            template.file(f"{example}dropped.py").unlink()
+        for example in examples[:2]:
+            template.write(f"{example}added.py", "NEW = 1\n")
+        template.release("v2.0.0")
 
     def fresh(self) -> Project:
         """Render the newest version anew, with the project's answers."""
@@ -100,21 +78,17 @@ def edit(project: Project) -> None:
     (project.path / APP / "dropped.py").write_text("MINE = 1\n")
     (project.path / APP / "mine.py").write_text("MINE = 1\n")
     (project.path / APP / "static" / "app.js").unlink()
-    pyproject = project.path / "pyproject.toml"
     marker = "  # Yours: `uv add NAME` appends below.\n"
-    assert marker in pyproject.read_text()
-    pyproject.write_text(pyproject.read_text().replace(marker, marker + '  "rich",\n'))
+    replace(project.path / "pyproject.toml", marker, marker + '  "rich",\n')
     project.commit()
 
 
 def test_update_leaves_alone_what_is_yours(versions: Versions) -> None:
     project = versions.project
     edit(project)
-    before = project.files()
+    before = yours(project.files())
     projects.update(project)
-    after = project.files()
-    mine = {name: text for name, text in before.items() if yours(name)}
-    assert {name: text for name, text in after.items() if yours(name)} == mine
+    assert yours(project.files()) == before
 
 
 def test_update_brings_what_is_the_templates(versions: Versions) -> None:
@@ -141,16 +115,13 @@ def test_shared_files_merge(versions: Versions) -> None:
 
 def test_update_of_an_unedited_project_equals_a_fresh_one(versions: Versions) -> None:
     projects.update(versions.project)
-    updated, fresh = versions.project.files(), versions.fresh().files()
-    assert {name: text for name, text in updated.items() if not yours(name)} == {
-        name: text for name, text in fresh.items() if not yours(name)
-    }
+    assert others(versions.project.files()) == others(versions.fresh().files())
 
 
 def test_recopy_leaves_alone_what_is_yours(versions: Versions) -> None:
     project = versions.project
     edit(project)
-    before = project.files()
+    before = yours(project.files())
     copier.run_recopy(
         project.path,
         defaults=True,
@@ -161,8 +132,7 @@ def test_recopy_leaves_alone_what_is_yours(versions: Versions) -> None:
     )
     after = project.files()
     for name, text in before.items():
-        if yours(name):
-            assert after[name] == text, name
+        assert after[name] == text, name
 
 
 def test_copier_yml_and_the_list_of_owners_name_the_same_paths() -> None:

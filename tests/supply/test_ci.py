@@ -24,8 +24,7 @@ from referencing import Registry, Resource
 
 from tests import projects
 from tests.hooks.gh import Gh
-from tests.live.backends import PostgresServer, RedisServer
-from tests.live.service import folder
+from tests.live.backends import for_suites
 from tests.projects import Project, clean_environment
 from tests.unit import osv
 
@@ -51,14 +50,8 @@ DAYS = 7
 @pytest.fixture(scope="module")
 def servers() -> Iterator[dict[str, str]]:
     """Run what the jobs ask for as services, and return where the tests find them."""
-    with folder() as one, folder() as other:
-        redis, postgres = RedisServer(one), PostgresServer(other)
-        postgres.create()
-        redis.start()
-        postgres.start()
-        yield {"APP_TEST_STORE_URL": redis.url, "APP_TEST_DATABASE_URL": postgres.url}
-        postgres.stop()
-        redis.stop()
+    with for_suites() as where:
+        yield where
 
 
 @pytest.fixture(scope="module")

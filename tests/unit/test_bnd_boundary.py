@@ -25,9 +25,12 @@ from ..driver import (
     DEVICE,
     FORM,
     HOST,
+    JSON,
     ORIGIN,
     PARTNER,
+    PROGRAM,
     PROXY,
+    SAME,
     SESSION,
     Browser,
     Files,
@@ -38,9 +41,6 @@ from ..driver import (
 )
 from .stage import FACTS, Stage
 
-SAME = ("Sec-Fetch-Site", "same-origin")
-JSON = ("Content-Type", "application/json")
-PROGRAM = ("Accept", "application/json")
 EVIL = "https://evil.example/"
 TITLES = {
     400: "Bad request",

@@ -5,10 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .. import expect
-from ..driver import Inside
-
-JSON = ("Content-Type", "application/json")
-SAME = ("Sec-Fetch-Site", "same-origin")
+from ..driver import JSON, SAME, Inside
 
 
 @pytest.mark.contract("INP-1")

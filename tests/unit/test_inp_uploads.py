@@ -16,9 +16,8 @@ from my_service.security.policy import Route
 from my_service.security.routes import Routes
 
 from .. import expect
-from ..driver import FORM, Inside
+from ..driver import FORM, SAME, Inside
 
-SAME = ("Sec-Fetch-Site", "same-origin")
 BOUNDARY = "stage-7316"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"
 MARK = f"--{BOUNDARY}"

@@ -11,17 +11,13 @@ import httpx
 import pytest
 
 from ..conftest import Make
-from ..driver import Browser, Inside, development
+from ..driver import PROGRAM, SAME, Browser, Inside, development
 
 openapi = pytest.importorskip("my_service.adapter.openapi", reason="of FastAPI and Litestar")
 if not any(map(find_spec, ("fastapi", "litestar"))):
     pytest.skip("the framework writes no schema", allow_module_level=True)
 PAGES = ("/openapi.json", "/schema/openapi.json")
 REF = {"$ref": "#/components/schemas/Problem"}
-SAME = ("Sec-Fetch-Site", "same-origin")
-PROGRAM = ("Accept", "application/json")
-
-
 NOTE = "/api/notes/{note_id}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -55,7 +56,7 @@ def test_the_newest_list_is_the_templates_else_the_last_known(
     listed.write_text(LISTED)
     identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
     for words in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "One")):
-        subprocess.run(["git", "-C", str(origin), *words], check=True)  # noqa: S607
+        subprocess.run(["git", "-C", str(origin), *words], check=True)  # noqa: S607 - git as the tests find it
     monkeypatch.chdir(tmp_path)
     answers = Path(".copier-answers.yml")
     answers.write_text(f"_src_path: {origin}\n")
@@ -74,7 +75,7 @@ def test_the_newest_list_is_the_templates_else_the_last_known(
     answers.write_text(f"_src_path: {origin}\n")
     listed.write_text("[[advisory]]\nid = 1\n")
     subprocess.run(
-        ["git", "-C", str(origin), *identity, "commit", "-q", "-a", "-m", "Two"],  # noqa: S607
+        ["git", "-C", str(origin), *identity, "commit", "-q", "-a", "-m", "Two"],  # noqa: S607 - as above
         check=True,
     )
     assert template.newest() is None
@@ -102,8 +103,8 @@ def test_audit_judges_the_template_too_also_offline(
 
 def test_check_says_the_version_and_what_is_known_against_it() -> None:
     today = date(2026, 1, 1)
-    given = {"today": today, "versions": None, "template": "v1.2.0"}
-    items = checks.run(load(Path("policy.toml")), [], **given, affecting=["TEMPLATE-1"])  # type: ignore[arg-type]
+    given: dict[str, Any] = {"today": today, "versions": None, "template": "v1.2.0"}
+    items = checks.run(load(Path("policy.toml")), [], **given, affecting=["TEMPLATE-1"])
     (item,) = (each for each in items if each.id == "PS002")
     assert item.state == "fail"
     assert item.evidence.startswith("template v1.2.0: TEMPLATE-1")

@@ -15,14 +15,12 @@ import pytest
 from my_service.security import events
 
 from .. import expect
-from ..driver import CHEAP, FORM, TOKEN, TOKEN_HEADER, Browser, Files, Header, Inside
+from ..driver import CHEAP, FORM, PROGRAM, SAME, TOKEN, TOKEN_HEADER, Browser, Files, Header, Inside
 from ..test_ppl_factors import STEP, Owner, enrol, owner
 from .stage import FACTS, Stage
 
 TO = "/account?then=1"
-PROGRAM: Header = ("Accept", "application/json")
 SCRIPT: Header = ("Accept", "*/*")
-SAME: Header = ("Sec-Fetch-Site", "same-origin")
 TYPED: Header = ("Content-Type", FORM)
 
 WAYS = ("/stage/enter", "/stage/enter/otherwise")

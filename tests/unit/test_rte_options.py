@@ -15,12 +15,11 @@ from my_service.operate import routes
 from my_service.security.policy import load
 
 from .. import expect
-from ..driver import CHEAP, FORM, Browser, Files, Header, Inside
+from ..driver import CHEAP, FORM, PROGRAM, Browser, Files, Header, Inside
 from .stage import FACTS, Stage
 
 SPA = "https://spa.partner.test"
 ABLE, CLOSED = "/stage/able", "/stage/able/closed"
-PROGRAM = ("Accept", "application/json")
 TABLES = f"""
 [[route]]
 path = "{ABLE}"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from .. import expect
-from ..driver import CHEAP, Browser, Files, Header, Inside
+from ..driver import CHEAP, JSON, Browser, Files, Header, Inside
 from .stage import FACTS, Stage
 
 SPA = "https://spa.partner.test"
@@ -40,7 +40,6 @@ LOOK_ALIKES = (
     *("https://spa.partner.test.", " ", "*"),
 )
 OF_OTHERS = (("Sec-Fetch-Site", "cross-site"), ("Accept", "*/*"))
-JSON = ("Content-Type", "application/json")
 
 
 @pytest.fixture(scope="module")

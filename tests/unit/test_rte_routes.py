@@ -11,12 +11,9 @@ import pytest
 
 from .. import expect
 from ..conftest import Make
-from ..driver import FORM, Browser, Files, Header, Inside
+from ..driver import FORM, JSON, PROGRAM, SAME, Browser, Files, Header, Inside
 from .stage import Stage
 
-SAME = ("Sec-Fetch-Site", "same-origin")
-JSON = ("Content-Type", "application/json")
-PROGRAM = ("Accept", "application/json")
 BOUNDARY = "stage-7316"
 MULTIPART = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
 SILENT = {

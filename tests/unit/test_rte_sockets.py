@@ -51,7 +51,7 @@ class Connection:
 
     def __init__(self, service: Inside, path: str, headers: dict[str, str], address: str) -> None:
         self._loop = service.transport._loop  # type: ignore[attr-defined] # of this process
-        self._application = service.transport._application  # type: ignore[attr-defined]
+        self._application = service.transport._application  # type: ignore[attr-defined] # as above
         self._to: asyncio.Queue[Message] = asyncio.Queue()
         self._from: asyncio.Queue[Message] = asyncio.Queue()
         scope = {

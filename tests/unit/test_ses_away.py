@@ -15,9 +15,8 @@ from my_service.security.stores import StoreError
 from my_service.security.stores.sqlite import SqliteStore
 
 from .. import expect
-from ..driver import Header, Inside
+from ..driver import PROGRAM, Inside
 
-PROGRAM: Header = ("Accept", "application/json")
 ENDS = ("status=401", "status=403", "own=401", "own=403", "")
 
 

@@ -14,6 +14,9 @@ from scripts import manifest
 from tests import projects
 from tests.projects import Project
 
+APP = "src/my_service/app"
+YOURS = ("README.md", "CHANGELOG.md", "policy.toml", f"{APP}/", "tests/app/")
+"""The user's in a project of the default answers: see OWNERSHIP in copier.yml."""
 PACKAGE = "src/{{ package }}"
 BASELINE = f"{PACKAGE}/security/baseline.toml"
 DIRECTIONS = f"{PACKAGE}/security/directions.toml"
@@ -62,8 +65,7 @@ class Template:
         for step, tag in zip(STEPS, made.tags, strict=True):
             step(made)
             assert manifest.main(made.path) == 0
-            made.project.commit()
-            made.project.git("tag", tag)
+            made.release(tag)
 
     @property
     def path(self) -> Path:
@@ -86,6 +88,21 @@ class Template:
     def change(self, name: str, old: str, new: str) -> None:
         """Replace a text that occurs once in a source, or raise `AssertionError`."""
         replace(self.file(name), old, new)
+
+    def release(self, tag: str) -> None:
+        """Commit and tag a version."""
+        self.project.commit()
+        self.project.git("tag", tag)
+
+
+def yours(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return those files of a project that are the user's."""
+    return {name: text for name, text in files.items() if name.startswith(YOURS)}
+
+
+def others(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return those that are not."""
+    return {name: text for name, text in files.items() if not name.startswith(YOURS)}
 
 
 def replace(path: Path, old: str, new: str) -> None:
@@ -197,12 +214,17 @@ def defaults_and_answers(template: Template) -> None:
     )
     template.change("SECURITY.md.jinja", "\nRun by {{ team }}.\n", "")
     template.change(BASELINE, "idle-timeout = 1200", "idle-timeout = 900")
+    change_yours(template)
+    template.append(f"{{{{ use.jinja }}}}/{PACKAGE}/app/schemas.py", "\n# New.\n")
+    template.append("tests/app/test_notes.py", "\n# New.\n")
+
+
+def change_yours(template: Template) -> None:
+    """Change files that are the user's, so that the change is for new projects only."""
     template.append("README.md.jinja", "\nNew.\n")
     template.append("CHANGELOG.md", "\nNew.\n")
     template.append("policy.toml.jinja", "\n# New.\n")
     template.append(f"{PACKAGE}/app/static/app.css", "\n/* New. */\n")
-    template.append(f"{{{{ use.jinja }}}}/{PACKAGE}/app/schemas.py", "\n# New.\n")
-    template.append("tests/app/test_notes.py", "\n# New.\n")
 
 
 STEPS: tuple[Callable[[Template], None], ...] = (

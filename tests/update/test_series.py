@@ -15,12 +15,10 @@ import pytest
 from scripts import manifest
 from tests import example, projects
 from tests.projects import Project
-from tests.update.series import STEPS, Template, replace
+from tests.update.series import APP, STEPS, Template, others, replace, yours
 from tests.weekly import some
 
-APP = "src/my_service/app"
 SECURITY = "src/my_service/security"
-YOURS = ("README.md", "CHANGELOG.md", "policy.toml", f"{APP}/", "tests/app/")
 FRAMEWORKS = projects.CHOICES["framework"]
 PROVIDERS = ("github", "gitlab")
 STARTS = tuple(range(len(STEPS) - 1))
@@ -61,10 +59,6 @@ def make(series: Template, tmp_path: Path) -> Make:
     return make
 
 
-def mine(name: str) -> bool:
-    return name.startswith(YOURS)
-
-
 def work(project: Project) -> dict[str, bytes]:
     """Do what a user does in a service, commit it, and return the files that are the user's."""
     path = project.path
@@ -82,7 +76,7 @@ def work(project: Project) -> dict[str, bytes]:
     (path / "tests" / "app" / "test_reports.py").write_text('"""Mine."""\n')
     shared_and_facts(project)
     project.commit()
-    return {name: text for name, text in project.files().items() if mine(name)}
+    return yours(project.files())
 
 
 def shared_and_facts(project: Project) -> None:
@@ -126,13 +120,12 @@ def test_work_is_kept_and_the_rest_is_new(
     projects.update(project)
     assert_merged(project)
     after = project.files()
-    assert {name: text for name, text in after.items() if mine(name)} == before
+    assert yours(after) == before
     assert project.answers["framework"] == framework
-    fresh = newest(project)
-    shared = {"pyproject.toml", ".gitignore"}
-    assert {
-        name: text for name, text in after.items() if not mine(name) and name not in shared
-    } == {name: text for name, text in fresh.items() if not mine(name) and name not in shared}
+    updated, fresh = others(after), others(newest(project))
+    for shared in ("pyproject.toml", ".gitignore"):
+        del updated[shared], fresh[shared]
+    assert updated == fresh
 
 
 @pytest.mark.parametrize(("start", "framework", "ci"), CASES[: len(STARTS)])
@@ -145,13 +138,8 @@ def test_a_project_nobody_edited_equals_a_fresh_one(
     projects.update(project)
     assert drift.compare(project.path).code == drift.CLEAN
     after = project.files()
-    fresh = newest(project)
-    assert {name: text for name, text in after.items() if not mine(name)} == {
-        name: text for name, text in fresh.items() if not mine(name)
-    }
-    assert {name: text for name, text in after.items() if mine(name)} == {
-        name: text for name, text in before.items() if mine(name)
-    }
+    assert others(after) == others(newest(project))
+    assert yours(after) == yours(before)
 
 
 def test_the_cases_meet_every_version_framework_and_provider() -> None:
@@ -231,7 +219,7 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
         add_feature(project)
     shared_and_facts(project)
     project.commit()
-    before = {name: text for name, text in project.files().items() if mine(name)}
+    before = yours(project.files())
     report = tmp_path / "report.md"
     hook = str(project.path / "hooks" / "update")
     done = project.run(
@@ -242,7 +230,7 @@ def test_a_service_that_is_worked_on_updates_by_its_hook(
         AUDIT_SERVICE_URL="http://127.0.0.1:1",
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {name: text for name, text in project.files().items() if mine(name)} == before
+    assert yours(project.files()) == before
     text = report.read_text()
     for line in (
         "sessions.idle-timeout 1800 -> 900 (stricter)",

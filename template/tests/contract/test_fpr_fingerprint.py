@@ -11,10 +11,9 @@ import pytest
 
 from . import expect
 from .conftest import Make
-from .driver import FORM, Browser, Header, Inside, Service, User, break_account
+from .driver import FORM, SAME, Browser, Header, Inside, Service, User, break_account
 from .probes import PROBES
 
-SAME = ("Sec-Fetch-Site", "same-origin")
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 ACCEPTS = {
     "browser": ("/unknown", HTML, True),

@@ -17,10 +17,8 @@ from typing_extensions import override
 
 from . import expect
 from .conftest import Make
-from .driver import FORM, Browser, Inside, Service, User
+from .driver import FORM, JSON, SAME, Browser, Inside, Service, User
 
-JSON = ("Content-Type", "application/json")
-SAME = ("Sec-Fetch-Site", "same-origin")
 HOSTILE = {
     "script": "<script>alert(1)</script>",
     "attribute": '" onmouseover="alert(1)',

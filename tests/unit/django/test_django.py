@@ -1510,7 +1510,7 @@ def test_client_of_django_sees_the_policy(client: Client) -> None:
     for name, value in expect.HEADERS.items():
         if name != "referrer-policy":
             assert answer.headers[name] == value, name
-    nonce = answer.wsgi_request.csp_nonce  # type: ignore[attr-defined]
+    nonce = answer.wsgi_request.csp_nonce  # type: ignore[attr-defined] # not in its types
     assert f"'nonce-{nonce}'" in answer.headers["content-security-policy"]
     # Where packages with scripts look for it.
     assert f'nonce="{nonce}"' in answer.content.decode()

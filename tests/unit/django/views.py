@@ -348,7 +348,7 @@ def extension(_: HttpRequest) -> HttpResponse:
 
 
 # As Django REST framework does with each of its views.
-extension.login_required = False  # type: ignore[attr-defined]
+extension.login_required = False  # type: ignore[attr-defined] # of a function
 extension.__module__ = "argon2"
 
 

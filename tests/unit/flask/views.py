@@ -411,4 +411,4 @@ def add_views(app: Flask) -> None:
         "/stage/opened": raw_application,
     }
     beside = Beside(app.wsgi_app)
-    app.wsgi_app = DispatcherMiddleware(beside, mounts)  # type: ignore[method-assign]
+    app.wsgi_app = DispatcherMiddleware(beside, mounts)  # type: ignore[method-assign] # Flask's documented way

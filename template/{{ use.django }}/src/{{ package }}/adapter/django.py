@@ -117,9 +117,6 @@ def _is_public(environ: Environ) -> bool:
 
 
 def _foresee(environ: Environ) -> bool | None:
-    if "HTTP_AUTHORIZATION" in environ:
-        # A middleware of the application may know who that is.
-        return None
     return is_open_address(_path(environ), environ["REQUEST_METHOD"])
 
 

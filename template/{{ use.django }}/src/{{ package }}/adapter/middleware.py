@@ -164,7 +164,7 @@ class BoundaryMiddleware:
         def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
             # Made before the environ was rewritten.
             length = int(environ.get("CONTENT_LENGTH") or 0)
-            request._stream = LimitedStream(environ["wsgi.input"], length)  # type: ignore[assignment]
+            request._stream = LimitedStream(environ["wsgi.input"], length)  # type: ignore[assignment] # as Django itself
             response = self._answer(request, environ[KEY])
             made.append(response)
             cookies = [("Set-Cookie", item.OutputString()) for item in response.cookies.values()]
@@ -220,8 +220,8 @@ def _with_headers(
         return to_django(Response(sent.status, sent.headers, b"".join(chunks)))
     before = made.headers.get("Location", "")
     if made.streaming:
-        made.streaming_content = chunks  # type: ignore[attr-defined]
-    elif (content := b"".join(chunks)) != made.content and content:  # type: ignore[attr-defined]
+        made.streaming_content = chunks  # type: ignore[attr-defined] # it streams
+    elif (content := b"".join(chunks)) != made.content and content:  # type: ignore[attr-defined] # it does not
         return to_django(Response(sent.status, sent.headers, content))
     set_headers(made, sent)
     if before.startswith("/") and made.headers.get("Location", "").startswith(f"{origin}/"):
@@ -270,7 +270,7 @@ def _after_crash(
         return response
     ours = boundary.crash(context, error)
     if boundary.shows_debug_page(context, ours):
-        page: bytes = response.content  # type: ignore[attr-defined]
+        page: bytes = response.content  # type: ignore[attr-defined] # a crash is no stream
         kind = response.headers.get("Content-Type", "text/plain").encode()
         headers: Headers = [(b"content-type", kind), (b"content-length", b"%d" % len(page))]
         ours = boundary.debug_page(headers, page)

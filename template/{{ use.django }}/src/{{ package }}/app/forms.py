@@ -92,9 +92,9 @@ class PasswordForm(Strict, PasswordChangeForm):
     """POST /account/password; asks for the new password once, as password managers fill it in."""
 
     # As Django's documentation takes fields out.
-    old_password = None  # type: ignore[assignment]
-    new_password1 = None  # type: ignore[assignment]
-    new_password2 = None  # type: ignore[assignment]
+    old_password = None  # type: ignore[assignment] # no field
+    new_password1 = None  # type: ignore[assignment] # no field
+    new_password2 = None  # type: ignore[assignment] # no field
     current_password = forms.CharField(
         max_length=1000,
         strip=False,

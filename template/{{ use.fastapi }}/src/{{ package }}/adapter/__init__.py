@@ -85,7 +85,7 @@ def secure(
 
 def login_not_required(view: _View) -> _View:
     """Let everybody see a view: put it below `@router.get(...)`. The name is Django's."""
-    view.login_required = False  # type: ignore[attr-defined]
+    view.login_required = False  # type: ignore[attr-defined] # of a function
     return view
 
 

@@ -321,8 +321,8 @@ class _Face:
             if getattr(route, "path", None) not in paths:
                 kept.append(route)
             elif not self._boundary.production:
-                route.endpoint.login_required = False  # type: ignore[attr-defined]
-                setattr(route, "app", _documented(route.app))  # type: ignore[attr-defined]  # noqa: B010
+                route.endpoint.login_required = False  # type: ignore[attr-defined] # it has one
+                setattr(route, "app", _documented(route.app))  # type: ignore[attr-defined]  # noqa: B010 - as above
                 kept.append(route)
         app.router.routes[:] = kept
 

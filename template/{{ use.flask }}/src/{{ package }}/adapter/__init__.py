@@ -24,9 +24,9 @@ from ..security.errors import Problem
 from ..security.second_factor import FactorInfo, SecondFactor, TotpEnrolment
 from ..security.stores import StoreError
 from ..security.validation import invalid_fields, is_plain_text
-from .compose import KEY, Exchange
 from .engine import create_engine
 from .flask import boundary_middleware as boundary_middleware
+from .flask import exchange as _exchange
 from .flask import install
 from .former import stand_in
 from .users import SqlUsers, UserColumns, new_id
@@ -85,13 +85,13 @@ def secure(
 
 def login_not_required(view: _View) -> _View:
     """Let everybody see a view: put it below `@blueprint.get(...)`. The name is Django's."""
-    view.login_required = False  # type: ignore[attr-defined]
+    view.login_required = False  # type: ignore[attr-defined] # of a function
     return view
 
 
 def login_required(view: _View) -> _View:
     """Say at the view what holds without a word: only who is logged in may see it."""
-    view.login_required = True  # type: ignore[attr-defined]
+    view.login_required = True  # type: ignore[attr-defined] # of a function
     return view
 
 
@@ -137,11 +137,6 @@ def form_fields(form: MultiDict[str, str] | None = None) -> dict[str, str]:
     return fields
 
 
-def _exchange() -> Exchange:
-    exchange: Exchange = request.environ[KEY]
-    return exchange
-
-
 def _auth() -> Auth:
     return _exchange().auth
 
@@ -150,10 +145,10 @@ def _user() -> User:
     return _exchange().auth.require_user()
 
 
-current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment]
+current_auth: Auth = LocalProxy(_auth)  # type: ignore[assignment] # stands for one
 """Log in and out, change the password, list and end sessions."""
 
-current_user: User = LocalProxy(_user)  # type: ignore[assignment]
+current_user: User = LocalProxy(_user)  # type: ignore[assignment] # stands for one
 """The signed-in user; without one the login page, or 401 for programs."""
 
 

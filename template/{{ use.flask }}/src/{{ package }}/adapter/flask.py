@@ -145,7 +145,7 @@ class _Sessions(SessionInterface):
     @override
     def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
         if not self.is_null_session(session):
-            boundary, context = _exchange()
+            boundary, context = exchange()
             for name, value in boundary.store_session(context):
                 response.headers.add(name.decode(), value.decode("latin-1"))
 
@@ -177,7 +177,7 @@ def install(
             setattr(app.jinja_env, name, value)
     # Before those of the application, which may fill in what it knows better, as `csrf_field`.
     own: Callable[[], dict[str, Any]] = lambda: (  # noqa: E731 - a hook
-        variables(_exchange()) if has_request_context() else {}
+        variables(exchange()) if has_request_context() else {}
     )
     app.template_context_processors[None].insert(0, own)
     _adopt(app, mounted=False)
@@ -288,7 +288,7 @@ def _judge_targets(app: Flask) -> None:
     def judged(location: str, code: int = 302) -> Any:
         if has_request_context():
             # As it was given: Werkzeug would write it in another way, perhaps as a path of ours.
-            boundary, context = _exchange()
+            boundary, context = exchange()
             boundary.judge_target(context, location)
         try:
             return redirect(location, code)
@@ -321,9 +321,10 @@ def _judged(kind: type[Response]) -> type[Response]:
     return kind if issubclass(kind, _Judged) else type(kind.__name__, (_Judged, kind), {})
 
 
-def _exchange() -> Exchange:
-    exchange: Exchange = request.environ[KEY]
-    return exchange
+def exchange() -> Exchange:
+    """Return the exchange of the request at work."""
+    found: Exchange = request.environ[KEY]
+    return found
 
 
 def _check_access(app: Flask, *, mounted: bool) -> None:
@@ -356,9 +357,6 @@ def login_flag(view: object) -> bool | None:
 
 def _foresee(app: Flask, environ: Environ) -> bool | None:
     """Tell whether the view is public before a body is read, None where it is not Flask's."""
-    if "HTTP_AUTHORIZATION" in environ:
-        # A hook of the application may know who that is.
-        return None
     try:
         # As Flask does: a blueprint may have a host of its own.
         asked = app.request_class(environ, populate_request=False)
@@ -395,13 +393,13 @@ def _remember_crashes(app: Flask) -> None:
 
     def remember(error: Exception) -> Any:
         if not isinstance(error, HTTPException):
-            _exchange().context.handled = error
+            exchange().context.handled = error
         return handle(error)
 
     def log_once(exc_info: Any) -> None:
         page = app._find_error_handler(InternalServerError(), request.blueprints)
         if page is not _http_exception:
-            _exchange().context.handled = None
+            exchange().context.handled = None
             log(exc_info)
 
     setattr(app, "handle_user_exception", remember)  # noqa: B010 - a method
@@ -409,12 +407,12 @@ def _remember_crashes(app: Flask) -> None:
 
 
 def _problem(error: Problem) -> Response:
-    boundary, context = _exchange()
+    boundary, context = exchange()
     return _flask(boundary.error_response(context, error))
 
 
 def _store_error(error: StoreError) -> Response:
-    boundary, context = _exchange()
+    boundary, context = exchange()
     return _flask(boundary.crash(context, error))
 
 

@@ -125,7 +125,7 @@ class SecurityPlugin(InitPlugin, ReceiveRoutePlugin):
         for plugin in config.plugins:
             if isinstance(plugin, PydanticPlugin | PydanticInitPlugin):
                 # False, the default, overrides a model that says that it is strict.
-                setattr(plugin, "validate_strict", plugin.validate_strict or None)  # noqa: B010
+                setattr(plugin, "validate_strict", plugin.validate_strict or None)  # noqa: B010 - typed
         # Litestar calls what is added meanwhile, too.
         config.plugins.append(_Last())
         return config
@@ -345,7 +345,7 @@ def handlers_of(route: BaseRoute) -> Sequence[BaseRouteHandler]:
     """Return the handlers of a route."""
     if isinstance(route, HTTPRoute):
         return list(route.route_handlers)
-    handler: BaseRouteHandler = route.route_handler  # type: ignore[attr-defined]
+    handler: BaseRouteHandler = route.route_handler  # type: ignore[attr-defined] # all others have one
     return [handler]
 
 
@@ -463,7 +463,7 @@ class _Template(jinja2.Template):
         self,
         vars: dict[str, Any] | None = None,  # noqa: A002 - Jinja's names
         shared: bool = False,
-        locals: Any = None,  # noqa: A002
+        locals: Any = None,  # noqa: A002 - as above
     ) -> jinja2.runtime.Context:
         given = vars or {}
         request = None if shared else given.get("request")

@@ -15,7 +15,7 @@ from litestar.connection import ASGIConnection
 from litestar.exceptions import SerializationException
 from litestar.serialization import default_serializer
 from litestar.types import Empty
-from multipart import ParserError  # type: ignore[import-untyped]
+from multipart import ParserError  # type: ignore[import-untyped] # it brings no types
 
 from ..security.auth import Auth, User
 from ..security.body import FORM, MULTIPART

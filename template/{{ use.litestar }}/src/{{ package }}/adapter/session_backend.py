@@ -45,7 +45,7 @@ class PolicyBackend(BaseSessionBackend[Any]):
 class PolicySessions(ServerSideSessionConfig):
     """Stands where Litestar wants the configuration of sessions."""
 
-    _backend_class = PolicyBackend  # type: ignore[assignment]
+    _backend_class = PolicyBackend  # type: ignore[assignment] # with another config
 
 
 def offer_sessions(config: AppConfig) -> None:

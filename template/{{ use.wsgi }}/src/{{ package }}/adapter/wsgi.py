@@ -165,6 +165,9 @@ class BoundaryMiddleware:
 
     def foresee(self, environ: Environ) -> bool | None:
         """Tell whether what is at an address is public, None where the framework alone can tell."""
+        if "HTTP_AUTHORIZATION" in environ:
+            # The application may know who that is.
+            return None
         try:
             return self._foresee(environ)
         except Exception:  # noqa: BLE001 - a converter of the application's, out of its place

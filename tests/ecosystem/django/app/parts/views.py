@@ -208,7 +208,7 @@ def etag(request):
 @login_not_required
 def video(request):
     response = FileResponse(open(__file__, "rb"))  # noqa: PTH123, SIM115 - as documented
-    response["X-Length"] = os.path.getsize(__file__)  # noqa: PTH202
+    response["X-Length"] = os.path.getsize(__file__)  # noqa: PTH202 - as documented
     return response
 
 

@@ -153,7 +153,7 @@ def add_to(app: FastAPI) -> None:
     app.include_router(router)
     app.include_router(graphql_app, prefix="/graphql")
     app.state.limiter = limiter
-    app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)  # type: ignore[arg-type]
+    app.add_exception_handler(RateLimitExceeded, _rate_limit_exceeded_handler)  # type: ignore[arg-type] # as documented
     admin = Admin(app, engine)
     admin.add_view(HeroAdmin)
     Instrumentator().instrument(app).expose(app)

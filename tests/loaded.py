@@ -56,8 +56,8 @@ def served() -> Iterator[Path]:
         at.bind(f"{program}.socket")
         at.listen()
         server = subprocess.Popen(
-            [sys.executable, "-m", "tests.hooks.loaded"],
-            cwd=Path(__file__).resolve().parents[2],
+            [sys.executable, "-m", "tests.loaded"],
+            cwd=Path(__file__).resolve().parents[1],
             stdin=at.fileno(),
             stdout=subprocess.DEVNULL,
         )
