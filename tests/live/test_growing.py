@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import pytest
 from tests.conftest import Render
 from tests.live.backends import Backend, PostgresServer, RedisServer, serving
 from tests.live.nginx import Edge
-from tests.live.probing import VISITORS, children, visits_during
+from tests.live.probing import VISITORS, VISITS, children, visits_during
 from tests.live.service import HOST, SAME, START_SECONDS, WORKERS, Line, Service, User, folder
 from tests.live.service import running as start
 from tests.live.test_login_flood import flood
@@ -124,10 +125,16 @@ def secret(place: Path, name: str, value: str) -> dict[str, str]:
     return {f"{name}_FILE": str(file)}
 
 
-def under_load(cluster: Cluster, cookies: httpx.Cookies, change: Callable[[], None]) -> list[int]:
+def under_load(
+    cluster: Cluster,
+    cookies: httpx.Cookies,
+    change: Callable[[], None],
+    answers: Counter[int] | None = None,
+) -> list[int]:
     """Return the statuses that users get during `change`, each on a connection of its own.
 
-    0 is an answer that was cut off: its beginning had reached the client already.
+    0 is an answer that was cut off: its beginning had reached the client already. `answers` counts
+    those of each visitor.
     """
 
     def visit() -> int:
@@ -137,8 +144,23 @@ def under_load(cluster: Cluster, cookies: httpx.Cookies, change: Callable[[], No
                 return client.get("/account").status_code
             except httpx.RemoteProtocolError:
                 return 0
+            finally:
+                if answers is not None:
+                    answers[threading.get_ident()] += 1
 
     return visits_during(change, visit)
+
+
+def wait_for_answers(answers: Counter[int]) -> None:
+    """Wait until nobody waits for an answer any more who does so now."""
+    before = answers.copy()
+    deadline = time.monotonic() + START_SECONDS
+    # The second is to what was asked since.
+    while len(answers) < VISITORS or any(
+        answers[visitor] < min(before[visitor] + 2, VISITS) for visitor in answers
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 # Nobody can tell that there are two.
@@ -259,8 +281,12 @@ def test_workers_are_killed(cluster: Cluster, user: User) -> None:
     with cluster.edge.client("127.0.0.5") as client:
         assert client.login(user).is_redirect
 
+        answers: Counter[int] = Counter()
+
         def change() -> None:
             for host in cluster.hosts:
+                # What was cut off is asked again of the other machine, and that once.
+                wait_for_answers(answers)
                 assert host.process
                 before = children(host.process.pid)
                 victim = min(before)
@@ -270,7 +296,7 @@ def test_workers_are_killed(cluster: Cluster, user: User) -> None:
                     assert time.monotonic() < deadline
                     time.sleep(0.05)
 
-        statuses = under_load(cluster, client.cookies, change)
+        statuses = under_load(cluster, client.cookies, change, answers)
         assert statuses.count(200) > len(cluster.hosts)
         assert set(statuses) <= {0, 200}
         assert statuses.count(0) <= VISITORS * len(cluster.hosts)
