@@ -889,9 +889,12 @@ class Boundary:
 
 def content_length(head: RequestHead) -> int | None:
     """Return the announced length of the body, None where it comes in chunks; raise `Problem`."""
-    length = head.header("content-length")
+    length, coding = head.header("content-length"), head.header("transfer-encoding")
+    if coding.lower() not in {"", "chunked"}:
+        # Servers undo the last one alone: what is left would be taken for the body.
+        raise Problem(400, reason=f"transfer coding {coding[:_SHOWN]!r}")
     if not length:
-        return None if head.header("transfer-encoding") else 0
+        return None if coding else 0
     if not is_length(length.encode()):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)
