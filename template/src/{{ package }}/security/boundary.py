@@ -51,7 +51,7 @@ _ALIVE, _SECURITY_TXT = "/healthz", "/.well-known/security.txt"
 _OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
 """Beside static files, what the policy answers by itself."""
 _STYLESHEET = "app.css"
-_ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
+_SWITCHING, _ERROR, _UNAUTHENTICATED, _CRASH = 101, 400, 401, 500
 _REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
 _ELSEWHERE = range(300, 400)
@@ -727,8 +727,9 @@ class Boundary:
 
         Also of an error page of ours: an exception may have brought them.
         """
-        if response.status not in _FINAL and not context.is_socket:
-            # Servers send such a thing without a header of ours, or wait for what follows.
+        opens = context.is_socket and response.status == _SWITCHING
+        if response.status not in _FINAL and not opens:
+            # Servers send such a thing without a header of ours, wait for what follows, or die.
             reason = f"a view answers with status {response.status}; 200 to 599 end a request"
             return self.crash(context, ValueError(reason))
         own = response.headers
