@@ -8,6 +8,7 @@ import selectors
 import weakref
 from collections.abc import Iterator, MutableMapping
 from contextvars import ContextVar
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 from unittest import mock
@@ -160,8 +161,7 @@ def ended(loop: Loop, stage: Inside, seconds: float) -> tuple[int, int]:
 @pytest.mark.skipif(find_spec("my_service.adapter.asgi") is None, reason="read before a view runs")
 def test_body_is_whole_though_a_wait_for_it_was_given_up(loop: Loop, stage: Inside) -> None:
     # As Starlette's `is_disconnected` does it, or a timeout of the application's.
-    from my_service.adapter.asgi import _BodyReader
-
+    reader_class = import_module("my_service.adapter.asgi")._BodyReader
     pieces = [{"type": "http.request", "body": b"[1,", "more_body": True}]
 
     def receive() -> asyncio.Future[MutableMapping[str, Any]]:
@@ -173,11 +173,12 @@ def test_body_is_whole_though_a_wait_for_it_was_given_up(loop: Loop, stage: Insi
     async def read() -> MutableMapping[str, Any]:
         rules = Routes((), stage.policy.input).find("POST", "/")
         body = Body("application/json", rules, stage.policy.input)
-        reader = _BodyReader(mock.Mock(), body, receive)
+        reader = reader_class(mock.Mock(), body, receive)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(reader(), 0.1)
         pieces.append({"type": "http.request", "body": b"2]", "more_body": False})
-        return await reader()
+        whole: MutableMapping[str, Any] = await reader()
+        return whole
 
     assert loop.run_until_complete(read())["body"] == b"[1,2]"
 

@@ -201,13 +201,14 @@ ODD: dict[str, list[Message]] = {
 def test_handshake_that_would_end_the_server_is_a_crash(
     connect: Open, monkeypatch: pytest.MonkeyPatch, messages: list[Message]
 ) -> None:
-    real = sockets._Socket._send
+    opened = vars(sockets)["_Socket"]
+    real = opened._send
 
     async def send(self: Any, message: Message) -> None:
         for odd in messages if message["type"] == "websocket.accept" else [message]:
             await real(self, odd)
 
-    monkeypatch.setattr(sockets._Socket, "_send", send)
+    monkeypatch.setattr(opened, "_send", send)
     assert connect(ECHO).refused() == 500
 
 
