@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import pytest
 from tests.live import probing
 from tests.live.nginx import deployed
 from tests.live.probing import answer, chunk, connection, everything, head, resident, waits
-from tests.live.service import HOST, Client, Service, running
+from tests.live.service import HOST, STOP_SECONDS, Client, Service, running
 from tests.ports import free_port
 from tests.projects import Project
 from tests.weekly import frameworks
@@ -97,6 +98,8 @@ def test_half_bodies_hold_up_nobody(service: Service, target: str) -> None:
         # More than there are threads, while all the halves were waiting.
         assert answered > HALVES
         assert [answer(half)[0] for half in halves] == [408] * HALVES
+        # Nor does one stay connected.
+        assert not any(map(everything, halves))
 
 
 def cut_bodies() -> dict[str, tuple[str, bytes]]:
@@ -387,3 +390,18 @@ def test_refusals_reach_who_sends_through_the_edge(project: Project) -> None:
                 for _ in range(20)
             ]
             assert statuses == [status] * 20
+
+
+def test_work_behind_an_answer_is_done_before_the_server_stops(
+    project: Project, tmp_path: Path
+) -> None:
+    with running(project, workers=1) as service, service.client() as client:
+        assert client.get("/probe/behind", params={"folder": str(tmp_path)}).status_code == 200
+        assert probing.eventually((tmp_path / "begun").exists)
+        assert service.process
+        service.process.send_signal(signal.SIGTERM)
+        # Long enough for a server that gives it up.
+        time.sleep(2)
+        (tmp_path / "go").touch()
+        assert service.process.wait(STOP_SECONDS) == 0
+        assert (tmp_path / "done").exists()

@@ -8,7 +8,10 @@ import selectors
 import weakref
 from collections.abc import Iterator, MutableMapping
 from contextvars import ContextVar
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
+from unittest import mock
 
 import pytest
 from typing_extensions import override
@@ -152,6 +155,32 @@ def ended(loop: Loop, stage: Inside, seconds: float) -> tuple[int, int]:
         return 0, 0
 
     return loop.run_until_complete(read())
+
+
+@pytest.mark.contract("BND-4")
+@pytest.mark.skipif(find_spec("my_service.adapter.asgi") is None, reason="read before a view runs")
+def test_body_is_whole_though_a_wait_for_it_was_given_up(loop: Loop, stage: Inside) -> None:
+    # As Starlette's `is_disconnected` does it, or a timeout of the application's.
+    reader_class = import_module("my_service.adapter.asgi")._BodyReader
+    pieces = [{"type": "http.request", "body": b"[1,", "more_body": True}]
+
+    def receive() -> asyncio.Future[MutableMapping[str, Any]]:
+        made: asyncio.Future[MutableMapping[str, Any]] = loop.create_future()
+        if pieces:
+            made.set_result(pieces.pop())
+        return made
+
+    async def read() -> MutableMapping[str, Any]:
+        rules = Routes((), stage.policy.input).find("POST", "/")
+        body = Body("application/json", rules, stage.policy.input)
+        reader = reader_class(mock.Mock(), body, receive)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader(), 0.1)
+        pieces.append({"type": "http.request", "body": b"2]", "more_body": False})
+        whole: MutableMapping[str, Any] = await reader()
+        return whole
+
+    assert loop.run_until_complete(read())["body"] == b"[1,2]"
 
 
 class Held:

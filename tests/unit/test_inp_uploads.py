@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import tempfile
 import time
 import zlib
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import httpx
 import pytest
@@ -22,6 +25,7 @@ BOUNDARY = "stage-7316"
 KIND = f"multipart/form-data; boundary={BOUNDARY}"
 MARK = f"--{BOUNDARY}"
 END = f"{MARK}--\r\n".encode()
+ASGI = find_spec("my_service.adapter.asgi") is not None
 BOMB = zlib.compress(bytes(1_000_000))
 MOST_SECONDS = 2.0
 """How much processor time the refusal of a body of 2 MB may take."""
@@ -379,6 +383,31 @@ def test_what_a_fact_lets_come_as_bytes_is_not_expanded(stage: Inside) -> None:
     headers = (SAME, ("Content-Type", "application/xml"), ("Content-Encoding", "deflate"))
     answer = stage.visitor().send("POST", "/stage/raw", headers, BOMB)
     assert answer.json()["size"] == len(BOMB)
+
+
+@pytest.mark.contract("INP-1")
+@pytest.mark.parametrize("coding", ["gzip, chunked", "deflate,chunked", "chunked, chunked"])
+def test_codings_of_the_transfer_that_no_server_undoes_are_refused(
+    stage: Inside, coding: str
+) -> None:
+    for code, headers in (
+        (400, (("Transfer-Encoding", coding),)),
+        (400, tuple(("Transfer-Encoding", one) for one in coding.split(","))),
+        (200, (("Transfer-Encoding", "Chunked"),)),
+    ):
+        sent = (SAME, ("Content-Type", "application/xml"), *headers)
+        assert stage.visitor().send("POST", "/stage/raw", sent, BOMB).status_code == code
+
+
+@pytest.mark.contract("HDR-1", "FPR-2")
+@pytest.mark.skipif(ASGI, reason="the framework itself puts uploads into files")
+def test_body_without_room_is_a_crash(stage: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, "secret-4711")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", full)
+    content = field('; name="a"; filename="a"', text=bytes(1_500_000))
+    expect.error(send(stage, content, target="upload"), 500)
 
 
 # However it arrives -----------------------------------------------------------------------------

@@ -179,6 +179,39 @@ def test_echo(stage: Inside, connect: Open) -> None:
     assert socket.closed() == 1000
 
 
+DENIAL = "websocket.http.response"
+ODD: dict[str, list[Message]] = {
+    **{
+        repr(name): [{"type": "websocket.accept", "subprotocol": name}]
+        for name in ("a\r\nx-b: c", "a\0", "a\x7f", "a b", "\xe9", "", b"a")
+    },
+    **{
+        str(status): [
+            {"type": f"{DENIAL}.start", "status": status, "headers": []},
+            {"type": f"{DENIAL}.body", "body": b""},
+        ]
+        for status in (0, 99, 100, 102, 600, 1000)
+    },
+}
+
+
+@has_sockets
+@pytest.mark.contract("RTE-6")
+@pytest.mark.parametrize("messages", ODD.values(), ids=ODD)
+def test_handshake_that_would_end_the_server_is_a_crash(
+    connect: Open, monkeypatch: pytest.MonkeyPatch, messages: list[Message]
+) -> None:
+    opened = vars(sockets)["_Socket"]
+    real = opened._send
+
+    async def send(self: Any, message: Message) -> None:
+        for odd in messages if message["type"] == "websocket.accept" else [message]:
+            await real(self, odd)
+
+    monkeypatch.setattr(opened, "_send", send)
+    assert connect(ECHO).refused() == 500
+
+
 @has_sockets
 @pytest.mark.contract("RTE-6")
 @pytest.mark.parametrize(

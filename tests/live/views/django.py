@@ -41,11 +41,17 @@ def file(request: HttpRequest) -> HttpResponseBase:
 
 
 @login_not_required
+def behind(request: HttpRequest) -> HttpResponseBase:
+    return Stream(material.Sent(request.GET["folder"]), content_type="text/plain")
+
+
+@login_not_required
 def hang(request: HttpRequest) -> HttpResponseBase:
     material.hang(int(request.GET["seconds"]))
     return JsonResponse({})
 
 
 urlpatterns = [
-    path(f"probe/{view.__name__}", view) for view in (facts, upload, broken, large, file, hang)
+    path(f"probe/{view.__name__}", view)
+    for view in (facts, upload, broken, large, file, behind, hang)
 ]

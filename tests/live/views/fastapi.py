@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, UploadFile, WebSocket
+from fastapi import APIRouter, BackgroundTasks, Form, Request, UploadFile, WebSocket
 from fastapi.responses import FileResponse, StreamingResponse
 
 from ...adapter import login_not_required
@@ -43,6 +44,17 @@ def large(size: int) -> StreamingResponse:
 @login_not_required
 def file() -> FileResponse:
     return FileResponse(material.FILE, media_type="text/plain")
+
+
+@router.get("/behind")
+@login_not_required
+def behind(folder: str, tasks: BackgroundTasks) -> None:
+    tasks.add_task(work, folder)
+
+
+async def work(folder: str) -> None:
+    for seconds in material.behind(folder):
+        await asyncio.sleep(seconds)
 
 
 @router.get("/hang")

@@ -43,6 +43,12 @@ def file() -> ResponseReturnValue:
     return send_file(material.FILE, mimetype="text/plain")
 
 
+@blueprint.get("/behind")
+@login_not_required
+def behind() -> ResponseReturnValue:
+    return Response(material.Sent(request.args["folder"]), mimetype="text/plain")
+
+
 @blueprint.get("/hang")
 @login_not_required
 def hang() -> ResponseReturnValue:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Router, WebSocket, get, post, websocket
+from litestar import Response, Router, WebSocket, get, post, websocket
+from litestar.background_tasks import BackgroundTask
 from litestar.datastructures import UploadFile
 from litestar.params import FromQuery, MultipartBody
 from litestar.response import File, Stream
@@ -51,6 +53,16 @@ def file() -> File:
     return File(material.FILE, media_type="text/plain")
 
 
+@get("/behind", exclude_from_auth=True, sync_to_thread=False)
+def behind(folder: FromQuery[str]) -> Response[dict[str, Any]]:
+    return Response({}, background=BackgroundTask(work, folder))
+
+
+async def work(folder: str) -> None:
+    for seconds in material.behind(folder):
+        await asyncio.sleep(seconds)
+
+
 @get("/hang", exclude_from_auth=True, sync_to_thread=True)
 def hang(seconds: FromQuery[int]) -> None:
     material.hang(seconds)
@@ -65,4 +77,4 @@ async def echo(socket: WebSocket[Any, Any, Any]) -> None:
     await socket.close()
 
 
-router = Router("/probe", route_handlers=[facts, upload, broken, large, file, hang, echo])
+router = Router("/probe", route_handlers=[facts, upload, broken, large, file, behind, hang, echo])

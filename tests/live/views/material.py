@@ -6,6 +6,7 @@ import ctypes
 import gc
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -60,6 +61,31 @@ def large(size: int) -> Iterator[bytes]:
             yield _PIECE
     finally:
         open_streams.pop()
+
+
+def behind(folder: str) -> Iterator[float]:
+    """Work once an answer is sent, until the folder has the file "go"; yields how long to wait."""
+    place = Path(folder)
+    (place / "begun").touch()
+    while not (place / "go").exists():
+        yield 0.05
+    (place / "done").touch()
+
+
+class Sent:
+    """A body that works behind its end, where it is closed."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._pieces = iter([b"sent"])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._pieces
+
+    def close(self) -> None:
+        """Work: the answer is sent."""
+        for seconds in behind(self._folder):
+            time.sleep(seconds)
 
 
 def hang(seconds: int) -> None:

@@ -119,6 +119,25 @@ class BodyStream:
                 self._body.finish()
         return message
 
+    async def drop(self, seconds: int) -> None:
+        """Let go of what is left of it, and of the server, once the response is sent.
+
+        The server keeps the connection open as long as somebody may ask for more: an exception that
+        has passed here, for one, until the collector comes.
+        """
+        if not self.over:
+            await linger(self._receive, seconds)
+        self._receive = nothing
+
+
+async def nothing() -> Message:
+    """Be received where a request is over."""
+    return {"type": "http.disconnect"}
+
+
+async def nowhere(_: Message) -> None:
+    """Be sent to where a request is over."""
+
 
 async def linger(receive: Receive, seconds: int) -> None:
     """Read what is left of a body, `seconds` at most, and drop it, once the response is sent.

@@ -51,7 +51,7 @@ _ALIVE, _SECURITY_TXT = "/healthz", "/.well-known/security.txt"
 _OWN_PAGES = frozenset({_ALIVE, _SECURITY_TXT, health.READY})
 """Beside static files, what the policy answers by itself."""
 _STYLESHEET = "app.css"
-_ERROR, _UNAUTHENTICATED, _CRASH = 400, 401, 500
+_SWITCHING, _ERROR, _UNAUTHENTICATED, _CRASH = 101, 400, 401, 500
 _REFUSED = frozenset({_UNAUTHENTICATED, 403})
 _EMPTY = frozenset({204, 304})
 _ELSEWHERE = range(300, 400)
@@ -726,8 +726,9 @@ class Boundary:
 
         Also of an error page of ours: an exception may have brought them.
         """
-        if response.status not in _FINAL and not context.is_socket:
-            # Servers send such a thing without a header of ours, or wait for what follows.
+        opens = context.is_socket and response.status == _SWITCHING
+        if response.status not in _FINAL and not opens:
+            # Servers send such a thing without a header of ours, wait for what follows, or die.
             reason = f"a view answers with status {response.status}; 200 to 599 end a request"
             return self.crash(context, ValueError(reason))
         own = response.headers
@@ -888,9 +889,12 @@ class Boundary:
 
 def content_length(head: RequestHead) -> int | None:
     """Return the announced length of the body, None where it comes in chunks; raise `Problem`."""
-    length = head.header("content-length")
+    length, coding = head.header("content-length"), head.header("transfer-encoding")
+    if coding.lower() not in {"", "chunked"}:
+        # Servers undo the last one alone: what is left would be taken for the body.
+        raise Problem(400, reason=f"transfer coding {coding[:_SHOWN]!r}")
     if not length:
-        return None if head.header("transfer-encoding") else 0
+        return None if coding else 0
     if not is_length(length.encode()):
         raise Problem(400, reason="Content-Length is no number")
     return int(length)

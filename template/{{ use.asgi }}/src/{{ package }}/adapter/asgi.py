@@ -19,7 +19,7 @@ from ..security.proxy import FORWARDING_BYTES
 from ..security.responses import Response
 from ..security.sending import following
 from ..security.sessions import Session
-from .asgi_io import BodyStream, Message, Receive, Scope, Send, linger, send_response
+from .asgi_io import BodyStream, Message, Receive, Scope, Send, linger, nowhere, send_response
 from .authorship import judged
 from .base_http_middleware import patch_base_http_middleware
 from .compose import KEY, Exchange
@@ -207,7 +207,6 @@ class _Exchange:
             context = self._context = entered
             session = self._session = context.session
             self._is_head = head.method == "HEAD"
-            received = receive
             try:
                 if context.slow_page:
                     boundary.allow(context, public=True)
@@ -220,19 +219,20 @@ class _Exchange:
                 if session.cookie:
                     await self._middleware.fetch(session)
                 if context.body:
-                    received = self._reader = _BodyReader(self, context.body, receive)
+                    receive = self._reader = _BodyReader(self, context.body, receive)
                 seconds = context.route.max_seconds
                 if seconds:
-                    await self._in_time(self._answer(received), seconds)
+                    await self._in_time(self._answer(receive), seconds)
                 else:
-                    await self._middleware.app(self._scope, received, self.send)
+                    await self._middleware.app(self._scope, receive, self.send)
                     if self._ready or not self._started:
-                        await self._finish(received)
+                        await self._finish(receive)
             except Exception as error:  # noqa: BLE001 - nobody else is left to answer
                 await self._crash(error)
             boundary.end(context)
             if self._reader and not self._reader.over:
-                await linger(receive, boundary.policy.input.body_pause)
+                await self._reader.drop(boundary.policy.input.body_pause)
+                self._send_raw = nowhere
         finally:
             REQUEST.set(None)
 
@@ -472,11 +472,13 @@ class _Exchange:
 class _BodyReader(BodyStream):
     """Hands the body on as it came, once it is checked (BND-4, BND-5)."""
 
-    __slots__ = ("_exchange", "_read")
+    __slots__ = ("_exchange", "_parts", "_read")
 
     def __init__(self, exchange: _Exchange, body: Body, receive: Receive) -> None:
         super().__init__(body, receive)
         self._exchange = exchange
+        self._parts: list[bytes] = []
+        """What has come of a body that is held: who waited for it may give up, and ask again."""
         self._read = False
 
     async def __call__(self) -> Message:
@@ -493,10 +495,9 @@ class _BodyReader(BodyStream):
             raise
 
     async def _whole(self) -> Message:
-        parts = []
         while not self.over:
-            parts.append((await self.piece()).get("body", b""))
-        whole = b"".join(parts)
+            self._parts.append((await self.piece()).get("body", b""))
+        whole = b"".join(self._parts)
         self._body.finish(whole)
         return {"type": "http.request", "body": whole, "more_body": False}
 

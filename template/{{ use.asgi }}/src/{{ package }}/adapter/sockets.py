@@ -19,7 +19,16 @@ from ..security.errors import Problem
 from ..security.events import REQUEST, note
 from ..security.policy import Policy
 from ..security.responses import Response
-from ..security.sockets import OF_HTTP, POLICY, Connections, Messages, SocketClosed, late, raised_by
+from ..security.sockets import (
+    OF_HTTP,
+    POLICY,
+    Connections,
+    Messages,
+    SocketClosed,
+    late,
+    may_name,
+    raised_by,
+)
 from ..security.stores import StoreError
 from .asgi import AsgiRequestHead, BoundaryMiddleware, rewrite
 from .asgi_io import Message, Receive, Scope, Send
@@ -237,6 +246,8 @@ class _Socket:
 
     async def _accept(self, message: Message) -> None:
         """Decide who may come in, at the latest here; send what the policy lets leave."""
+        if not may_name(message.get("subprotocol")):
+            raise ValueError("a subprotocol that no header can have (RFC 6455 section 4.1)")
         # The subprotocol has a place of its own.
         own = [(name.lower(), value) for name, value in message.get("headers") or ()]
         sent = await self._middleware.leave(self._context, Response(_SWITCHING, own, None))

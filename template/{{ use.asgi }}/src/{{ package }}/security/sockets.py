@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from asyncio import Future
 from collections import Counter
@@ -18,6 +19,7 @@ POLICY, TOO_BIG = 1008, 1009
 """Close codes (RFC 6455 section 7.4)."""
 OF_HTTP = 4000
 """With this and HTTP's status frameworks close a handshake, and the policy what is open."""
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LETTER = 4
 """Bytes of a letter in UTF-8 at most."""
 
@@ -87,6 +89,16 @@ class Messages:
         if size > self._largest:
             return TOO_BIG, f"{size} bytes: websocket.max-message"
         return None
+
+
+def may_name(subprotocol: object) -> bool:
+    """Tell whether an application may accept with that: a token, or None for none.
+
+    The server puts it into a header, and its process ends where it cannot, with all that it serves.
+    """
+    return subprotocol is None or (
+        isinstance(subprotocol, str) and _TOKEN.fullmatch(subprotocol) is not None
+    )
 
 
 class SocketClosed(OSError):

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import copy_context
 from functools import lru_cache, partial
 from tempfile import SpooledTemporaryFile
@@ -77,14 +78,40 @@ class WsgiServer:
         self, context: RequestContext, environ: Environ, receive: Receive, send: Send
     ) -> None:
         is_head = context.head.method == "HEAD"
+        incoming = BodyStream(context.body, receive) if context.body else None
+        deadline = _deadline(context)
+        with ExitStack() as kept:
+            try:
+                sent, chunks = await self._ask(context, environ, incoming, deadline, kept)
+            except Exception as error:  # noqa: BLE001 - the server would say it in its own words
+                sent = self._boundary.leave(context, self._boundary.crash(context, error))
+                chunks = [sent.body or b""]
+            if isinstance(chunks, list):
+                whole = Response(sent.status, sent.headers, b"".join(chunks))
+                await send_response(send, whole, is_head=is_head)
+            else:
+                streaming = self._stream(context, sent, chunks, receive, send)
+                if deadline:
+                    streaming = _within(deadline, context, 503, streaming, begun=True)
+                await streaming
+                self._boundary.end(context)
+        if incoming:
+            await incoming.drop(self._pause)
+
+    async def _ask(
+        self,
+        context: RequestContext,
+        environ: Environ,
+        incoming: BodyStream | None,
+        deadline: float,
+        kept: ExitStack,
+    ) -> tuple[Response, Iterable[bytes]]:
+        """Read the body, which is `kept` until the answer is sent, and ask the application."""
         session = context.session
         if session.cookie and not self._boundary.store.local:
             await self._in_thread(context, session.fetch, threads=self._store_threads)
         body: BinaryIO = io.BytesIO()
-        incoming: BodyStream | None = None
-        deadline = _deadline(context)
-        if context.body:
-            incoming = BodyStream(context.body, receive)
+        if context.body and incoming:
             try:
                 public = context.route.public or self._middleware.foresee(environ)
                 if public is False or (public is None and context.route.is_fact):
@@ -100,23 +127,11 @@ class WsgiServer:
                 body = _Unreadable(self._boundary, context, problem)
                 environ["CONTENT_LENGTH"] = environ.get("CONTENT_LENGTH") or "1"
             environ.pop("HTTP_TRANSFER_ENCODING", None)
-        with body:
-            making = self._submit(context, self._middleware.respond, context, environ, body)
-            if deadline:
-                sent, chunks = await self._in_time(context, making, deadline)
-            else:
-                sent, chunks = await asyncio.wrap_future(making)
-            if isinstance(chunks, list):
-                whole = Response(sent.status, sent.headers, b"".join(chunks))
-                await send_response(send, whole, is_head=is_head)
-            else:
-                streaming = self._stream(context, sent, chunks, receive, send)
-                if deadline:
-                    streaming = _within(deadline, context, 503, streaming, begun=True)
-                await streaming
-                self._boundary.end(context)
-        if incoming and not incoming.over:
-            await linger(receive, self._pause)
+        kept.enter_context(body)
+        making = self._submit(context, self._middleware.respond, context, environ, body)
+        if deadline:
+            return await self._in_time(context, making, deadline)
+        return await asyncio.wrap_future(making)
 
     async def _in_time(
         self,
@@ -297,7 +312,7 @@ def _name(name: bytes) -> str:
 
     `X_Forwarded_For` would be read as `X-Forwarded-For`, which the proxy overwrites.
     """
-    if b"_" in name or name == b"transfer-encoding":
+    if b"_" in name:
         return ""
     key = name.decode("latin-1").upper().replace("-", "_")
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
@@ -324,8 +339,6 @@ def _environ(scope: Scope) -> Environ:
         "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
-        if raw_name == b"transfer-encoding":
-            environ["HTTP_TRANSFER_ENCODING"] = "chunked"
         name = _name(raw_name)
         if not name:
             continue
