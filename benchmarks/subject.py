@@ -581,6 +581,7 @@ def serve(subject: Subject, kind: str, port: int, workers: int) -> None:
             )
             stand_in(f"{name}.adapter.compose", require_secured=_same)
             stand_in(f"{name}.operate.serving", hold=lambda _: None)
+            stand_in(f"{name}.operate.finishing", finishing=_same)
             policy = SimpleNamespace(routes=(SimpleNamespace(websocket=subject.opened),))
             stand_in(f"{name}.security.policy", load=lambda _: policy)
             stand_in(
