@@ -19,6 +19,7 @@ import argon2
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
+from django import forms
 from django.contrib import messages
 from django.contrib.auth import (
     aauthenticate,
@@ -52,7 +53,7 @@ from django.core.exceptions import (
 )
 from django.core.handlers.asgi import ASGIRequest
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import get_object_or_404, render
@@ -1724,3 +1725,36 @@ def test_session_store_works_outside_of_requests(client: Client) -> None:
     assert made.exists(made.session_key)
     again.delete(made.session_key)
     assert not made.exists(made.session_key)
+
+
+@pytest.mark.contract("INP-1", "INP-2")
+def test_forms_take_all_that_a_widget_sends(client: Client) -> None:
+    module = import_module(f"{SERVICE}.app.forms")
+
+    class Visit(module.Strict, forms.Form):  # type: ignore[misc, name-defined] # by its module
+        at = forms.SplitDateTimeField()
+        day = forms.DateField(widget=forms.SelectDateWidget())
+        report = forms.FileField(required=False)
+
+    sent = {"at_0": "2026-01-02", "at_1": "10:00", "report-clear": "on"}
+    sent |= {"day_year": "2026", "day_month": "1", "day_day": "2"}
+    assert Visit(QueryDict(urlencode(sent))).is_valid()
+    assert not Visit(QueryDict(urlencode(sent | {"at_2": "11:00"}))).is_valid()
+    with pytest.raises(Problem):
+        Visit(QueryDict(f"{urlencode(sent)}&at_1=11:00")).is_valid()
+
+
+@pytest.mark.contract("INP-1", "INP-2")
+def test_forms_with_a_prefix_look_at_their_own_fields(client: Client) -> None:
+    module = import_module(f"{SERVICE}.app.forms")
+
+    class Cup(module.Strict, forms.Form):  # type: ignore[misc, name-defined] # by its module
+        tea = forms.CharField()
+
+    cups = forms.formset_factory(Cup, extra=2)
+    sent = {"form-TOTAL_FORMS": "2", "form-INITIAL_FORMS": "0"}
+    sent |= {"form-0-tea": "assam", "form-1-tea": "sencha"}
+    assert cups(QueryDict(urlencode(sent))).is_valid()
+    assert not cups(QueryDict(urlencode(sent | {"form-1-owner": "bob"}))).is_valid()
+    with pytest.raises(Problem):
+        cups(QueryDict(f"{urlencode(sent)}&form-1-tea=assam")).is_valid()

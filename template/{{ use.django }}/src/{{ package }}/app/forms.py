@@ -49,17 +49,41 @@ class Strict(_Form):
 
     def full_clean(self) -> None:
         """Validate; raises `Problem` 400 for a name that comes twice, but where a list is taken."""
+        sent = {
+            name: _names(self.add_prefix(name), field.widget) for name, field in self.fields.items()
+        }
         if isinstance(self.data, QueryDict):
-            names = {*self.extra} | {
-                name
-                for name, field in self.fields.items()
-                if not getattr(field.widget, "allow_multiple_selected", False)
-            }
+            names = self.extra.union(
+                *(
+                    sent[name]
+                    for name, field in self.fields.items()
+                    if not getattr(field.widget, "allow_multiple_selected", False)
+                )
+            )
             if any(len(self.data.getlist(name)) > 1 for name in names):
                 raise Problem(400, reason="a field that comes twice")
         super().full_clean()
-        if self.is_bound and set(self.data) - set(self.fields) - self.extra - {_TOKEN}:
+        # What other forms of the page send has their prefixes.
+        own = f"{self.prefix}-" if self.prefix else ""
+        known = self.extra.union({_TOKEN}, *sent.values())
+        if self.is_bound and {name for name in self.data if name.startswith(own)} - known:
             self.add_error(None, ValidationError("There is an unknown field.", code=_UNKNOWN))
+
+
+def _names(name: str, widget: forms.Widget) -> set[str]:
+    """Return what a field is called in a request: some are several, such as a date and a time."""
+    match widget:
+        case forms.MultiWidget():
+            names: list[str] = widget.widgets_names  # type: ignore[attr-defined] # not in the stubs
+            parts = zip(names, widget.widgets, strict=True)
+            return {each for suffix, part in parts for each in _names(name + suffix, part)}
+        case forms.SelectDateWidget():
+            parts_of_date = widget.year_field, widget.month_field, widget.day_field
+            return {part % name for part in parts_of_date}
+        case forms.ClearableFileInput():
+            return {name, widget.clear_checkbox_name(name)}
+        case _:
+            return {name}
 
 
 def invalid(form: forms.BaseForm) -> Problem:
