@@ -18,8 +18,8 @@ from urllib.parse import urlencode
 import argon2
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import (
     aauthenticate,
