@@ -86,7 +86,7 @@ class RedisStore:
                 f"APP_STORE_URL: {error}; leave out what its query has too much"
             ) from error
         self._where = f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
-        self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "t:"))
+        self._session, self._user, self._counter = (prefix + kind for kind in ("s:", "u:", "c:"))
         self._epoch = prefix + "e:"
         self._ping = prefix + "ping"
         self._pinged = -math.inf
