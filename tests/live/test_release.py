@@ -362,7 +362,7 @@ def ends_at_once(machine: Machine) -> None:
 def ends_when_it_serves(machine: Machine) -> None:
     machine.change(
         "operate/serve.py",
-        "    app = server_app(require_secured(create_app(settings)))\n",
+        "    app = finishing(server_app(require_secured(create_app(settings))))\n",
         "    inner = server_app(require_secured(create_app(settings)))\n\n"
         "    async def app(scope, receive, send):\n"
         '        if scope.get("path") == "/healthz":\n'
