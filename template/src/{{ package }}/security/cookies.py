@@ -95,13 +95,18 @@ def cookie_name(line: str) -> str:
     return name.strip(_BLANKS) if named else ""
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text is a token, as names in headers are (RFC 9110 section 5.6.2)."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def is_cookie_name(name: str) -> bool:
     """Tell whether a cookie may have that name (RFC 6265 section 4.1.1).
 
     Without a name browsers send the value alone back, which then can look like any other cookie;
     blanks and separators in a name are read in as many ways as there are programs.
     """
-    return _TOKEN.fullmatch(name) is not None
+    return is_token(name)
 
 
 def breaks_prefix(line: str) -> bool:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from asyncio import Future
 from collections import Counter
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from .cookies import is_token
 from .errors import Problem
 from .policy import WebSocketPolicy
 from .proxy import bucket
@@ -19,7 +19,6 @@ POLICY, TOO_BIG = 1008, 1009
 """Close codes (RFC 6455 section 7.4)."""
 OF_HTTP = 4000
 """With this and HTTP's status frameworks close a handshake, and the policy what is open."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LETTER = 4
 """Bytes of a letter in UTF-8 at most."""
 
@@ -96,9 +95,7 @@ def may_name(subprotocol: object) -> bool:
 
     The server puts it into a header, and its process ends where it cannot, with all that it serves.
     """
-    return subprotocol is None or (
-        isinstance(subprotocol, str) and _TOKEN.fullmatch(subprotocol) is not None
-    )
+    return subprotocol is None or (isinstance(subprotocol, str) and is_token(subprotocol))
 
 
 class SocketClosed(OSError):
